@@ -1,0 +1,31 @@
+// C entry point of libguda_compiler.so, opened by the runtime on the first cache miss.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+extern "C" {
+
+struct GudaCompileRequest {
+  uint32_t struct_size;        // sizeof(GudaCompileRequest) of the caller
+  const char* ptx;             // whole module text (for RDC: the linked module), not terminated
+  size_t ptx_size;
+  const char* module_name;     // for messages
+  const char* kernel;          // mangled entry name
+  const char* cpu;             // GUDA_CPU value: "native", "x86-64-v3", "x86-64-v4", "sapphirerapids"
+  const char* output_path;     // shared object to write (caller renames it into the cache)
+  uint32_t force_tier_c;       // 1: compile for lane-by-lane execution whatever the kernel
+  uint32_t block_threads;      // known block size for specialisation; 0: any
+  const char* dump_directory;  // GUDA_DUMP: intermediate files (.ptx, device .ll, spmd .ll, .s); null: none
+};
+
+struct GudaCompileResult {
+  int status;                  // guda::StatusCode
+  char message[1024];          // one line, names file, line and instruction where there is one
+};
+
+/// Compiles one kernel. Thread safe. Returns 0 on success, else result->status.
+int guda_compile_kernel(const GudaCompileRequest* request, GudaCompileResult* result);
+
+typedef int (*GudaCompileKernelFn)(const GudaCompileRequest*, GudaCompileResult*);
+}
