@@ -1,0 +1,112 @@
+// A kernel of a module: its parameter layout, its attributes and, once used, its machine code.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compiler/driver/kernel_abi.h"
+#include "support/status.h"
+
+namespace guda::ptx {
+struct Function;
+}
+
+namespace guda::runtime {
+
+class KernelObject;
+class Module;
+
+struct KernelParameter {
+  uint32_t offset = 0;     // bytes from the start of the parameter block
+  uint32_t size = 0;
+  uint32_t alignment = 1;
+};
+
+/// What PTX says about a kernel; known without compiling it.
+struct KernelLayout {
+  std::vector<KernelParameter> parameters;
+  uint32_t param_bytes = 0;                      // of the whole block
+  std::array<uint32_t, 3> max_threads{};         // .maxntid (__launch_bounds__); zeros when absent
+  std::array<uint32_t, 3> required_threads{};    // .reqntid
+  std::array<uint32_t, 3> required_cluster{};    // .reqnctapercluster
+  uint32_t min_blocks_per_multiprocessor = 0;
+  uint32_t max_registers = 0;
+  uint32_t ptx_version = 0;                      // 10 * sm major + minor of the PTX's target, e.g. 75
+
+  /// Threads per block that a launch may not exceed: from max_threads or required_threads, else 1024.
+  uint32_t max_threads_per_block() const;
+};
+
+/// Static memory of a kernel and everything that it calls, from its PTX.
+struct KernelFootprint {
+  uint32_t static_shared_bytes = 0;
+  uint32_t local_bytes = 0;                      // per thread, .local variables
+  uint32_t const_bytes = 0;                      // .const variables of the module
+};
+
+/// A kernel ready to run; never changes or moves until the module is destroyed.
+struct LoadedKernel {
+  const kernel::KernelInfo* info = nullptr;
+  std::vector<void*> symbols;                    // addresses in the order of info->symbols
+  const KernelLayout* layout = nullptr;
+  std::shared_ptr<KernelObject> object;          // keeps the shared object mapped
+};
+
+class Kernel {
+ public:
+  Kernel(Module& module, std::string_view name, const void* host_function)
+      : module_(module), name_(name), host_function_(host_function) {}
+
+  Module& module() const { return module_; }
+  /// Mangled name.
+  std::string_view name() const { return name_; }
+  /// Host stub that it was registered with; null for kernels found by name.
+  const void* host_function() const { return host_function_; }
+
+  /// Parameter layout and attributes; loads the module on first use. Errors: those of Module::load(),
+  /// not_found when the module has no such kernel.
+  Result<const KernelLayout*> layout();
+
+  /// Memory that the kernel declares; parses bodies on first use. Errors: as layout(), invalid_ptx.
+  Result<const KernelFootprint*> footprint();
+
+  /// The kernel's machine code: from the cache, else compiled now. One atomic load when that has happened
+  /// before; concurrent first calls compile once. A failure is remembered. Errors: as layout(), and the
+  /// compiler's.
+  Result<const LoadedKernel*> load() {
+    if (const LoadedKernel* ready = loaded()) return ready;
+    return load_slow();
+  }
+  /// Null until load() has succeeded.
+  const LoadedKernel* loaded() const noexcept { return loaded_.load(std::memory_order_acquire); }
+
+  /// Builds the kernel object into the on-disk cache without opening it (guda compile). Sets
+  /// `was_cached` when it was there. Errors: as load().
+  Status prebuild(bool& was_cached);
+
+ private:
+  Result<const LoadedKernel*> load_slow();
+  Status ensure_layout();
+
+  Module& module_;
+  std::string_view name_;
+  const void* host_function_;
+  std::atomic<const LoadedKernel*> loaded_{nullptr};
+  std::atomic<const KernelLayout*> ready_layout_{nullptr};
+  std::mutex mutex_;                             // guards everything below
+  std::unique_ptr<LoadedKernel> storage_;
+  std::unique_ptr<KernelLayout> layout_storage_;
+  std::unique_ptr<KernelFootprint> footprint_storage_;
+  Status failure_;
+};
+
+/// Parameter block layout by the rules of PTX: each parameter at its own alignment, in order.
+KernelLayout kernel_layout(const ptx::Function& function);
+
+}  // namespace guda::runtime
