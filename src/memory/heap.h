@@ -1,0 +1,117 @@
+// Device memory of the CPU device: host memory at one virtual address, with the bookkeeping that the
+// CUDA API promises (bounds, kinds, owners).
+//
+// Thread safe. Every pointer handed out is recorded until released, so any address inside an
+// allocation leads back to it. Large allocations are mappings of their own between inaccessible
+// guard pages, so that a kernel running past the end faults as on a GPU; small ones share 32 MiB
+// chunks that have guard pages at both ends.
+#pragma once
+
+#include "support/status.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <shared_mutex>
+#include <vector>
+
+namespace guda::memory {
+
+enum class AllocationKind : uint8_t {
+  device,      // cudaMalloc, cudaMallocPitch, cudaMalloc3D
+  host,        // cudaMallocHost, cudaHostAlloc
+  registered,  // cudaHostRegister: the program's own memory
+  managed,     // cudaMallocManaged and __managed__ variables
+  pool,        // cudaMallocAsync, cudaMallocFromPoolAsync
+  variable,    // __device__ and __constant__ variables of a module
+  array,       // storage of cudaArray_t
+};
+
+struct Allocation {
+  std::byte* base = nullptr;
+  size_t size = 0;             // as requested, not rounded
+  AllocationKind kind = AllocationKind::device;
+  uint32_t flags = 0;          // of cudaHostAlloc / cudaHostRegister / cudaMallocManaged
+  uint64_t id = 0;             // unique in the process; never 0
+  void* owner = nullptr;       // MemoryPool of kind pool
+  bool read_only = false;
+
+  bool contains(const void* pointer) const {
+    auto address = reinterpret_cast<uintptr_t>(pointer);
+    auto start = reinterpret_cast<uintptr_t>(base);
+    return address >= start && address < start + size;
+  }
+};
+
+class Heap {
+ public:
+  /// limit: most bytes in use at once; 0 means the machine's memory.
+  explicit Heap(size_t limit = 0);
+  ~Heap();
+  Heap(const Heap&) = delete;
+  Heap& operator=(const Heap&) = delete;
+
+  /// The process's heap. Never destroyed: kernels may still run while static objects go away.
+  static Heap& instance();
+
+  /// Memory of at least `size` bytes (> 0), aligned to `alignment` (a power of two up to 4096; at
+  /// least 256 is used). Contents are undefined. out_of_memory beyond the limit.
+  Result<void*> allocate(size_t size, AllocationKind kind, uint32_t flags = 0,
+                         void* owner = nullptr, size_t alignment = 256);
+  /// Returns memory to the system. `pointer` must be the start of an allocation of one of the kinds
+  /// in `kinds` (bit mask of 1 << AllocationKind), else invalid_value.
+  Status release(void* pointer, uint32_t kinds);
+
+  /// Records memory that the heap does not own (cudaHostRegister). 712 when any byte of it is
+  /// already known, invalid_value when size is 0.
+  Status add_registered(void* pointer, size_t size, uint32_t flags);
+  /// Forgets it. 713 when the pointer is not the start of a registered range.
+  Status remove_registered(void* pointer);
+
+  /// The allocation that holds this address.
+  std::optional<Allocation> find(const void* pointer) const;
+  /// False when [pointer, pointer + size) starts inside a known allocation and runs past its end.
+  /// Addresses that are not known at all (the program's own memory) are in bounds.
+  bool in_bounds(const void* pointer, size_t size) const;
+
+  size_t total_bytes() const { return limit_; }
+  size_t used_bytes() const;
+  size_t free_bytes() const;
+  size_t allocation_count() const;
+
+ private:
+  struct Block {
+    std::byte* mapping = nullptr;  // large: start of the mapping, guard pages included
+    size_t mapping_size = 0;
+    size_t charged = 0;            // bytes counted against the limit
+  };
+  struct Record {
+    Allocation allocation;
+    Block block;
+  };
+
+  Result<std::byte*> take_small(size_t bytes, size_t alignment);
+  void give_small(std::byte* pointer, size_t bytes);
+  Status add_chunk();
+
+  size_t limit_;
+  mutable std::shared_mutex mutex_;
+  std::map<uintptr_t, Record> records_;               // by start address
+  size_t used_ = 0;
+  uint64_t next_id_ = 1;
+  std::map<uintptr_t, size_t> free_by_address_;       // small: free ranges, coalesced
+  std::set<std::pair<size_t, uintptr_t>> free_by_size_;
+  std::vector<std::pair<std::byte*, size_t>> chunks_;
+};
+
+constexpr uint32_t kind_bit(AllocationKind kind) { return 1u << static_cast<uint32_t>(kind); }
+
+/// Physical memory that this process may use: the machine's, or its control group's limit.
+size_t machine_memory_bytes();
+/// Of that, what is not in use by anyone.
+size_t machine_memory_available();
+
+}  // namespace guda::memory

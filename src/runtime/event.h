@@ -1,0 +1,72 @@
+// Events: a mark in a stream, with the time when it was reached.
+#pragma once
+
+#include "runtime/operation.h"
+#include "runtime/stream.h"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+
+namespace guda::runtime {
+
+/// One cudaEventRecord. `nanoseconds` is 0 until the stream reaches it.
+struct EventMark {
+  std::shared_ptr<Stream> stream;      // null: reached at once, no dependency
+  uint64_t ticket = 0;
+  std::atomic<int64_t> nanoseconds{0};
+
+  bool reached() const { return !stream || stream->completed() >= ticket; }
+};
+
+enum EventFlags : uint32_t {
+  kEventBlockingSync = 1,
+  kEventDisableTiming = 2,
+  kEventInterprocess = 4,
+};
+
+class Event {
+ public:
+  explicit Event(uint32_t flags) : flags_(flags) {}
+
+  uint32_t flags() const { return flags_; }
+  /// Marks the stream's present end.
+  void record(Stream& stream);
+  /// The latest record; null before the first.
+  std::shared_ptr<EventMark> mark() const;
+  void set_mark(std::shared_ptr<EventMark> mark);
+
+  /// ok, or not_ready. An event never recorded is complete.
+  bool complete() const;
+  void synchronize();
+  /// Milliseconds between two records; invalid_handle when unrecorded or without timing, not_ready
+  /// when pending.
+  static Result<float> elapsed(const Event& start, const Event& end);
+
+ private:
+  const uint32_t flags_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<EventMark> mark_;
+};
+
+/// Live cudaEvent_t handles.
+class EventTable {
+ public:
+  static EventTable& instance();
+  Event* create(uint32_t flags);
+  bool destroy(Event* event);
+  /// Null: not an event.
+  std::shared_ptr<Event> find(void* handle) const;
+  void reset();
+
+ private:
+  struct State;
+  EventTable();
+  State* state_;
+};
+
+/// CLOCK_MONOTONIC.
+int64_t now_nanoseconds();
+
+}  // namespace guda::runtime

@@ -1,0 +1,152 @@
+// Streams: queues of operations that run in order, asynchronously to the host.
+//
+// Whoever needs progress makes it. Operations wait in the stream's queue; the queue is drained by one
+// thread at a time: a thread that synchronises (it helps instead of sleeping), or a runner thread
+// (runners.h) that enqueue() wakes. Short work on an idle stream skips the queue: try_begin() claims
+// the stream, the caller runs the work itself, end() completes it.
+//
+// Order between streams is kept by dependencies (stream, ticket). The legacy default stream and the
+// blocking streams depend on each other as CUDA says.
+//
+// Ownership: shared_ptr; a destroyed stream lives until its queue is empty. All methods are thread
+// safe.
+#pragma once
+
+#include "runtime/operation.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace guda::runtime {
+
+class Capture;
+
+enum class StreamKind : uint8_t { legacy, per_thread, created };
+
+class Stream : public std::enable_shared_from_this<Stream> {
+ public:
+  Stream(StreamKind kind, uint32_t flags, int priority);
+  ~Stream();
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  StreamKind kind() const { return kind_; }
+  uint32_t flags() const { return flags_; }
+  int priority() const { return priority_; }
+  uint64_t id() const { return id_; }
+  /// Ordered with the legacy default stream.
+  bool blocking() const { return (flags_ & 1u) == 0; }
+
+  /// Appends an operation; wakes a runner when nobody is draining. Returns its ticket. `after`: extra
+  /// dependencies besides those of the default stream.
+  uint64_t enqueue(std::unique_ptr<Operation> operation, std::vector<Dependency> after = {});
+  /// Claims an idle stream: nothing queued, nothing running, no open dependency. Returns the ticket
+  /// of the work that the caller now runs itself, or 0.
+  uint64_t try_begin();
+  /// Completes what try_begin() started.
+  void end(uint64_t ticket);
+  /// Makes all later operations wait for `dependency`.
+  void wait_for(Dependency dependency);
+
+  /// Everything enqueued so far is done.
+  bool idle() const { return completed() == enqueued(); }
+  uint64_t enqueued() const { return enqueued_.load(std::memory_order_acquire); }
+  uint64_t completed() const { return completed_.load(std::memory_order_acquire); }
+  /// Blocks until `ticket` is done; runs queued operations on this thread when nobody else does.
+  void wait(uint64_t ticket);
+  void synchronize() { wait(enqueued()); }
+
+  /// Runner threads only: runs what is runnable, then returns.
+  void drain();
+
+  /// Stream capture (graph.h); null: none.
+  const std::shared_ptr<Capture>& capture() const { return capture_; }
+  void set_capture(std::shared_ptr<Capture> capture) { capture_ = std::move(capture); }
+
+ private:
+  struct Entry {
+    std::unique_ptr<Operation> operation;
+    uint64_t ticket;
+    std::vector<Dependency> dependencies;
+  };
+  struct Dependent {
+    uint64_t ticket;
+    std::weak_ptr<Stream> stream;
+  };
+
+  // Runs queued entries while this thread owns the stream (draining_ is set); gives it up when the
+  // queue is empty, `until` is reached or the head has an open dependency, which is then returned.
+  Dependency run_queue(std::unique_lock<std::mutex>& lock, uint64_t until);
+  void collect_default_stream_dependencies(std::vector<Dependency>& out) const;
+  bool default_stream_dependencies_open() const;
+  void complete(std::unique_lock<std::mutex>& lock, uint64_t ticket);
+  // False when `ticket` is already complete.
+  bool add_dependent(uint64_t ticket, const std::shared_ptr<Stream>& stream);
+  void wake();
+
+  const StreamKind kind_;
+  const uint32_t flags_;
+  const int priority_;
+  const uint64_t id_;
+
+  std::atomic<uint64_t> enqueued_{0};
+  std::atomic<uint64_t> completed_{0};
+  std::atomic<int> waiting_hosts_{0};
+  mutable std::mutex mutex_;
+  std::condition_variable progress_;
+  std::deque<Entry> queue_;
+  std::vector<Dependency> pending_waits_;   // of the next operation
+  std::vector<Dependent> dependents_;
+  bool draining_ = false;
+  bool wake_pending_ = false;
+  std::shared_ptr<Capture> capture_;
+};
+
+/// Handle values that are not addresses (driver_types.h).
+inline constexpr uintptr_t kLegacyStreamHandle = 1;
+inline constexpr uintptr_t kPerThreadStreamHandle = 2;
+
+/// All streams of the process.
+class StreamTable {
+ public:
+  static StreamTable& instance();
+
+  const std::shared_ptr<Stream>& legacy() const { return legacy_; }
+  /// The calling thread's own default stream, made on first use.
+  const std::shared_ptr<Stream>& per_thread();
+  std::shared_ptr<Stream> create(uint32_t flags, int priority);
+  /// Forgets the handle; its queue still runs to the end. False: no such stream.
+  bool destroy(Stream* stream);
+  /// Resolves a cudaStream_t (0 is the legacy stream, or the calling thread's when
+  /// `per_thread_default`). Null: not a stream. The pointer stays valid while the handle does.
+  Stream* find(void* handle, bool per_thread_default = false);
+
+  /// Waits until every stream is idle.
+  void synchronize_all();
+  bool all_idle() const;
+  /// Blocking streams, for the legacy stream's dependencies. Snapshot.
+  std::shared_ptr<const std::vector<std::shared_ptr<Stream>>> blocking() const;
+  /// Drops all created streams (cudaDeviceReset).
+  void reset();
+
+ private:
+  StreamTable();
+  friend struct ThreadStream;
+  void remove_per_thread(const std::shared_ptr<Stream>& stream);
+  void rebuild_snapshot();
+
+  std::shared_ptr<Stream> legacy_;
+  mutable std::mutex mutex_;
+  std::vector<std::shared_ptr<Stream>> streams_;   // created and per-thread
+  std::shared_ptr<const std::vector<std::shared_ptr<Stream>>> blocking_;
+  std::atomic<uint64_t> epoch_{1};                 // changes when a handle goes away
+  std::atomic<bool> any_blocking_{false};
+  friend class Stream;
+};
+
+}  // namespace guda::runtime
