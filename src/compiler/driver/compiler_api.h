@@ -15,7 +15,9 @@ struct GudaCompileRequest {
   const char* cpu;             // GUDA_CPU value: "native", "x86-64-v3", "x86-64-v4", "sapphirerapids"
   const char* output_path;     // shared object to write (caller renames it into the cache)
   uint32_t force_tier_c;       // 1: compile for lane-by-lane execution whatever the kernel
-  uint32_t block_threads;      // known block size for specialisation; 0: any
+  // Block dimensions the code is specialised for (the runtime compiles at the first launch, when they
+  // are known, and they are part of the cache key); zeros: any block.
+  uint32_t block_dim[3];
   const char* dump_directory;  // GUDA_DUMP: intermediate files (.ptx, device .ll, spmd .ll, .s); null: none
 };
 

@@ -47,8 +47,7 @@ struct BlockState {
   std::byte* shared;             // base of the shared window, 128-byte aligned
   std::byte* local;              // local memory: KernelInfo::local_bytes per lane, see run_* below
   uint64_t barrier_wait;         // out, run_warp: (barrier id << 32) | thread count (0: all threads)
-  uint32_t exited_lanes;         // reserved
-  uint32_t reserved;
+  uint32_t warp_scratch[128];    // one word per warp, for block-wide reductions at barriers (tier A)
 };
 
 /// One thread of a kernel compiled for tier C.

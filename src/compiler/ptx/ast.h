@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -70,6 +71,8 @@ struct Variable {
   bool is_pointer = false;            // kernel parameter declared .ptr
   StateSpace pointer_space = StateSpace::none;
   uint32_t pointer_alignment = 0;
+  /// Initialiser of an opaque reference: addr_mode_0 = clamp_to_border, ...
+  std::vector<std::pair<std::string_view, std::string_view>> attributes;
 
   /// Product of element size, vector width and dimensions ([] counts as 0 elements).
   uint64_t size_in_bytes() const;
@@ -80,10 +83,12 @@ struct Variable {
 struct Operand;
 
 /// [base + offset], [immediate]; `base` empty for an absolute address. Texture operands
-/// ([tex, {x, y}] and [tex, sampler, {x, y}]) keep further parts in `parts`.
+/// ([tex, {x, y}] and [tex, sampler, {x, y}]) keep further parts in `parts`. `indexed` is the
+/// array form base[index]: `offset` counts elements, and a register index stands in `parts`.
 struct Address {
   std::string_view base;
   int64_t offset = 0;
+  bool indexed = false;
   std::vector<Operand> parts;
 };
 
@@ -173,8 +178,12 @@ struct Function {
   uint32_t min_blocks_per_multiprocessor = 0;  // .minnctapersm
   uint32_t max_registers = 0;                  // .maxnreg
   std::array<uint32_t, 3> required_cluster{};  // .reqnctapercluster
+  bool explicit_cluster = false;               // .explicitcluster
+  uint32_t max_cluster_rank = 0;               // .maxclusterrank
+  bool blocks_are_clusters = false;            // .blocksareclusters
   std::vector<Statement> body;                 // empty until parse_body when lazily parsed
   std::string_view body_text;                  // between the braces
+  SourceLocation body_location;                // where body_text begins
 };
 
 struct Module {

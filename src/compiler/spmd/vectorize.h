@@ -15,7 +15,7 @@ namespace guda::spmd {
 
 struct Options {
   uint32_t vector_bits = 512;   // native register width: 512 (AVX-512) or 256 (AVX2)
-  uint32_t block_threads = 0;   // known block size; 0: any
+  uint32_t block_dim[3] = {};   // block dimensions to specialise for; zeros: any
 };
 
 struct Vectorized {
