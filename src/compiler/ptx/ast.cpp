@@ -53,7 +53,9 @@ constexpr TypeRow kTypes[] = {
     {"ue8m0x2", ScalarType::ue8m0x2, 16},
 };
 
-constexpr bool by_name(const TypeRow& a, const TypeRow& b) { return a.name < b.name; }
+constexpr bool by_name(const TypeRow& a, const TypeRow& b) {
+  return a.name < b.name;
+}
 static_assert(std::is_sorted(std::begin(kTypes), std::end(kTypes), by_name));
 
 const TypeRow* find_row(ScalarType type) {
@@ -81,9 +83,9 @@ uint32_t bit_width(ScalarType type) {
 }
 
 std::optional<ScalarType> parse_scalar_type(std::string_view name) {
-  const auto* row = std::lower_bound(
-      std::begin(kTypes), std::end(kTypes), name,
-      [](const TypeRow& a, std::string_view wanted) { return a.name < wanted; });
+  const auto* row =
+      std::lower_bound(std::begin(kTypes), std::end(kTypes), name,
+                       [](const TypeRow& a, std::string_view wanted) { return a.name < wanted; });
   if (row == std::end(kTypes) || row->name != name) return std::nullopt;
   return row->type;
 }

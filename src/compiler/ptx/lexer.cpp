@@ -10,8 +10,8 @@ namespace guda::ptx {
 namespace {
 
 enum CharClass : uint8_t {
-  kSpace = 1,       // blank other than newline
-  kFollow = 2,      // may continue an identifier
+  kSpace = 1,   // blank other than newline
+  kFollow = 2,  // may continue an identifier
   kDigit = 4,
   kHex = 8,
   kStart = 16,      // may begin an identifier
@@ -39,7 +39,9 @@ constexpr std::array<uint8_t, 256> make_classes() {
 
 constexpr std::array<uint8_t, 256> kClasses = make_classes();
 
-inline bool is(char c, int classes) { return (kClasses[static_cast<uint8_t>(c)] & classes) != 0; }
+inline bool is(char c, int classes) {
+  return (kClasses[static_cast<uint8_t>(c)] & classes) != 0;
+}
 
 inline const char* skip(const char* p, int classes) {
   while (is(*p, classes)) ++p;
@@ -63,12 +65,16 @@ const char* end_of_block_comment(const char* p) {
 const char* end_of_string(const char* p) {
   for (;; ++p) {
     if (*p == '"') return p;
-    if (*p == '\\' && p[1] != '\0' && p[1] != '\n') ++p;
-    else if (*p == '\0' || *p == '\n') return nullptr;
+    if (*p == '\\' && p[1] != '\0' && p[1] != '\n')
+      ++p;
+    else if (*p == '\0' || *p == '\n')
+      return nullptr;
   }
 }
 
-const char* end_of_line(const char* p) { return p + std::strcspn(p, "\n"); }
+const char* end_of_line(const char* p) {
+  return p + std::strcspn(p, "\n");
+}
 
 }  // namespace
 
@@ -95,8 +101,8 @@ bool Lexer::skip_space_and_comments(Token& token) {
         fail(token, "unterminated comment");
         return false;
       }
-      for (const char* q = p; (q = static_cast<const char*>(std::memchr(
-                                   q, '\n', static_cast<size_t>(end - q))));) {
+      for (const char* q = p;
+           (q = static_cast<const char*>(std::memchr(q, '\n', static_cast<size_t>(end - q))));) {
         ++q;
         ++line_;
         line_start_ = q;
@@ -159,9 +165,20 @@ void Lexer::lex_number(Token& token) {
   const char* digits = begin;
   if (*begin == '0') {
     switch (begin[1]) {
-      case 'x': case 'X': base = 16; digits += 2; break;
-      case 'b': case 'B': base = 2; digits += 2; break;
-      case 'f': case 'F': case 'd': case 'D': {
+      case 'x':
+      case 'X':
+        base = 16;
+        digits += 2;
+        break;
+      case 'b':
+      case 'B':
+        base = 2;
+        digits += 2;
+        break;
+      case 'f':
+      case 'F':
+      case 'd':
+      case 'D': {
         const char* end = skip(begin + 2, kHex);
         token.is_single = begin[1] == 'f' || begin[1] == 'F';
         const size_t wanted = token.is_single ? 8 : 16;
@@ -175,7 +192,8 @@ void Lexer::lex_number(Token& token) {
         position_ = end;
         return;
       }
-      default: break;
+      default:
+        break;
     }
   }
   if (base == 10) {
@@ -227,28 +245,72 @@ void Lexer::lex_punctuation(Token& token) {
     return both;
   };
   switch (*begin) {
-    case '(': token.kind = TokenKind::left_paren; break;
-    case ')': token.kind = TokenKind::right_paren; break;
-    case '{': token.kind = TokenKind::left_brace; break;
-    case '}': token.kind = TokenKind::right_brace; break;
-    case '[': token.kind = TokenKind::left_bracket; break;
-    case ']': token.kind = TokenKind::right_bracket; break;
-    case ',': token.kind = TokenKind::comma; break;
-    case ';': token.kind = TokenKind::semicolon; break;
-    case ':': token.kind = TokenKind::colon; break;
-    case '@': token.kind = TokenKind::at; break;
-    case '?': token.kind = TokenKind::question; break;
-    case '~': token.kind = TokenKind::tilde; break;
-    case '+': token.kind = TokenKind::plus; break;
-    case '-': token.kind = TokenKind::minus; break;
-    case '*': token.kind = TokenKind::star; break;
-    case '/': token.kind = TokenKind::slash; break;
-    case '%': token.kind = TokenKind::percent; break;
-    case '^': token.kind = TokenKind::caret; break;
-    case '=': token.kind = two('=', TokenKind::equal_equal, TokenKind::equal); break;
-    case '!': token.kind = two('=', TokenKind::bang_equal, TokenKind::bang); break;
-    case '&': token.kind = two('&', TokenKind::ampersand_ampersand, TokenKind::ampersand); break;
-    case '|': token.kind = two('|', TokenKind::pipe_pipe, TokenKind::pipe); break;
+    case '(':
+      token.kind = TokenKind::left_paren;
+      break;
+    case ')':
+      token.kind = TokenKind::right_paren;
+      break;
+    case '{':
+      token.kind = TokenKind::left_brace;
+      break;
+    case '}':
+      token.kind = TokenKind::right_brace;
+      break;
+    case '[':
+      token.kind = TokenKind::left_bracket;
+      break;
+    case ']':
+      token.kind = TokenKind::right_bracket;
+      break;
+    case ',':
+      token.kind = TokenKind::comma;
+      break;
+    case ';':
+      token.kind = TokenKind::semicolon;
+      break;
+    case ':':
+      token.kind = TokenKind::colon;
+      break;
+    case '@':
+      token.kind = TokenKind::at;
+      break;
+    case '?':
+      token.kind = TokenKind::question;
+      break;
+    case '~':
+      token.kind = TokenKind::tilde;
+      break;
+    case '+':
+      token.kind = TokenKind::plus;
+      break;
+    case '-':
+      token.kind = TokenKind::minus;
+      break;
+    case '*':
+      token.kind = TokenKind::star;
+      break;
+    case '/':
+      token.kind = TokenKind::slash;
+      break;
+    case '%':
+      token.kind = TokenKind::percent;
+      break;
+    case '^':
+      token.kind = TokenKind::caret;
+      break;
+    case '=':
+      token.kind = two('=', TokenKind::equal_equal, TokenKind::equal);
+      break;
+    case '!':
+      token.kind = two('=', TokenKind::bang_equal, TokenKind::bang);
+      break;
+    case '&':
+      token.kind = two('&', TokenKind::ampersand_ampersand, TokenKind::ampersand);
+      break;
+    case '|':
+      token.kind = two('|', TokenKind::pipe_pipe, TokenKind::pipe);
+      break;
     case '<':
       token.kind = two('=', TokenKind::less_equal, TokenKind::less);
       if (length == 1) token.kind = two('<', TokenKind::shift_left, TokenKind::less);
@@ -257,7 +319,8 @@ void Lexer::lex_punctuation(Token& token) {
       token.kind = two('=', TokenKind::greater_equal, TokenKind::greater);
       if (length == 1) token.kind = two('>', TokenKind::shift_right, TokenKind::greater);
       break;
-    default: return fail(token, "unexpected character");
+    default:
+      return fail(token, "unexpected character");
   }
   token.text = {begin, length};
   position_ = begin + length;
@@ -301,6 +364,8 @@ std::optional<std::string_view> Lexer::skip_block() {
   return view(begin, p);
 }
 
-void Lexer::skip_line() { position_ = end_of_line(position_); }
+void Lexer::skip_line() {
+  position_ = end_of_line(position_);
+}
 
 }  // namespace guda::ptx

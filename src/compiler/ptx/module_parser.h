@@ -58,9 +58,7 @@ class ModuleParser {
     advance();
     return true;
   }
-  bool expect(TokenKind kind, std::string_view what) {
-    return accept(kind) || fail_expected(what);
-  }
+  bool expect(TokenKind kind, std::string_view what) { return accept(kind) || fail_expected(what); }
   Token peek() const;
   bool expect_identifier(std::string_view& name, std::string_view what);
   bool expect_integer(uint64_t& value, std::string_view what);

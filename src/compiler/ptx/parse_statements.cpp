@@ -34,7 +34,9 @@ bool ModuleParser::parse_statements(std::vector<Statement>& body) {
         body.emplace_back(ScopeEnd{});
         advance();
         break;
-      case TokenKind::semicolon: advance(); break;
+      case TokenKind::semicolon:
+        advance();
+        break;
       case TokenKind::dotted: {
         if (token_.text == "loc") {
           advance();
@@ -60,7 +62,8 @@ bool ModuleParser::parse_statements(std::vector<Statement>& body) {
         for (Variable& variable : variables) body.emplace_back(std::move(variable));
         break;
       }
-      default: return fail_expected("a statement or '}'");
+      default:
+        return fail_expected("a statement or '}'");
     }
   }
 }
@@ -78,8 +81,10 @@ bool ModuleParser::parse_debug_location(std::vector<Statement>& body) {
     if (!expect_identifier(what, "function_name or inlined_at")) return false;
     uint64_t ignored = 0;
     if (what == "function_name") {
-      if (at(TokenKind::identifier)) advance();
-      else if (!expect_integer(ignored, "a label")) return false;
+      if (at(TokenKind::identifier))
+        advance();
+      else if (!expect_integer(ignored, "a label"))
+        return false;
       if (accept(TokenKind::plus) && !expect_integer(ignored, "an offset")) return false;
     } else {
       for (int i = 0; i < 3; ++i) {
@@ -149,8 +154,7 @@ bool ModuleParser::parse_instruction(std::vector<Statement>& body) {
   if (!expect_identifier(opcode, "an instruction")) return false;
   if (!predicate && accept(TokenKind::colon)) return parse_labelled(opcode, where, body);
 
-  auto& instruction =
-      std::get<Instruction>(body.emplace_back(std::in_place_type<Instruction>));
+  auto& instruction = std::get<Instruction>(body.emplace_back(std::in_place_type<Instruction>));
   instruction.location = where;
   instruction.predicate = predicate;
   instruction.opcode = opcode;
@@ -214,7 +218,8 @@ bool ModuleParser::parse_operand(Operand& operand, bool in_call) {
       advance();
       operand.negated = true;
       return parse_name_operand(operand);
-    default: break;
+    default:
+      break;
   }
   if (at(TokenKind::end) || at(TokenKind::semicolon) || at(TokenKind::dotted)) {
     return fail_expected("an operand");

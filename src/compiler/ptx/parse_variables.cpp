@@ -151,8 +151,7 @@ bool ModuleParser::parse_initialiser(Variable& variable) {
   }
   uint64_t total = 0;
   if (__builtin_mul_overflow(strides[0], extents[0], &total)) total = UINT64_MAX;
-  return count <= total ||
-         fail(where, "{} initial values for an array of {}", count, total);
+  return count <= total || fail(where, "{} initial values for an array of {}", count, total);
 }
 
 /// { addr_mode_0 = clamp_to_border, filter_mode = nearest }

@@ -1,6 +1,7 @@
 #include "compiler/ptx/parser.h"
 
 #include <charconv>
+#include <cstring>
 
 #include "compiler/ptx/module_parser.h"
 
@@ -26,11 +27,16 @@ bool ModuleParser::fail_expected(std::string_view what) {
   // Long tokens are cut: the message is for people.
   const std::string_view text = token_.text.substr(0, 60);
   switch (token_.kind) {
-    case TokenKind::error: return fail(token_.location, "{}", token_.text);
-    case TokenKind::end: return fail(token_.location, "expected {} before the end of input", what);
-    case TokenKind::dotted: return fail(token_.location, "expected {} before '.{}'", what, text);
-    case TokenKind::string: return fail(token_.location, "expected {} before \"{}\"", what, text);
-    default: return fail(token_.location, "expected {} before '{}'", what, text);
+    case TokenKind::error:
+      return fail(token_.location, "{}", token_.text);
+    case TokenKind::end:
+      return fail(token_.location, "expected {} before the end of input", what);
+    case TokenKind::dotted:
+      return fail(token_.location, "expected {} before '.{}'", what, text);
+    case TokenKind::string:
+      return fail(token_.location, "expected {} before \"{}\"", what, text);
+    default:
+      return fail(token_.location, "expected {} before '{}'", what, text);
   }
 }
 
@@ -162,7 +168,7 @@ bool ModuleParser::parse_module() {
       continue;
     }
     if (at(TokenKind::at)) {  // "@@DWARF ..." lines of PTX before 2.0
-      if (peek().kind != TokenKind::at) return fail_expected("a directive");
+      if (std::strncmp(token_.text.data(), "@@DWARF", 7) != 0) return fail_expected("a directive");
       lexer_.skip_line();
       advance();
       continue;
