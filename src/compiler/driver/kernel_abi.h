@@ -17,6 +17,15 @@ inline constexpr const char* kKernelSymbol = "guda_kernel";
 /// is the kernel's entry.
 inline constexpr uint32_t kWarpDone = 0xffffffffu;
 
+/// Value of a device function's address where data holds it (initialisers of variables, such as virtual
+/// tables; it must be the same in every kernel object of a module): a non-canonical address, so that a
+/// use as memory faults, made of the function's position in ptx::Module::functions. Indirect calls map it
+/// back.
+inline constexpr uint64_t kFunctionAddressBase = 0xf00d000000000000u;
+inline constexpr uint64_t function_address(uint64_t position) {
+  return kFunctionAddressBase + 16 * position;
+}
+
 struct Dim3 {
   uint32_t x, y, z;
 };
@@ -48,6 +57,7 @@ struct BlockState {
   std::byte* local;              // local memory: KernelInfo::local_bytes per lane, see run_* below
   uint64_t barrier_wait;         // out, run_warp: (barrier id << 32) | thread count (0: all threads)
   uint32_t warp_scratch[128];    // one word per warp, for block-wide reductions at barriers (tier A)
+  uint32_t workers;              // %nsmid
 };
 
 /// One thread of a kernel compiled for tier C.
@@ -103,7 +113,9 @@ struct Services {
   // Texture fetch: out receives four 32-bit words. coordinates: up to 4 words, as the PTX operands.
   void (*texture)(const BlockState*, uint32_t geometry, uint32_t flags, uint64_t texture,
                   const uint32_t* coordinates, uint32_t* out);
-  void (*reserved[8])();
+  // Tier C: ends the calling thread from inside a device function. Does not return.
+  void (*exit_thread)(ThreadState*);
+  void (*reserved[7])();
 };
 
 enum KernelFlags : uint32_t {

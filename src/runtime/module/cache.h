@@ -7,6 +7,7 @@
 // go first (a hit renews the file's time).
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -34,7 +35,7 @@ struct KernelKey {
   std::string_view kernel;
   std::string cpu;               // GUDA_CPU; for "native" with the machine's identification
   uint32_t force_tier_c = 0;
-  uint32_t block_threads = 0;
+  std::array<uint32_t, 3> block_dim{};  // specialisation; zeros: none
   std::string compiler;          // identity of libguda_compiler: build id, or size and time
 };
 

@@ -50,12 +50,17 @@ struct KernelFootprint {
   uint32_t const_bytes = 0;                      // .const variables of the module
 };
 
+using BlockDim = std::array<uint32_t, 3>;
+
 /// A kernel ready to run; never changes or moves until the module is destroyed.
 struct LoadedKernel {
+  BlockDim block{};                              // what its code is specialised for; zeros: any block
   const kernel::KernelInfo* info = nullptr;
   std::vector<void*> symbols;                    // addresses in the order of info->symbols
   const KernelLayout* layout = nullptr;
   std::shared_ptr<KernelObject> object;          // keeps the shared object mapped
+
+  bool fits(const BlockDim& wanted) const { return block[0] == 0 || block == wanted; }
 };
 
 class Kernel {
@@ -76,31 +81,42 @@ class Kernel {
   /// Memory that the kernel declares; parses bodies on first use. Errors: as layout(), invalid_ptx.
   Result<const KernelFootprint*> footprint();
 
-  /// The kernel's machine code: from the cache, else compiled now. One atomic load when that has happened
-  /// before; concurrent first calls compile once. A failure is remembered. Errors: as layout(), and the
-  /// compiler's.
-  Result<const LoadedKernel*> load() {
-    if (const LoadedKernel* ready = loaded()) return ready;
-    return load_slow();
+  /// The kernel's machine code for blocks of these dimensions (zeros: for any): from the cache, else
+  /// compiled now, specialised for the first few dimensions that come and for any block after those. An
+  /// atomic load and a comparison when it is there; concurrent first calls compile once. A failure is
+  /// remembered. Errors: as layout(), and the compiler's.
+  Result<const LoadedKernel*> load(const BlockDim& block = {}) {
+    if (const LoadedKernel* ready = loaded(block)) return ready;
+    return load_slow(block);
   }
-  /// Null until load() has succeeded.
-  const LoadedKernel* loaded() const noexcept { return loaded_.load(std::memory_order_acquire); }
+  /// Null when there is no code for such blocks yet.
+  const LoadedKernel* loaded(const BlockDim& block) const noexcept {
+    for (const auto& variant : variants_) {
+      const LoadedKernel* ready = variant.load(std::memory_order_acquire);
+      if (ready == nullptr) break;
+      if (ready->fits(block)) return ready;
+    }
+    return nullptr;
+  }
 
   /// Builds the kernel object into the on-disk cache without opening it (guda compile). Sets
   /// `was_cached` when it was there. Errors: as load().
   Status prebuild(bool& was_cached);
 
  private:
-  Result<const LoadedKernel*> load_slow();
+  Result<const LoadedKernel*> load_slow(const BlockDim& block);
   Status ensure_layout();
+  Result<std::unique_ptr<LoadedKernel>> load_object(const BlockDim& block);
+  Status explain(Status failure);
 
   Module& module_;
   std::string_view name_;
   const void* host_function_;
-  std::atomic<const LoadedKernel*> loaded_{nullptr};
+  static constexpr size_t kVariants = 5;         // the last one is for any block
+  std::array<std::atomic<const LoadedKernel*>, kVariants> variants_{};
   std::atomic<const KernelLayout*> ready_layout_{nullptr};
   std::mutex mutex_;                             // guards everything below
-  std::unique_ptr<LoadedKernel> storage_;
+  std::vector<std::unique_ptr<LoadedKernel>> variant_storage_;
   std::unique_ptr<KernelLayout> layout_storage_;
   std::unique_ptr<KernelFootprint> footprint_storage_;
   Status failure_;

@@ -22,6 +22,7 @@
 
 #include "compiler/ptx/ast.h"
 #include "runtime/module/cache.h"
+#include "runtime/module/call_graph.h"
 #include "runtime/module/kernel.h"
 #include "support/status.h"
 
@@ -141,8 +142,9 @@ class Module {
   Status place_variables();
   Status initialise_variables();
   Result<uint64_t> address_of(const ptx::InitialValue& value) const;
-  void index_kernels();
-  Kernel* kernel_named(std::string_view name);
+  Kernel* kernel_named(std::string_view name, const void* host_function);
+  ptx::Function* function_named(std::string_view name) const;
+  Result<KernelReach> reach_of(std::string_view kernel);
 
   VariableStorage& storage_;
   const void* wrapper_ = nullptr;          // fatbin wrapper of a registered module
@@ -156,6 +158,7 @@ class Module {
 
   std::mutex body_mutex_;                  // guards lazy parsing of bodies in syntax_
   std::unique_ptr<ptx::Module> syntax_;
+  FunctionIndex functions_;
   Hash128 ptx_hash_;
 
   mutable std::mutex kernels_mutex_;       // guards kernels_ and kernel_by_name_
