@@ -125,7 +125,10 @@ bool ModuleParser::parse_attributes(Variable* variable) {
 
 bool ModuleParser::parse_initialiser(Variable& variable) {
   if (is_opaque(variable.type)) return parse_reference_attributes(variable);
-  if (!at(TokenKind::left_brace)) return parse_initial_value(variable.initial.emplace_back());
+  if (!at(TokenKind::left_brace)) {
+    if (!variable.dimensions.empty() || variable.vector_width > 1) return fail_expected("'{'");
+    return parse_initial_value(variable.initial.emplace_back());
+  }
 
   const SourceLocation where = token_.location;
   // strides[k]: scalars in one element of a list at nesting level k.
