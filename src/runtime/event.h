@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 namespace guda::runtime {
 
@@ -26,6 +27,15 @@ enum EventFlags : uint32_t {
   kEventInterprocess = 4,
 };
 
+class Capture;
+struct GraphNode;
+
+/// Where an event stands in a capture (graph.h).
+struct CapturedMark {
+  std::shared_ptr<Capture> capture;
+  std::vector<GraphNode*> nodes;
+};
+
 class Event {
  public:
   explicit Event(uint32_t flags) : flags_(flags) {}
@@ -36,6 +46,9 @@ class Event {
   /// The latest record; null before the first.
   std::shared_ptr<EventMark> mark() const;
   void set_mark(std::shared_ptr<EventMark> mark);
+  /// Set by a record in a capturing stream; null after any other record.
+  std::shared_ptr<CapturedMark> captured() const;
+  void set_captured(std::shared_ptr<CapturedMark> captured);
 
   /// ok, or not_ready. An event never recorded is complete.
   bool complete() const;
@@ -48,6 +61,7 @@ class Event {
   const uint32_t flags_;
   mutable std::mutex mutex_;
   std::shared_ptr<EventMark> mark_;
+  std::shared_ptr<CapturedMark> captured_;
 };
 
 /// Live cudaEvent_t handles.

@@ -84,6 +84,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
   Dependency run_queue(std::unique_lock<std::mutex>& lock, uint64_t until);
   void collect_default_stream_dependencies(std::vector<Dependency>& out) const;
   bool default_stream_dependencies_open() const;
+  void run(Operation& operation);
   void complete(std::unique_lock<std::mutex>& lock, uint64_t ticket);
   // False when `ticket` is already complete.
   bool add_dependent(uint64_t ticket, const std::shared_ptr<Stream>& stream);
@@ -96,11 +97,10 @@ class Stream : public std::enable_shared_from_this<Stream> {
 
   std::atomic<uint64_t> enqueued_{0};
   std::atomic<uint64_t> completed_{0};
-  std::atomic<int> waiting_hosts_{0};
+  int waiting_hosts_ = 0;
   mutable std::mutex mutex_;
   std::condition_variable progress_;
   std::deque<Entry> queue_;
-  std::vector<Dependency> pending_waits_;   // of the next operation
   std::vector<Dependent> dependents_;
   bool draining_ = false;
   bool wake_pending_ = false;
@@ -129,6 +129,7 @@ class StreamTable {
   /// Waits until every stream is idle.
   void synchronize_all();
   bool all_idle() const;
+  bool has_blocking() const { return any_blocking_.load(std::memory_order_acquire); }
   /// Blocking streams, for the legacy stream's dependencies. Snapshot.
   std::shared_ptr<const std::vector<std::shared_ptr<Stream>>> blocking() const;
   /// Drops all created streams (cudaDeviceReset).
@@ -145,8 +146,7 @@ class StreamTable {
   std::vector<std::shared_ptr<Stream>> streams_;   // created and per-thread
   std::shared_ptr<const std::vector<std::shared_ptr<Stream>>> blocking_;
   std::atomic<uint64_t> epoch_{1};                 // changes when a handle goes away
-  std::atomic<bool> any_blocking_{false};
-  friend class Stream;
+  std::atomic<bool> any_blocking_{false};          // blocking_ is not empty
 };
 
 }  // namespace guda::runtime

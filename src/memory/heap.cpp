@@ -1,0 +1,255 @@
+#include "memory/heap.h"
+
+#include "support/log.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+#include <mutex>
+#include <string>
+
+namespace guda::memory {
+namespace {
+
+constexpr size_t kPage = 4096;
+constexpr size_t kHugePage = size_t{2} << 20;
+constexpr size_t kGranule = 256;
+constexpr size_t kChunk = size_t{32} << 20;
+/// From here on an allocation is a mapping of its own.
+constexpr size_t kLarge = size_t{1} << 20;
+/// Inaccessible bytes on either side of a mapping: a stray index is most often near.
+constexpr size_t kGuard = size_t{1} << 20;
+
+size_t round_up(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+struct Mapping {
+  std::byte* start;   // of the reservation
+  size_t size;
+  std::byte* usable;  // aligned, readable and writable for the bytes asked
+};
+
+/// Reserves guard + bytes + guard with the middle accessible. usable is null when the system refuses.
+Mapping map_guarded(size_t bytes, size_t alignment) {
+  size_t size = bytes + 2 * kGuard + (alignment > kPage ? alignment : 0);
+  void* start = mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (start == MAP_FAILED) return {nullptr, 0, nullptr};
+  auto first = reinterpret_cast<uintptr_t>(start) + kGuard;
+  auto* usable = reinterpret_cast<std::byte*>(round_up(first, std::max(alignment, kPage)));
+  if (mprotect(usable, bytes, PROT_READ | PROT_WRITE) != 0) {
+    munmap(start, size);
+    return {nullptr, 0, nullptr};
+  }
+  if (bytes >= kHugePage) madvise(usable, bytes, MADV_HUGEPAGE);
+  return {static_cast<std::byte*>(start), size, usable};
+}
+
+/// First number in a file such as memory.max; 0 when there is none ("max", no file).
+size_t number_in_file(const char* path) {
+  std::ifstream file(path);
+  size_t value = 0;
+  return file >> value ? value : 0;
+}
+
+}  // namespace
+
+size_t machine_memory_bytes() {
+  auto physical = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  for (const char* path : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    if (size_t limit = number_in_file(path)) physical = std::min(physical, limit);
+  }
+  return physical;
+}
+
+size_t machine_memory_available() {
+  std::ifstream file("/proc/meminfo");
+  std::string word;
+  while (file >> word) {
+    if (word != "MemAvailable:") continue;
+    size_t kilobytes = 0;
+    file >> kilobytes;
+    return kilobytes * 1024;
+  }
+  return machine_memory_bytes();
+}
+
+Heap::Heap(size_t limit) : limit_(limit ? limit : machine_memory_bytes()) {}
+
+Heap::~Heap() {
+  for (auto& [address, record] : records_) {
+    if (record.block.mapping) munmap(record.block.mapping, record.block.mapping_size);
+  }
+  for (auto& [start, size] : chunks_) munmap(start, size);
+}
+
+Heap& Heap::instance() {
+  static Heap* heap = new Heap;  // never destroyed, see the header
+  return *heap;
+}
+
+Result<void*> Heap::allocate(size_t size, AllocationKind kind, uint32_t flags, void* owner,
+                             size_t alignment) {
+  if (size == 0) return Status(StatusCode::invalid_value, "allocation of 0 bytes");
+  alignment = std::max(alignment, kGranule);
+  bool large = size >= kLarge || alignment > kPage;
+  size_t charged = round_up(size, large ? kPage : kGranule);
+  std::unique_lock lock(mutex_);
+  if (charged < size || charged > limit_ || used_ > limit_ - charged) {
+    return Status(StatusCode::out_of_memory,
+                  fmt::format("{} bytes asked, {} of {} in use", size, used_, limit_));
+  }
+  Block block{nullptr, 0, charged};
+  std::byte* base = nullptr;
+  if (large) {
+    Mapping mapping = map_guarded(charged, charged >= kHugePage ? kHugePage : std::max(alignment, kPage));
+    if (!mapping.usable) {
+      return Status(StatusCode::out_of_memory, fmt::format("the system refuses {} bytes", size));
+    }
+    block.mapping = mapping.start;
+    block.mapping_size = mapping.size;
+    base = mapping.usable;
+  } else {
+    auto taken = take_small(charged, alignment);
+    if (!taken) return taken.status();
+    base = *taken;
+  }
+  used_ += charged;
+  Record record;
+  record.allocation = {base, size, kind, flags, next_id_++, owner, false};
+  record.block = block;
+  records_.emplace(reinterpret_cast<uintptr_t>(base), record);
+  return static_cast<void*>(base);
+}
+
+Status Heap::release(void* pointer, uint32_t kinds) {
+  std::unique_lock lock(mutex_);
+  auto found = records_.find(reinterpret_cast<uintptr_t>(pointer));
+  if (found == records_.end() || !(kind_bit(found->second.allocation.kind) & kinds)) {
+    return {StatusCode::invalid_value, fmt::format("{} is not an allocation of this kind", pointer)};
+  }
+  Record record = found->second;
+  records_.erase(found);
+  used_ -= record.block.charged;
+  if (record.block.mapping) {
+    lock.unlock();  // unmapping gigabytes takes long
+    munmap(record.block.mapping, record.block.mapping_size);
+  } else {
+    give_small(record.allocation.base, record.block.charged);
+  }
+  return Status::ok();
+}
+
+Status Heap::add_registered(void* pointer, size_t size, uint32_t flags) {
+  if (!pointer || size == 0) return {StatusCode::invalid_value, "nothing to register"};
+  auto start = reinterpret_cast<uintptr_t>(pointer);
+  std::unique_lock lock(mutex_);
+  auto next = records_.lower_bound(start + size);
+  if (next != records_.begin()) {
+    auto& before = std::prev(next)->second.allocation;
+    if (reinterpret_cast<uintptr_t>(before.base) + before.size > start) {
+      return {StatusCode::host_memory_already_registered, fmt::format("{} is already registered", pointer)};
+    }
+  }
+  Record record;
+  record.allocation = {static_cast<std::byte*>(pointer), size, AllocationKind::registered, flags,
+                       next_id_++, nullptr, false};
+  records_.emplace(start, record);
+  return Status::ok();
+}
+
+Status Heap::remove_registered(void* pointer) {
+  std::unique_lock lock(mutex_);
+  auto found = records_.find(reinterpret_cast<uintptr_t>(pointer));
+  if (found == records_.end() || found->second.allocation.kind != AllocationKind::registered) {
+    return {StatusCode::host_memory_not_registered, fmt::format("{} is not registered", pointer)};
+  }
+  records_.erase(found);
+  return Status::ok();
+}
+
+std::optional<Allocation> Heap::find(const void* pointer) const {
+  std::shared_lock lock(mutex_);
+  auto next = records_.upper_bound(reinterpret_cast<uintptr_t>(pointer));
+  if (next == records_.begin()) return std::nullopt;
+  const Allocation& candidate = std::prev(next)->second.allocation;
+  if (!candidate.contains(pointer)) return std::nullopt;
+  return candidate;
+}
+
+bool Heap::in_bounds(const void* pointer, size_t size) const {
+  auto found = find(pointer);
+  if (!found) return true;
+  size_t offset = static_cast<size_t>(static_cast<const std::byte*>(pointer) - found->base);
+  return size <= found->size - offset;
+}
+
+size_t Heap::used_bytes() const {
+  std::shared_lock lock(mutex_);
+  return used_;
+}
+
+size_t Heap::free_bytes() const {
+  std::shared_lock lock(mutex_);
+  return std::min(limit_ - used_, machine_memory_available());
+}
+
+size_t Heap::allocation_count() const {
+  std::shared_lock lock(mutex_);
+  return records_.size();
+}
+
+Status Heap::add_chunk() {
+  Mapping mapping = map_guarded(kChunk, kHugePage);
+  if (!mapping.usable) return {StatusCode::out_of_memory, "the system refuses another chunk"};
+  chunks_.emplace_back(mapping.start, mapping.size);
+  give_small(mapping.usable, kChunk);
+  return Status::ok();
+}
+
+// Best fit; the range's tail goes back. Ranges keep their start, so alignment beyond the granule is got
+// by returning the head as well.
+Result<std::byte*> Heap::take_small(size_t bytes, size_t alignment) {
+  size_t slack = alignment > kGranule ? alignment : 0;
+  auto best = free_by_size_.lower_bound({bytes + slack, 0});
+  if (best == free_by_size_.end()) {
+    if (auto status = add_chunk(); !status) return status;
+    best = free_by_size_.lower_bound({bytes + slack, 0});
+  }
+  auto [size, start] = *best;
+  free_by_size_.erase(best);
+  free_by_address_.erase(start);
+  uintptr_t aligned = round_up(start, alignment);
+  auto add = [&](uintptr_t address, size_t length) {
+    if (length == 0) return;
+    free_by_address_.emplace(address, length);
+    free_by_size_.emplace(length, address);
+  };
+  add(start, aligned - start);
+  add(aligned + bytes, start + size - (aligned + bytes));
+  return reinterpret_cast<std::byte*>(aligned);
+}
+
+void Heap::give_small(std::byte* pointer, size_t bytes) {
+  auto start = reinterpret_cast<uintptr_t>(pointer);
+  auto next = free_by_address_.lower_bound(start);
+  if (next != free_by_address_.end() && start + bytes == next->first) {
+    bytes += next->second;
+    free_by_size_.erase({next->second, next->first});
+    next = free_by_address_.erase(next);
+  }
+  if (next != free_by_address_.begin()) {
+    auto before = std::prev(next);
+    if (before->first + before->second == start) {
+      free_by_size_.erase({before->second, before->first});
+      start = before->first;
+      bytes += before->second;
+      free_by_address_.erase(before);
+    }
+  }
+  free_by_address_.emplace(start, bytes);
+  free_by_size_.emplace(bytes, start);
+}
+
+}  // namespace guda::memory

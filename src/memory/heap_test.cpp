@@ -1,0 +1,113 @@
+#include "memory/heap.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+#include <thread>
+#include <vector>
+
+namespace guda::memory {
+namespace {
+
+constexpr uint32_t kDevice = kind_bit(AllocationKind::device);
+
+void* allocate(Heap& heap, size_t size) {
+  auto result = heap.allocate(size, AllocationKind::device);
+  return result ? *result : nullptr;
+}
+
+TEST(Heap, EveryPointerIsAlignedTo256) {
+  Heap heap;
+  for (size_t size : {1ul, 255ul, 257ul, 4096ul, 1ul << 20, (3ul << 20) + 5}) {
+    void* pointer = allocate(heap, size);
+    ASSERT_NE(pointer, nullptr);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(pointer) % 256, 0u);
+    std::memset(pointer, 0x5a, size);
+    EXPECT_TRUE(heap.release(pointer, kDevice).is_ok());
+  }
+  EXPECT_EQ(heap.used_bytes(), 0u);
+}
+
+TEST(Heap, AnyAddressInsideLeadsBackToTheAllocation) {
+  Heap heap;
+  auto* pointer = static_cast<std::byte*>(allocate(heap, 1000));
+  auto found = heap.find(pointer + 999);
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->base, pointer);
+  EXPECT_EQ(found->size, 1000u);
+  EXPECT_FALSE(heap.find(pointer + 1000).has_value());
+  EXPECT_TRUE(heap.in_bounds(pointer + 10, 990));
+  EXPECT_FALSE(heap.in_bounds(pointer + 10, 991));
+}
+
+TEST(Heap, BeyondTheLimitIsOutOfMemory) {
+  Heap heap(1 << 20);
+  EXPECT_EQ(heap.allocate(2 << 20, AllocationKind::device).status().code(), StatusCode::out_of_memory);
+  EXPECT_EQ(heap.allocate(~size_t{0}, AllocationKind::device).status().code(), StatusCode::out_of_memory);
+  void* pointer = allocate(heap, 1 << 19);
+  ASSERT_NE(pointer, nullptr);
+  EXPECT_EQ(heap.allocate((1 << 19) + 1, AllocationKind::device).status().code(),
+            StatusCode::out_of_memory);
+}
+
+TEST(Heap, ReleaseRefusesForeignInnerAndTwice) {
+  Heap heap;
+  auto* pointer = static_cast<std::byte*>(allocate(heap, 1000));
+  int mine = 0;
+  EXPECT_EQ(heap.release(&mine, kDevice).code(), StatusCode::invalid_value);
+  EXPECT_EQ(heap.release(pointer + 256, kDevice).code(), StatusCode::invalid_value);
+  EXPECT_EQ(heap.release(pointer, kind_bit(AllocationKind::host)).code(), StatusCode::invalid_value);
+  EXPECT_TRUE(heap.release(pointer, kDevice).is_ok());
+  EXPECT_EQ(heap.release(pointer, kDevice).code(), StatusCode::invalid_value);
+}
+
+TEST(Heap, RegisteredMemoryIsKnownUntilUnregistered) {
+  Heap heap;
+  std::vector<char> mine(10000);
+  EXPECT_TRUE(heap.add_registered(mine.data(), mine.size(), 0).is_ok());
+  EXPECT_EQ(heap.add_registered(mine.data() + 5000, 100, 0).code(),
+            StatusCode::host_memory_already_registered);
+  EXPECT_EQ(heap.find(mine.data() + 9999)->kind, AllocationKind::registered);
+  EXPECT_TRUE(heap.remove_registered(mine.data()).is_ok());
+  EXPECT_EQ(heap.remove_registered(mine.data()).code(), StatusCode::host_memory_not_registered);
+}
+
+TEST(HeapDeathTest, RunningPastALargeAllocationFaults) {
+  Heap heap;
+  auto* pointer = static_cast<volatile char*>(allocate(heap, 4 << 20));
+  EXPECT_DEATH(pointer[4 << 20] = 1, "");
+  EXPECT_DEATH(pointer[-1] = 1, "");
+}
+
+TEST(Heap, RandomUseFromManyThreadsNeverOverlaps) {
+  Heap heap;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&heap, t] {
+      std::mt19937 random(static_cast<unsigned>(t));
+      std::vector<std::pair<unsigned char*, size_t>> held;
+      for (int i = 0; i < 2000; ++i) {
+        if (held.size() < 20 || random() % 2) {
+          size_t size = 1 + random() % 5000;
+          auto* pointer = static_cast<unsigned char*>(allocate(heap, size));
+          ASSERT_NE(pointer, nullptr);
+          std::memset(pointer, t + 1, size);
+          held.emplace_back(pointer, size);
+        } else {
+          size_t pick = random() % held.size();
+          auto [pointer, size] = held[pick];
+          for (size_t k = 0; k < size; ++k) ASSERT_EQ(pointer[k], t + 1);
+          ASSERT_TRUE(heap.release(pointer, kDevice).is_ok());
+          held.erase(held.begin() + static_cast<long>(pick));
+        }
+      }
+      for (auto& [pointer, size] : held) ASSERT_TRUE(heap.release(pointer, kDevice).is_ok());
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(heap.used_bytes(), 0u);
+}
+
+}  // namespace
+}  // namespace guda::memory

@@ -1,0 +1,81 @@
+// Kernel launches: checks, packing of arguments, and the way onto a stream.
+#pragma once
+
+#include "compiler/driver/kernel_abi.h"
+#include "runtime/module/kernel.h"
+#include "runtime/operation.h"
+#include "runtime/stream.h"
+#include "support/status.h"
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+namespace guda::runtime {
+
+struct LaunchConfiguration {
+  kernel::Dim3 grid{1, 1, 1};
+  kernel::Dim3 block{1, 1, 1};
+  size_t dynamic_shared = 0;
+  bool cooperative = false;
+};
+
+/// A launch with its arguments packed.
+class KernelOperation final : public Operation {
+ public:
+  KernelOperation(Kernel& kernel, const LoadedKernel& loaded, const LaunchConfiguration& configuration);
+  KernelOperation(const KernelOperation& other);
+
+  /// Copies the arguments (one pointer per parameter) into the parameter block.
+  void pack(void* const* arguments);
+  /// Takes a parameter block as it is (cuLaunchKernel's buffer form). Missing bytes are zero.
+  void pack_block(const void* block, size_t size);
+
+  Status execute() override;
+  std::unique_ptr<Operation> clone() const override { return std::make_unique<KernelOperation>(*this); }
+
+  /// Short enough to run on the launching thread, and does not wait for anyone.
+  bool runs_inline() const;
+
+  Kernel& kernel() const { return kernel_; }
+  const LaunchConfiguration& configuration() const { return configuration_; }
+  /// One pointer per parameter into the block; valid while the operation lives.
+  void** argument_pointers();
+
+ private:
+  static constexpr size_t kInlineBytes = 256;
+  std::byte* params();
+  const std::byte* params() const;
+
+  Kernel& kernel_;
+  const LoadedKernel& loaded_;
+  LaunchConfiguration configuration_;
+  size_t param_bytes_;
+  std::unique_ptr<std::byte[]> large_;               // when the block does not fit in small_
+  alignas(64) std::array<std::byte, kInlineBytes> small_;
+  std::vector<void*> argument_pointers_;
+};
+
+/// Threads, shared memory and launch bounds against the device. invalid_value when the configuration can
+/// never run, 720 when a cooperative grid cannot be resident at once.
+Status check_configuration(Kernel& kernel, const LoadedKernel& loaded,
+                           const LaunchConfiguration& configuration);
+
+/// Launches on the stream (or records into its capture). Errors of loading and checking come back;
+/// those of execution become sticky. `arguments`: one pointer per parameter; may be null when the
+/// kernel has none.
+Status launch(Stream& stream, Kernel& kernel, const LaunchConfiguration& configuration,
+              void* const* arguments);
+
+/// Launch configuration stack of `kernel<<<...>>>`, per thread.
+struct CallConfiguration {
+  kernel::Dim3 grid, block;
+  size_t dynamic_shared;
+  void* stream;
+};
+void push_call_configuration(const CallConfiguration& configuration);
+/// False when nothing was pushed.
+bool pop_call_configuration(CallConfiguration& configuration);
+
+}  // namespace guda::runtime

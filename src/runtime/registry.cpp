@@ -1,0 +1,139 @@
+#include "runtime/registry.h"
+
+#include "memory/heap.h"
+#include "runtime/error.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace guda::runtime {
+namespace {
+
+class HeapVariableStorage final : public VariableStorage {
+ public:
+  Result<void*> allocate(size_t bytes, size_t alignment, VariableSpace space) override {
+    auto kind = space == VariableSpace::managed ? memory::AllocationKind::managed
+                                                : memory::AllocationKind::variable;
+    auto memory = memory::Heap::instance().allocate(bytes, kind, 1, nullptr, alignment);
+    if (memory) std::memset(*memory, 0, bytes);
+    return memory;
+  }
+  void release(void* address, size_t, VariableSpace) noexcept override {
+    // Fails only for memory that is not ours, which there is nobody to tell about.
+    (void)memory::Heap::instance().release(address,
+                                           memory::kind_bit(memory::AllocationKind::variable) |
+                                               memory::kind_bit(memory::AllocationKind::managed));
+  }
+};
+
+}  // namespace
+
+VariableStorage& variable_storage() {
+  static HeapVariableStorage* storage = new HeapVariableStorage;
+  return *storage;
+}
+
+Registry& Registry::instance() {
+  static Registry* registry = new Registry;
+  return *registry;
+}
+
+Module* Registry::add(const void* fatbin_wrapper) {
+  auto module = Module::from_wrapper(fatbin_wrapper, variable_storage());
+  std::unique_lock lock(mutex_);
+  modules_.push_back(std::move(module));
+  return modules_.back().get();
+}
+
+void Registry::remove(Module* module) {
+  std::unique_lock lock(mutex_);
+  auto found = std::find_if(modules_.begin(), modules_.end(),
+                            [&](auto& candidate) { return candidate.get() == module; });
+  if (found == modules_.end()) return;
+  std::unique_ptr<Module> dying = std::move(*found);
+  modules_.erase(found);
+  std::erase_if(kernels_, [&](auto& entry) {
+    if (&entry.second->module() != module) return false;
+    settings_.erase(entry.second);
+    return true;
+  });
+  std::erase_if(handles_, [&](const void* handle) {
+    return &static_cast<const Kernel*>(handle)->module() == module;
+  });
+  std::erase_if(variables_, [&](auto& entry) { return entry.second == module; });
+}
+
+void Registry::register_kernel(Module* module, const void* host_function, const char* device_name) {
+  Kernel* kernel = module->register_kernel(host_function, device_name);
+  std::unique_lock lock(mutex_);
+  kernels_[host_function] = kernel;
+  handles_.insert(kernel);
+}
+
+void Registry::register_variable(Module* module, const void* host, const char* device_name,
+                                 size_t size, bool constant) {
+  module->register_variable(host, device_name, size, constant);
+  std::unique_lock lock(mutex_);
+  variables_[host] = module;
+}
+
+void Registry::register_managed(Module* module, void** host_pointer, const char* device_name,
+                                size_t size) {
+  module->register_managed_variable(host_pointer, device_name, size);
+  std::unique_lock lock(mutex_);
+  variables_[host_pointer] = module;
+}
+
+Result<Module*> Registry::load_image(const void* image, size_t size, std::string name) {
+  auto module = Module::from_image(image, size, std::move(name), variable_storage());
+  if (!module) return module.status();
+  std::unique_lock lock(mutex_);
+  modules_.push_back(std::move(*module));
+  return modules_.back().get();
+}
+
+Kernel* Registry::kernel(const void* host_function_or_handle) {
+  std::shared_lock lock(mutex_);
+  if (auto found = kernels_.find(host_function_or_handle); found != kernels_.end()) return found->second;
+  if (!handles_.contains(host_function_or_handle)) return nullptr;
+  return const_cast<Kernel*>(static_cast<const Kernel*>(host_function_or_handle));
+}
+
+Kernel* Registry::adopt(Kernel* kernel) {
+  std::unique_lock lock(mutex_);
+  handles_.insert(kernel);
+  return kernel;
+}
+
+Result<DeviceVariable> Registry::variable(const void* host) {
+  std::shared_lock lock(mutex_);
+  auto found = variables_.find(host);
+  Module* module = found == variables_.end() ? nullptr : found->second;
+  if (!module) {
+    // A managed variable's symbol can also be named by the address that its pointer holds.
+    for (auto& candidate : modules_) {
+      if (!candidate->has_managed_variables() || !candidate->is_loaded()) continue;
+      if (auto variable = candidate->find_host_variable(host)) return variable;
+    }
+    return Status(static_cast<StatusCode>(kErrorInvalidSymbol), "not a device variable");
+  }
+  lock.unlock();
+  auto variable = module->find_host_variable(host);
+  if (!variable && variable.status().code() == StatusCode::not_found) {
+    return Status(static_cast<StatusCode>(kErrorInvalidSymbol), variable.status().message());
+  }
+  return variable;
+}
+
+Status Registry::load_managed(Module* module) {
+  if (!module->has_managed_variables()) return Status::ok();
+  return module->load();
+}
+
+KernelSettings Registry::settings(const Kernel* kernel) const {
+  std::shared_lock lock(mutex_);
+  auto found = settings_.find(kernel);
+  return found == settings_.end() ? KernelSettings{} : found->second;
+}
+
+}  // namespace guda::runtime
