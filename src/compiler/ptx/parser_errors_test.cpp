@@ -64,6 +64,8 @@ TEST(ParserErrors, MalformedInputIsRefused) {
                            ".global .u32 x",
                            "ret;",
                            ".global .u32 x = ;",
+                           ".global .u32 x[1] = 5;",
+                           ".global .v2 .u32 x = 5;",
                            ".global .u32 x[2] = {1,2,3};",
                            ".global .u32 x = {1,2};",
                            ".global .u32 x[2][2] = {{1,2,3}};",
