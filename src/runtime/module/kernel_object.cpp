@@ -173,6 +173,7 @@ Result<ObtainedObject> obtain_kernel_object(const KernelSource& source, KernelCa
       if (auto object = KernelObject::open(*path, source.kernel)) {
         return ObtainedObject{*object, source.block_dim};
       }
+      cache.remove(source.kernel, digest);
     } else if (path.status().code() != StatusCode::operating_system) {
       return path.status();
     } else {
