@@ -26,7 +26,8 @@ endfunction()
 # guda_use_llvm(name): compile against LLVM's headers (as system headers, without RTTI).
 function(guda_use_llvm name)
   target_include_directories(${name} SYSTEM PUBLIC ${LLVM_INCLUDE_DIRS})
-  target_compile_definitions(${name} PUBLIC ${LLVM_DEFINITIONS})
+  separate_arguments(definitions NATIVE_COMMAND "${LLVM_DEFINITIONS}")
+  target_compile_definitions(${name} PUBLIC ${definitions})
   target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fno-rtti>)
 endfunction()
 
