@@ -1,0 +1,74 @@
+// What is known of a value across the lanes of a warp: the same in all (uniform), an arithmetic
+// progression (affine), or anything (varying).
+#pragma once
+
+#include <llvm/ADT/DenseMap.h>
+#include <llvm/ADT/GenericUniformityImpl.h>
+#include <llvm/ADT/SmallVector.h>
+#include <llvm/Analysis/CycleAnalysis.h>
+#include <llvm/Analysis/LoopInfo.h>
+#include <llvm/Analysis/PostDominators.h>
+#include <llvm/Analysis/ScalarEvolution.h>
+#include <llvm/Analysis/TargetTransformInfo.h>
+#include <llvm/Analysis/UniformityAnalysis.h>
+#include <llvm/IR/Dominators.h>
+#include <llvm/IR/Function.h>
+#include <llvm/IR/Instructions.h>
+
+#include <memory>
+#include <optional>
+
+#include "compiler/spmd/warp_layout.h"
+
+namespace guda::spmd {
+
+/// Lane i holds base + i * stride (modulo the type's width), whatever the mask. If `checks` is not
+/// empty that is only true when none of those sext/zext instructions wraps between two lanes, which
+/// the code has to test at run time.
+struct Affine {
+  int64_t stride = 0;
+  llvm::SmallVector<const llvm::Instruction*, 2> checks;
+
+  bool operator==(const Affine& other) const = default;
+};
+
+/// Uniformity and affine analysis of one function in SSA form. The function must not change while
+/// the analysis is in use.
+class LaneShapes {
+ public:
+  LaneShapes(llvm::Function& function, const WarpLayout& layout, llvm::DominatorTree& dominators,
+             llvm::LoopInfo& loops, llvm::ScalarEvolution& evolution);
+
+  bool is_uniform(const llvm::Value* value) const;
+  bool has_divergent_terminator(const llvm::BasicBlock& block) const;
+  /// False when lanes that are active in `block` may have come along different edges (always true
+  /// for loop headers, whose phis do not mix lanes).
+  bool joins_uniformly(const llvm::BasicBlock& block) const;
+  /// Affine description of a value that is not uniform; null if varying.
+  const Affine* affine(const llvm::Value* value) const;
+
+ private:
+  void find_affine(llvm::Function& function, llvm::ScalarEvolution& evolution);
+  std::optional<Affine> compute(const llvm::Instruction& instruction,
+                                llvm::ScalarEvolution& evolution) const;
+  std::optional<Affine> operand(const llvm::Value* value) const;
+  std::optional<Affine> extend(const llvm::Instruction& instruction,
+                               llvm::ScalarEvolution& evolution) const;
+
+  const WarpLayout& layout_;
+  const llvm::LoopInfo& loops_;
+  llvm::CycleInfo cycles_;
+  std::unique_ptr<llvm::TargetTransformInfo> target_;
+  std::unique_ptr<llvm::UniformityInfo> uniformity_;
+  llvm::DenseMap<const llvm::BasicBlock*, bool> uniform_join_;
+  llvm::DenseMap<const llvm::Value*, Affine> affine_;
+  llvm::DenseMap<const llvm::Value*, bool> optimistic_;  // phis not yet decided
+};
+
+/// `value` is base + lane with base a multiple of the warp's width, and never wraps.
+bool is_lane_aligned(const llvm::Value* value, const WarpLayout& layout);
+
+/// Name of the called function when it is one of the device IR's (`ptx.`, `guda.`), else empty.
+llvm::StringRef device_function(const llvm::Instruction& instruction);
+
+}  // namespace guda::spmd
