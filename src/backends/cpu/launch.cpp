@@ -49,6 +49,7 @@ Launch::Launch(const LaunchDescription& description, uint32_t workers)
   state_.static_shared_bytes = kernel_->static_shared_bytes;
   state_.grid_id = description.grid_id;
   state_.owner = this;
+  state_.grid_workspace = cooperative_ ? grid_workspace_ : nullptr;
 }
 
 bool Launch::take(BlockRange* range) {

@@ -63,6 +63,7 @@ class Launch {
  private:
   const kernel::KernelInfo* kernel_;
   kernel::LaunchState state_{};
+  uint32_t grid_workspace_[2] = {sizeof(grid_workspace_), 0};
   std::vector<std::byte> aligned_params_;
   Mode mode_;
   bool cooperative_;

@@ -46,6 +46,8 @@ struct LaunchState {
   uint32_t static_shared_bytes;
   uint64_t grid_id;
   void* owner;                   // backend's own launch object
+  uint32_t* grid_workspace;      // cooperative launches: {size, barrier}, both u32; else null.
+                                 // %envreg1 is its address's upper half, %envreg2 the lower
 };
 
 /// One block being executed; owned by a worker.
