@@ -16,6 +16,23 @@ if(GUDA_CCACHE)
   set(CMAKE_C_COMPILER_LAUNCHER ${GUDA_CCACHE})
 endif()
 
+# A toolkit that scripts/setup fetched is found by find_program(nvcc) like any other.
+list(APPEND CMAKE_PROGRAM_PATH ${PROJECT_SOURCE_DIR}/build/cuda/bin)
+
+# Everything that is compiled here is instrumented; a finding ends the process. LLVM is built without
+# RTTI, so the vptr check is left out. g++'s flow warnings are unreliable in instrumented code.
+set(GUDA_SANITIZE "" CACHE STRING
+    "Sanitizers for all targets: address, undefined, thread or a list such as address,undefined")
+set_property(CACHE GUDA_SANITIZE PROPERTY STRINGS "" "address,undefined" "thread")
+if(GUDA_SANITIZE)
+  add_compile_options(-fsanitize=${GUDA_SANITIZE} -fno-sanitize=vptr -fno-sanitize-recover=all
+                      -fno-omit-frame-pointer -Wno-maybe-uninitialized)
+  add_link_options(-fsanitize=${GUDA_SANITIZE})
+  if(GUDA_SANITIZE MATCHES "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    add_compile_options(-Wno-tsan)  # fences: g++ 12 warns that they are not instrumented
+  endif()
+endif()
+
 # guda_add_library(name sources...): a static part of libguda or libguda_compiler.
 function(guda_add_library name)
   add_library(${name} STATIC ${ARGN})
