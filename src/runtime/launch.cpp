@@ -101,36 +101,46 @@ bool KernelOperation::runs_inline() const {
   return expected != 0 && expected <= kInlineNanoseconds;
 }
 
-Status check_configuration(Kernel& kernel, const LoadedKernel& loaded,
-                           const LaunchConfiguration& configuration) {
+namespace {
+Status bad(const Kernel& kernel, const std::string& why) {
+  return {StatusCode::invalid_value, fmt::format("{}: {}", kernel.name(), why)};
+}
+}  // namespace
+
+Status check_dimensions(Kernel& kernel, const KernelLayout& layout, const LaunchConfiguration& configuration) {
   const DeviceProperties& device = device_properties();
-  auto bad = [&](std::string why) {
-    return Status(StatusCode::invalid_value, fmt::format("{}: {}", kernel.name(), why));
-  };
-  const auto& [grid, block, dynamic_shared, cooperative] = configuration;
+  const auto& grid = configuration.grid;
+  const auto& block = configuration.block;
   auto beyond = [](uint32_t value, int limit) { return value == 0 || value > static_cast<uint32_t>(limit); };
   if (beyond(grid.x, device.max_grid[0]) || beyond(grid.y, device.max_grid[1]) ||
       beyond(grid.z, device.max_grid[2])) {
-    return bad(fmt::format("grid {} x {} x {}", grid.x, grid.y, grid.z));
+    return bad(kernel, fmt::format("grid {} x {} x {}", grid.x, grid.y, grid.z));
   }
   if (beyond(block.x, device.max_block[0]) || beyond(block.y, device.max_block[1]) ||
       beyond(block.z, device.max_block[2])) {
-    return bad(fmt::format("block {} x {} x {}", block.x, block.y, block.z));
+    return bad(kernel, fmt::format("block {} x {} x {}", block.x, block.y, block.z));
   }
   uint64_t threads = uint64_t{block.x} * block.y * block.z;
   uint32_t bound = std::min(static_cast<uint32_t>(device.max_threads_per_block),
-                            loaded.layout->max_threads_per_block());
-  if (threads > bound) return bad(fmt::format("{} threads per block, {} allowed", threads, bound));
-  auto& required = loaded.layout->required_threads;
+                            layout.max_threads_per_block());
+  if (threads > bound) return bad(kernel, fmt::format("{} threads per block, {} allowed", threads, bound));
+  auto& required = layout.required_threads;
   if (required[0] != 0 && threads != uint64_t{required[0]} * std::max(required[1], 1u) * std::max(required[2], 1u)) {
-    return bad("block differs from __block_size__ / .reqntid");
+    return bad(kernel, "block differs from __block_size__ / .reqntid");
   }
+  return Status::ok();
+}
+
+Status check_resources(Kernel& kernel, const LoadedKernel& loaded, const LaunchConfiguration& configuration) {
+  const DeviceProperties& device = device_properties();
+  const auto& [grid, block, dynamic_shared, cooperative] = configuration;
+  uint64_t threads = uint64_t{block.x} * block.y * block.z;
   if (dynamic_shared != 0) {
     size_t used = loaded.info->static_shared_bytes + dynamic_shared;
     if (used > device.shared_per_block) {
       int allowed = Registry::instance().settings(&kernel).max_dynamic_shared;
       if (allowed < 0 || dynamic_shared > static_cast<size_t>(allowed) || used > device.shared_per_block_optin) {
-        return bad(fmt::format("{} bytes of shared memory", used));
+        return bad(kernel, fmt::format("{} bytes of shared memory", used));
       }
     }
   }
@@ -149,10 +159,13 @@ Status check_configuration(Kernel& kernel, const LoadedKernel& loaded,
 
 Status launch(Stream& stream, Kernel& kernel, const LaunchConfiguration& configuration,
               void* const* arguments) {
-  auto loaded = kernel.load();
+  auto layout = kernel.layout();
+  if (!layout) return layout.status();
+  if (Status status = check_dimensions(kernel, **layout, configuration); !status) return status;
+  auto loaded = kernel.load({configuration.block.x, configuration.block.y, configuration.block.z});
   if (!loaded) return loaded.status();
   const LoadedKernel& code = **loaded;
-  if (Status status = check_configuration(kernel, code, configuration); !status) return status;
+  if (Status status = check_resources(kernel, code, configuration); !status) return status;
   if (!arguments && !code.layout->parameters.empty()) {
     return {StatusCode::invalid_value, fmt::format("{}: no arguments given", kernel.name())};
   }

@@ -57,10 +57,11 @@ class KernelOperation final : public Operation {
   std::vector<void*> argument_pointers_;
 };
 
-/// Threads, shared memory and launch bounds against the device. invalid_value when the configuration can
-/// never run, 720 when a cooperative grid cannot be resident at once.
-Status check_configuration(Kernel& kernel, const LoadedKernel& loaded,
-                           const LaunchConfiguration& configuration);
+/// Grid, block and launch bounds against the device; needs no code yet. invalid_value when the
+/// configuration can never run.
+Status check_dimensions(Kernel& kernel, const KernelLayout& layout, const LaunchConfiguration& configuration);
+/// Shared memory, and for cooperative launches that all blocks fit at once (else 720).
+Status check_resources(Kernel& kernel, const LoadedKernel& loaded, const LaunchConfiguration& configuration);
 
 /// Launches on the stream (or records into its capture). Errors of loading and checking come back;
 /// those of execution become sticky. `arguments`: one pointer per parameter; may be null when the
