@@ -106,6 +106,19 @@ double ulp_error(T actual, long double exact) {
   return static_cast<double>(std::fabs(static_cast<long double>(actual) - exact) / unit);
 }
 
+// a + b rounded to odd: rounding it once more, to a narrower type, is as good as rounding once.
+inline double sum_to_odd(double a, double b) {
+  volatile double sum = a + b;
+  if (!std::isfinite(sum)) return sum;
+  volatile double back = sum - a;
+  volatile double lost = (a - (sum - back)) + (b - back);
+  uint64_t bits;
+  const double s = sum;
+  std::memcpy(&bits, &s, 8);
+  if (lost == 0 || bits & 1) return s;
+  return std::nextafter(s, lost > 0 ? INFINITY : -INFINITY);
+}
+
 inline int finish(const char* name) {
   if (failures) {
     std::printf("FAIL %s: %d differences\n", name, failures);

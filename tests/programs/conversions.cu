@@ -91,8 +91,10 @@ I to_integer(double x, int mode) {
     return sizeof(I) == 8 ? static_cast<I>(uint64_t{1} << 63) : I(0);
   }
   std::fesetround(mode);
-  const long double r = std::nearbyint(static_cast<long double>(x));
+  volatile long double wide = x;  // volatile: must be rounded between the two fesetround calls
+  volatile long double rounded = std::nearbyint(wide);
   std::fesetround(FE_TONEAREST);
+  const long double r = rounded;
   if (r < static_cast<long double>(std::numeric_limits<I>::min())) {
     return std::numeric_limits<I>::min();
   }

@@ -48,7 +48,7 @@ int main() {
                cudaErrorInvalidValue);
   cudaGetLastError();
   int dummy;
-  EXPECT_ERROR(cudaFuncGetAttributes(&a, &dummy), cudaErrorInvalidDeviceFunction);
+  EXPECT_ERROR(cudaFuncGetAttributes(&a, &dummy), cudaErrorInvalidResourceHandle);
   cudaGetLastError();
   const char* name = nullptr;
   CUDA_OK(cudaFuncGetName(&name, reinterpret_cast<const void*>(&plain)));

@@ -100,7 +100,7 @@ int main() {
     const float x = widen(a[i]), y = widen(b[i]), z = widen(c[i]);
     const double dx = x, dy = y, dz = z;
     const auto fma = [](double p, double q, double r) {
-      return p * q + r;  // exact: 22 + 11 bits within range fit in a double in all but far cases
+      return check::sum_to_odd(p * q, r);
     };
     const unsigned short expected[kResults] = {
         narrow(dx + dy), narrow(dx - dy), narrow(dx * dy), narrow(fma(dx, dy, dz)), narrow(dx / dy),

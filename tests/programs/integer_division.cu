@@ -1,5 +1,7 @@
 // Integer division and remainder in 16, 32 and 64 bits, signed and unsigned: exact everywhere, and
 // neither division by zero nor INT_MIN / -1 ends the kernel. Divisors vary per lane or are uniform.
+#include <limits>
+
 #include "check.h"
 
 template <typename T>
@@ -27,7 +29,7 @@ __global__ void divide_constants(const T* a, T* out, int n) {
 template <typename T>
 void run(const char* name) {
   const bool is_signed = std::is_signed_v<T>;
-  const T low = is_signed ? T(T(1) << (sizeof(T) * 8 - 1)) : T(0), high = T(low - 1);
+  const T low = std::numeric_limits<T>::min(), high = std::numeric_limits<T>::max();
   std::vector<T> special = {0, 1, 2, 3, 5, 7, 10, 100, low, T(low + 1), high, T(high - 1),
                             T(-1), T(-2), T(-7), T(high / 2), T(high / 3)};
   std::vector<T> a, b;

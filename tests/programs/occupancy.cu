@@ -11,6 +11,10 @@ __global__ void shared_kernel(float* p) {
   *p = s[0];
 }
 
+struct BytesPerBlock {
+  __host__ __device__ size_t operator()(int threads) const { return size_t(threads) * 16; }
+};
+
 int main() {
   cudaDeviceProp p;
   CUDA_OK(cudaGetDeviceProperties(&p, 0));
@@ -39,8 +43,7 @@ int main() {
   EXPECT(grid >= p.multiProcessorCount);
   CUDA_OK(cudaOccupancyMaxPotentialBlockSize(&grid, &block, kernel, 1000, 128));
   EXPECT(block >= 32 && block <= 128);
-  CUDA_OK(cudaOccupancyMaxPotentialBlockSizeVariableSMem(
-      &grid, &block, kernel, [](int threads) { return size_t(threads) * 16; }));
+  CUDA_OK(cudaOccupancyMaxPotentialBlockSizeVariableSMem(&grid, &block, kernel, BytesPerBlock{}));
   EXPECT(block >= 32 && block <= 1024);
   size_t bytes = 0;
   CUDA_OK(cudaOccupancyAvailableDynamicSMemPerBlock(&bytes, kernel, 1, 256));
