@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <string>
 
 #include "backends/cpu/context_switch.h"
@@ -15,12 +16,15 @@ namespace {
 
 using kernel::BarrierOp;
 using kernel::WarpOp;
+using Clock = std::chrono::steady_clock;
 
 constexpr uint32_t kTurnBudget = 100'000;
-// Rounds over the resident blocks in which nobody did anything but poll, before the next block joins.
-constexpr uint32_t kIdleRoundsBeforeCompany = 64;
-// The same for kernels whose polling loops contain barriers or cross-lane operations.
-constexpr uint32_t kRoundsBeforeCompany = 4096;
+// How long the resident blocks may do nothing but poll before the next block joins them. Most wait
+// for an earlier block, which another worker has; company helps only those that wait for a later one.
+constexpr auto kIdleBeforeCompany = std::chrono::microseconds(500);
+// The same for kernels whose polling loops contain barriers or cross-lane operations, so that there
+// is always some progress.
+constexpr auto kPollingBeforeCompany = std::chrono::milliseconds(50);
 constexpr uint32_t kMaxResidentFibers = 32 * 1024;
 
 size_t stack_bytes(const Launch& launch) {
@@ -47,12 +51,14 @@ void FiberScheduler::run(Launch& launch, BlockRange& range) {
   stacks_.set_stack_bytes(stack_bytes(launch));
   worker_.fibers = this;
   uint32_t idle_rounds = 0;
-  uint32_t rounds = 0;
+  Clock::time_point idle_since;
+  Clock::time_point polling_since{};
   for (;;) {
     if (resident_.empty()) {
       if (range.begin >= range.end || launch.failed()) break;
       if (!admit(range.begin++)) break;
-      idle_rounds = rounds = 0;
+      idle_rounds = 0;
+      polling_since = {};
     }
     const uint64_t events_before = events_;
     bool waiting = false;  // somebody is runnable and polls
@@ -65,7 +71,6 @@ void FiberScheduler::run(Launch& launch, BlockRange& range) {
       }
       if (block.alive == 0) {
         retire(b);
-        idle_rounds = rounds = 0;
       } else {
         ++b;
       }
@@ -76,24 +81,32 @@ void FiberScheduler::run(Launch& launch, BlockRange& range) {
       break;
     }
     if (resident_.empty()) continue;
-    ++rounds;
+    if (launch.cooperative() && take_another()) continue;
+    if (!waiting) {
+      idle_rounds = 0;
+      if (events_ == events_before && !resolve_deadlock()) {
+        report_deadlock();
+        abandon();
+        break;
+      }
+      continue;
+    }
     if (events_ != events_before) {
       idle_rounds = 0;
-    } else if (waiting) {
-      ++idle_rounds;
-    } else if (!resolve_deadlock()) {
-      report_deadlock();
-      abandon();
-      break;
+      if (!launch.polls()) continue;
+      const Clock::time_point now = Clock::now();
+      if (polling_since == Clock::time_point{}) polling_since = now;
+      if (now - polling_since > kPollingBeforeCompany && take_another()) polling_since = now;
+      continue;
     }
-    if (launch.cooperative() || idle_rounds >= kIdleRoundsBeforeCompany ||
-        (launch.polls() && rounds >= kRoundsBeforeCompany)) {
-      if (take_another()) {
-        idle_rounds = rounds = 0;
-      } else if (idle_rounds > 16) {
-        // What we wait for is another thread's work: let it have the core.
-        sched_yield();
-      }
+    if (idle_rounds++ == 0) idle_since = Clock::now();
+    if (idle_rounds < 16) continue;
+    const Clock::time_point now = Clock::now();
+    if (now - idle_since > kIdleBeforeCompany && take_another()) {
+      idle_since = now;
+    } else {
+      // What we wait for is another thread's work: let it have the core.
+      sched_yield();
     }
   }
   worker_.fibers = nullptr;
