@@ -62,7 +62,7 @@ class MemoryLowering {
       if (function.isDeclaration()) continue;
       if (Status status = lower_function(function); !status) return status;
     }
-    drop_lowered_globals();
+    drop_lowered();
     remangle_intrinsics();
     return std::move(layout_);
   }
@@ -315,7 +315,10 @@ class MemoryLowering {
     return value;
   }
 
-  void drop_lowered_globals() {
+  void drop_lowered() {
+    for (Function& function : llvm::make_early_inc_range(module_))
+      if (function.use_empty() && function.getName().starts_with("ptx.isspacep."))
+        function.eraseFromParent();
     for (llvm::GlobalVariable& variable : llvm::make_early_inc_range(module_.globals())) {
       if (variable.getAddressSpace() == 0) continue;
       variable.removeDeadConstantUsers();
