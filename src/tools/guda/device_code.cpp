@@ -68,7 +68,10 @@ Result<std::vector<DeviceCodeContainer>> read_device_code(const ElfImage& image)
   if (Status status = read_section(image, "__nv_relfatbin", true, containers); !status) return status;
   const bool has_units = containers.size() > linked;
   for (DeviceCodeContainer& container : containers) {
-    if (container.relocatable || container.has_ptx()) continue;
+    const bool machine_code = std::all_of(
+        container.entries.begin(), container.entries.end(),
+        [](const FatbinEntry& e) { return e.kind == FatbinKind::elf; });
+    if (container.relocatable || !machine_code) continue;
     container.link_product = has_units || kernel_names(container).empty();
   }
   return containers;
