@@ -47,9 +47,8 @@ constexpr Container container(uint16_t kind, uint32_t architecture, std::string_
   return c;
 }
 
-[[gnu::section(".nv_fatbin"), gnu::used]] const Container kWithPtx = container(1, 75, kText);
-[[gnu::section(".nv_fatbin"), gnu::used]] const Container kLtoOnly = container(8, 80, "bitcode");
-[[gnu::section(".nv_fatbin"), gnu::used]] const Container kEmptyLink = container(2, 80, "cubin");
+[[gnu::section(".nv_fatbin"), gnu::used]] const Container kDeviceCode[] = {
+    container(1, 75, kText), container(8, 80, "bitcode"), container(2, 80, "empty cubin")};
 
 }  // namespace
 
