@@ -26,7 +26,7 @@ void lower_sub(Lowering& l) {
 }
 
 Value* with_overflow(Lowering& l, unsigned intrinsic, Value* left, Value* right, Value*& carry) {
-  Value* pair = l.intrinsic(intrinsic, {left, right});
+  Value* pair = l.b.CreateBinaryIntrinsic(intrinsic, left, right);
   carry = l.b.CreateExtractValue(pair, 1);
   return l.b.CreateExtractValue(pair, 0);
 }

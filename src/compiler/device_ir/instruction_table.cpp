@@ -98,7 +98,8 @@ struct Table {
   Table() {
     for (auto group : {integer_rows(), bit_rows(), float_rows(), comparison_rows(),
                        conversion_rows(), move_rows(), memory_rows(), atomic_rows(),
-                       control_rows(), synchronization_rows(), warp_rows()}) {
+                       control_rows(), synchronization_rows(), warp_rows(), texture_rows(),
+                       mbarrier_rows(), video_rows(), matrix_rows()}) {
       for (const Row& row : group) {
         rows.push_back(&row);
         by_opcode[row.opcode].push_back(compile(row));

@@ -51,5 +51,9 @@ std::span<const Row> atomic_rows();
 std::span<const Row> control_rows();
 std::span<const Row> synchronization_rows();
 std::span<const Row> warp_rows();
+std::span<const Row> texture_rows();
+std::span<const Row> mbarrier_rows();
+std::span<const Row> video_rows();
+std::span<const Row> matrix_rows();
 
 }  // namespace guda::device_ir

@@ -153,6 +153,10 @@ llvm::Function* ModuleLowering::ptx_function(std::string_view name, llvm::Type* 
       function->addFnAttr(llvm::Attribute::Convergent);
       break;
     case Effects::barrier: function->addFnAttr(llvm::Attribute::Convergent); break;
+    case Effects::texture:
+      function->setMemoryEffects(llvm::MemoryEffects::readOnly());
+      function->addFnAttr(llvm::Attribute::WillReturn);
+      break;
     case Effects::service: break;
   }
   for (const SpecialRegisterRange& range : kRanges) {

@@ -23,6 +23,7 @@ enum class Effects : uint8_t {
   clock,     // reads a changing value of this thread
   warp,      // exchanges values between lanes, orders no memory: convergent, inaccessiblemem
   barrier,   // synchronises threads and memory: convergent
+  texture,   // reads memory that the kernel does not write: memory(read) willreturn
   service,   // runtime call that may read and write memory
 };
 
