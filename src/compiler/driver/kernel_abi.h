@@ -17,15 +17,6 @@ inline constexpr const char* kKernelSymbol = "guda_kernel";
 /// is the kernel's entry.
 inline constexpr uint32_t kWarpDone = 0xffffffffu;
 
-/// Value of a device function's address where data holds it (initialisers of variables, such as virtual
-/// tables; it must be the same in every kernel object of a module): a non-canonical address, so that a
-/// use as memory faults, made of the function's position in ptx::Module::functions. Indirect calls map it
-/// back.
-inline constexpr uint64_t kFunctionAddressBase = 0xf00d000000000000u;
-inline constexpr uint64_t function_address(uint64_t position) {
-  return kFunctionAddressBase + 16 * position;
-}
-
 struct Dim3 {
   uint32_t x, y, z;
 };

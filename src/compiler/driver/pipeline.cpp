@@ -71,11 +71,13 @@ void mark_for_inlining(llvm::Module& module) {
   }
 }
 
-llvm::SimplifyCFGOptions cfg_options() {
+/// `merge_branches`: move what both sides of a branch have in common out of it. Good for scalar
+/// device code (less divergence); it would undo the versions that the vectoriser made.
+llvm::SimplifyCFGOptions cfg_options(bool merge_branches) {
   llvm::SimplifyCFGOptions options;
   options.convertSwitchRangeToICmp(true)
-      .hoistCommonInsts(true)
-      .sinkCommonInsts(true)
+      .hoistCommonInsts(merge_branches)
+      .sinkCommonInsts(merge_branches)
       .needCanonicalLoops(false);
   return options;
 }
@@ -103,17 +105,16 @@ void optimize_device_ir(llvm::Module& module) {
   scalar.addPass(LocalAddressesPass());
   scalar.addPass(llvm::SROAPass(llvm::SROAOptions::ModifyCFG));
   scalar.addPass(llvm::InstCombinePass());
-  scalar.addPass(llvm::SimplifyCFGPass(cfg_options()));
+  scalar.addPass(llvm::SimplifyCFGPass(cfg_options(true)));
   scalar.addPass(llvm::EarlyCSEPass(/*UseMemorySSA=*/true));
   scalar.addPass(LocalAddressesPass());
   scalar.addPass(llvm::SROAPass(llvm::SROAOptions::ModifyCFG));
   scalar.addPass(llvm::InstCombinePass());
-  add_loop_pass(scalar, llvm::LICMPass(llvm::LICMOptions()));
   scalar.addPass(llvm::GVNPass());
   scalar.addPass(llvm::InstCombinePass());
   scalar.addPass(llvm::DSEPass());
   scalar.addPass(llvm::ADCEPass());
-  scalar.addPass(llvm::SimplifyCFGPass(cfg_options()));
+  scalar.addPass(llvm::SimplifyCFGPass(cfg_options(true)));
   scalar.addPass(llvm::LowerSwitchPass());
   passes.run(module, std::move(scalar));
 }
@@ -132,13 +133,13 @@ void optimize_target_ir(llvm::Module& module, llvm::TargetMachine& machine) {
   code.addPass(llvm::SROAPass(llvm::SROAOptions::ModifyCFG));
   code.addPass(llvm::EarlyCSEPass(/*UseMemorySSA=*/true));
   code.addPass(llvm::InstCombinePass());
-  code.addPass(llvm::SimplifyCFGPass(cfg_options()));
+  code.addPass(llvm::SimplifyCFGPass(cfg_options(false)));
   add_loop_pass(code, llvm::LICMPass(llvm::LICMOptions()));
   code.addPass(llvm::GVNPass());
   code.addPass(llvm::InstCombinePass());
   code.addPass(llvm::DSEPass());
   code.addPass(llvm::ADCEPass());
-  code.addPass(llvm::SimplifyCFGPass(cfg_options()));
+  code.addPass(llvm::SimplifyCFGPass(cfg_options(false)));
   Passes(&machine).run(module, std::move(code));
 }
 
