@@ -118,14 +118,9 @@ llvm::Value* Emitter::vector(const llvm::Value* value) {
     return found->second;
   }
   if (is_uniform(value)) return vector_here_[value] = splat(uniform(value));
-  if (const Affine* shape = affine(value); shape != nullptr && shape->checks.empty()) {
-    // Cheaper made again from the base than kept.
-    Value* first = base(value);
-    llvm::Type* integer = layout_.getIntPtrType(first->getType());
-    if (!first->getType()->isPointerTy()) integer = first->getType();
-    else first = builder_.CreatePtrToInt(first, integer);
-    Value* all = builder_.CreateAdd(splat(first), lane_numbers(integer, shape->stride));
-    if (value->getType()->isPointerTy()) all = builder_.CreateIntToPtr(all, widen(value->getType()));
+  if (const Affine* shape = affine(value)) {
+    // Cheaper made again from scalars than kept.
+    Value* all = expand_affine(value, *shape);
     return vector_here_[value] = all;
   }
   llvm::AllocaInst* from = slot(vector_slots_, value, widen(value->getType()), "v");
@@ -145,19 +140,29 @@ void Emitter::define(const Instruction& instruction, Value* uniform, Value* vect
   keep(base_slots_, base_here_, base, "b");
 }
 
-llvm::Value* Emitter::wrap_test(const Affine& shape) {
-  Value* result = nullptr;
-  for (const Instruction* check : shape.checks) {
-    Value* test = nullptr;
-    if (const auto found = wrap_here_.find(check); found != wrap_here_.end()) {
-      test = found->second;
-    } else {
-      llvm::AllocaInst* from = slot(wrap_slots_, check, builder_.getInt1Ty(), "w");
-      test = wrap_here_[check] = builder_.CreateLoad(builder_.getInt1Ty(), from);
-    }
-    result = result == nullptr ? test : builder_.CreateAnd(result, test);
+llvm::Value* Emitter::expand_affine(const llvm::Value* value, const Affine& shape) {
+  llvm::Type* type = value->getType();
+  Value* first = base(value);
+  if (type->isPointerTy()) {
+    type = layout_.getIntPtrType(type);
+    first = builder_.CreatePtrToInt(first, type);
   }
-  return result;
+  Value* all = builder_.CreateAdd(splat(first), lane_numbers(type, shape.stride));
+  for (const Affine::Check& check : shape.checks) {
+    // The extension as it is, less what it would be without wrapping.
+    const Instruction& extension = *check.extension;
+    const llvm::Value* source = extension.getOperand(0);
+    const int64_t stride = affine(source)->stride;
+    Value* wide = emit_extension(extension, vector(source), widen(extension.getType()));
+    Value* start = emit_extension(extension, base(source), extension.getType());
+    Value* deviation = builder_.CreateSub(
+        wide, builder_.CreateAdd(splat(start), lane_numbers(extension.getType(), stride)));
+    deviation = builder_.CreateSExtOrTrunc(deviation, all->getType());
+    Value* factor = splat(llvm::ConstantInt::get(type, static_cast<uint64_t>(check.factor), true,
+                                                 /*implicitTrunc=*/true));
+    all = builder_.CreateAdd(all, builder_.CreateMul(deviation, factor));
+  }
+  return value->getType()->isPointerTy() ? builder_.CreateIntToPtr(all, widen(value->getType())) : all;
 }
 
 void Emitter::emit_prologue() {
@@ -285,13 +290,11 @@ void Emitter::emit_terminator(const BlockPlan& plan, Value* mask) {
     const auto uniform_before = uniform_here_;
     const auto vector_before = vector_here_;
     const auto base_before = base_here_;
-    const auto wrap_before = wrap_here_;
     for (unsigned i = 0; i < 2; ++i) {
       builder_.SetInsertPoint(edges[i]);
       uniform_here_ = uniform_before;
       vector_here_ = vector_before;
       base_here_ = base_before;
-      wrap_here_ = wrap_before;
       emit_edge(*plan.block, *branch->getSuccessor(i), mask, plan.never_empty);
       builder_.CreateBr(blocks_[plan.next[i]]);
     }
@@ -320,7 +323,6 @@ void Emitter::emit_block(const BlockPlan& plan) {
   uniform_here_.clear();
   vector_here_.clear();
   base_here_.clear();
-  wrap_here_.clear();
   builder_.SetInsertPoint(blocks_[plan.block]);
   auto* mask_type = llvm::FixedVectorType::get(builder_.getInt1Ty(), lanes_);
   if (plan.same_mask != nullptr) {

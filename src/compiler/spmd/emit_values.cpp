@@ -159,9 +159,7 @@ llvm::Value* Emitter::affine_base(const Instruction& instruction) {
       return builder_.CreateAdd(base(instruction.getOperand(0)), base(instruction.getOperand(1)));
     case Instruction::SExt:
     case Instruction::ZExt:
-      return is_signed_extension(instruction)
-                 ? builder_.CreateSExt(base(instruction.getOperand(0)), instruction.getType())
-                 : builder_.CreateZExt(base(instruction.getOperand(0)), instruction.getType());
+      return emit_extension(instruction, base(instruction.getOperand(0)), instruction.getType());
     case Instruction::Select:
       return builder_.CreateSelect(uniform(instruction.getOperand(0)),
                                    base(instruction.getOperand(1)),
@@ -179,25 +177,35 @@ llvm::Value* Emitter::affine_base(const Instruction& instruction) {
   }
 }
 
-void Emitter::emit_wrap_test(const Instruction& extension) {
-  const llvm::Value* source = extension.getOperand(0);
-  const Affine* shape = affine(source);
-  Value* first = base(source);
-  const int64_t spread = shape->stride * static_cast<int64_t>(lanes_ - 1);
-  Value* test = nullptr;
-  if (is_signed_extension(extension)) {
-    Value* sum = builder_.CreateBinaryIntrinsic(
-        llvm::Intrinsic::sadd_with_overflow, first,
-        llvm::ConstantInt::getSigned(first->getType(), spread));
-    test = builder_.CreateNot(builder_.CreateExtractValue(sum, 1));
-  } else if (spread >= 0) {
-    Value* last = builder_.CreateAdd(first, llvm::ConstantInt::getSigned(first->getType(), spread));
-    test = builder_.CreateICmpUGE(last, first);
-  } else {
-    test = builder_.CreateICmpUGE(first, llvm::ConstantInt::getSigned(first->getType(), -spread));
+llvm::Value* Emitter::emit_extension(const Instruction& extension, Value* source,
+                                     llvm::Type* type) {
+  return is_signed_extension(extension) ? builder_.CreateSExt(source, type)
+                                        : builder_.CreateZExt(source, type);
+}
+
+llvm::Value* Emitter::wrap_test(const Affine& shape) {
+  Value* result = nullptr;
+  for (const Affine::Check& check : shape.checks) {
+    const llvm::Value* source = check.extension->getOperand(0);
+    const Affine& progression = *affine(source);
+    Value* first = base(source);
+    llvm::Type* type = first->getType();
+    const int64_t spread = progression.stride * static_cast<int64_t>(lanes_ - 1);
+    Value* test = nullptr;
+    if (is_signed_extension(*check.extension)) {
+      Value* sum = builder_.CreateBinaryIntrinsic(llvm::Intrinsic::sadd_with_overflow, first,
+                                                  llvm::ConstantInt::getSigned(type, spread));
+      test = builder_.CreateNot(builder_.CreateExtractValue(sum, 1));
+    } else if (spread >= 0) {
+      Value* last = builder_.CreateAdd(first, llvm::ConstantInt::getSigned(type, spread));
+      test = builder_.CreateICmpUGE(last, first);
+    } else {
+      test = builder_.CreateICmpUGE(first, llvm::ConstantInt::getSigned(type, -spread));
+    }
+    if (Value* before = wrap_test(progression)) test = builder_.CreateAnd(before, test);
+    result = result == nullptr ? test : builder_.CreateAnd(result, test);
   }
-  wrap_here_[&extension] = test;
-  builder_.CreateStore(test, slot(wrap_slots_, &extension, builder_.getInt1Ty(), "w"));
+  return result;
 }
 
 void Emitter::for_each_lane(Value* mask, llvm::function_ref<void(Value* lane)> body) {
@@ -215,12 +223,10 @@ void Emitter::for_each_lane(Value* mask, llvm::function_ref<void(Value* lane)> b
   const auto uniform_before = uniform_here_;
   const auto vector_before = vector_here_;
   const auto base_before = base_here_;
-  const auto wrap_before = wrap_here_;
   body(builder_.CreateZExtOrTrunc(lane, builder_.getInt32Ty()));
   uniform_here_ = uniform_before;
   vector_here_ = vector_before;
   base_here_ = base_before;
-  wrap_here_ = wrap_before;
   Value* rest = builder_.CreateAnd(left, builder_.CreateSub(left, builder_.getIntN(lanes_, 1)));
   left->addIncoming(rest, builder_.GetInsertBlock());
   builder_.CreateCondBr(builder_.CreateICmpNE(rest, none), loop, done);
@@ -496,10 +502,9 @@ Status Emitter::emit_instruction(const Instruction& instruction) {
     define(instruction, builder_.Insert(copy), nullptr, nullptr);
     return Status::ok();
   }
-  if (const Affine* shape = affine(&instruction)) {
+  if (affine(&instruction) != nullptr) {
     define(instruction, nullptr, nullptr, affine_base(instruction));
-    if (llvm::is_contained(shape->checks, &instruction)) emit_wrap_test(instruction);
-    if (shape->checks.empty()) return Status::ok();
+    return Status::ok();
   }
   return intrinsic != nullptr ? emit_intrinsic(*intrinsic) : emit_lane_wise(instruction);
 }

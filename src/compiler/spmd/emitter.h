@@ -57,6 +57,9 @@ class Emitter {
   const Affine* affine(const llvm::Value* value) const { return shapes_.affine(value); }
   /// i1: none of the affine value's extensions wraps between lanes; null when nothing to test.
   Value* wrap_test(const Affine& shape);
+  /// Vector form of an affine value, made from scalars.
+  Value* expand_affine(const llvm::Value* value, const Affine& shape);
+  Value* emit_extension(const Instruction& extension, Value* source, llvm::Type* type);
 
   llvm::Type* widen(llvm::Type* type) const;
   Value* splat(Value* scalar);
@@ -78,7 +81,6 @@ class Emitter {
   void make_thread_indices();
   Value* affine_base(const Instruction& instruction);
   Value* emit_vector_element(const Instruction& instruction);
-  void emit_wrap_test(const Instruction& extension);
   /// Runs `body(lane)` for each active lane in ascending order.
   void for_each_lane(Value* mask, llvm::function_ref<void(Value* lane)> body);
   Value* scalar_load_field(Value* object, uint64_t offset, llvm::Type* type, bool invariant);
@@ -122,9 +124,9 @@ class Emitter {
   llvm::DenseMap<const llvm::BasicBlock*, llvm::BasicBlock*> blocks_;
   llvm::DenseMap<const llvm::Value*, llvm::AllocaInst*> uniform_slots_, vector_slots_, base_slots_;
   llvm::DenseMap<const llvm::Value*, llvm::AllocaInst*> phi_uniform_, phi_vector_, phi_base_;
-  llvm::DenseMap<const llvm::Value*, llvm::AllocaInst*> mask_pending_, mask_slots_, wrap_slots_;
+  llvm::DenseMap<const llvm::Value*, llvm::AllocaInst*> mask_pending_, mask_slots_;
   // Loads of slots and definitions that dominate the current point; cleared at each block.
-  llvm::DenseMap<const llvm::Value*, Value*> uniform_here_, vector_here_, base_here_, wrap_here_;
+  llvm::DenseMap<const llvm::Value*, Value*> uniform_here_, vector_here_, base_here_;
 
   const BlockPlan* current_ = nullptr;
   Value* mask_ = nullptr;       // of the current block

@@ -142,7 +142,7 @@ bool is_lane_aligned(const Value* value, const WarpLayout& layout) {
 LaneShapes::LaneShapes(llvm::Function& function, const WarpLayout& layout,
                        llvm::DominatorTree& dominators, llvm::LoopInfo& loops,
                        llvm::ScalarEvolution& evolution)
-    : layout_(layout), loops_(loops) {
+    : layout_(layout), dominators_(dominators), loops_(loops) {
   cycles_.compute(function);
   target_ = std::make_unique<llvm::TargetTransformInfo>(
       std::make_unique<WarpTarget>(function.getDataLayout(), layout_));
@@ -198,6 +198,8 @@ std::optional<Affine> LaneShapes::extend(const Instruction& instruction,
   std::optional<Affine> result = operand(instruction.getOperand(0));
   if (!result) return std::nullopt;
   if (is_lane_aligned(instruction.getOperand(0), layout_)) return result;
+  Affine checked{result->stride, {{&instruction, 1}}};
+  if (!result->checks.empty()) return checked;
   // Lanes stand next to each other: no wrap if the range of any one lane stays clear of the edge by
   // the spread of a warp.
   Value* source = instruction.getOperand(0);
@@ -221,24 +223,31 @@ std::optional<Affine> LaneShapes::extend(const Instruction& instruction,
       }
     }
   }
-  if (result->checks.size() >= kMaxChecks) return std::nullopt;
-  result->checks.push_back(&instruction);
-  return result;
+  return checked;
 }
 
 std::optional<Affine> LaneShapes::compute(const Instruction& instruction,
                                           llvm::ScalarEvolution& evolution) const {
   const auto merge = [](Affine left, const Affine& right, int64_t sign) -> std::optional<Affine> {
     left.stride += sign * right.stride;
-    for (const Instruction* check : right.checks) {
-      if (!llvm::is_contained(left.checks, check)) left.checks.push_back(check);
+    for (const Affine::Check& check : right.checks) {
+      auto* same = llvm::find_if(
+          left.checks, [&](const Affine::Check& own) { return own.extension == check.extension; });
+      if (same == left.checks.end()) {
+        left.checks.push_back({check.extension, sign * check.factor});
+      } else if ((same->factor += sign * check.factor) == 0) {
+        left.checks.erase(same);
+      }
     }
     if (left.checks.size() > kMaxChecks) return std::nullopt;
     return left;
   };
   const auto scaled = [&](const Value* value, int64_t factor) -> std::optional<Affine> {
     std::optional<Affine> result = operand(value);
-    if (result) result->stride *= factor;
+    if (result) {
+      result->stride *= factor;
+      for (Affine::Check& check : result->checks) check.factor *= factor;
+    }
     return result;
   };
   const llvm::StringRef name = device_function(instruction);
@@ -297,8 +306,8 @@ std::optional<Affine> LaneShapes::compute(const Instruction& instruction,
       if (!is_uniform(instruction.getOperand(0))) return std::nullopt;
       const auto left = operand(instruction.getOperand(1));
       const auto right = operand(instruction.getOperand(2));
-      if (!left || !right || left->stride != right->stride) return std::nullopt;
-      return merge(*left, Affine{0, right->checks}, 1);
+      if (!left || !right || !(*left == *right)) return std::nullopt;
+      return left;
     }
     case Instruction::PHI: {
       const auto& phi = llvm::cast<llvm::PHINode>(instruction);
@@ -309,10 +318,14 @@ std::optional<Affine> LaneShapes::compute(const Instruction& instruction,
         // Lanes may leave a loop in different iterations.
         const llvm::Loop* loop = loops_.getLoopFor(phi.getIncomingBlock(i));
         if (loop != nullptr && !loop->contains(phi.getParent())) return std::nullopt;
-        if (incoming == &phi || (optimistic_.contains(incoming) && !affine(incoming))) continue;
+        if (incoming == &phi || undecided_.contains(incoming)) continue;
         const auto next = operand(incoming);
-        if (!next || !next->checks.empty()) return std::nullopt;
-        if (result && result->stride != next->stride) return std::nullopt;
+        if (!next || (result && !(*result == *next))) return std::nullopt;
+        for (const Affine::Check& check : next->checks) {
+          if (!dominators_.properlyDominates(check.extension->getParent(), phi.getParent())) {
+            return std::nullopt;
+          }
+        }
         result = next;
       }
       return result;
@@ -333,13 +346,13 @@ void LaneShapes::find_affine(llvm::Function& function, llvm::ScalarEvolution& ev
         continue;
       }
       candidates.push_back(&instruction);
-      if (llvm::isa<llvm::PHINode>(instruction)) optimistic_[&instruction] = true;
+      undecided_.insert(&instruction);
     }
   }
   for (Instruction* instruction : candidates) {
+    undecided_.erase(instruction);
     if (auto shape = compute(*instruction, evolution)) affine_[instruction] = *shape;
   }
-  optimistic_.clear();
   for (bool changed = true; changed;) {
     changed = false;
     for (Instruction* instruction : candidates) {

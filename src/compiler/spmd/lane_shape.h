@@ -22,12 +22,18 @@
 
 namespace guda::spmd {
 
-/// Lane i holds base + i * stride (modulo the type's width), whatever the mask. If `checks` is not
-/// empty that is only true when none of those sext/zext instructions wraps between two lanes, which
-/// the code has to test at run time.
+/// Lane i holds base + i * stride (modulo the type's width), whatever the mask, provided that none of
+/// the sext/zext instructions in `checks` wraps between two lanes, which has to be tested at run time.
+/// When one does, lane i holds in addition `factor` times the extension's deviation from its own
+/// progression, for each of the checks.
 struct Affine {
+  struct Check {
+    const llvm::Instruction* extension = nullptr;
+    int64_t factor = 1;
+    bool operator==(const Check& other) const = default;
+  };
   int64_t stride = 0;
-  llvm::SmallVector<const llvm::Instruction*, 2> checks;
+  llvm::SmallVector<Check, 2> checks;
 
   bool operator==(const Affine& other) const = default;
 };
@@ -56,13 +62,14 @@ class LaneShapes {
                                llvm::ScalarEvolution& evolution) const;
 
   const WarpLayout& layout_;
+  const llvm::DominatorTree& dominators_;
   const llvm::LoopInfo& loops_;
   llvm::CycleInfo cycles_;
   std::unique_ptr<llvm::TargetTransformInfo> target_;
   std::unique_ptr<llvm::UniformityInfo> uniformity_;
   llvm::DenseMap<const llvm::BasicBlock*, bool> uniform_join_;
   llvm::DenseMap<const llvm::Value*, Affine> affine_;
-  llvm::DenseMap<const llvm::Value*, bool> optimistic_;  // phis not yet decided
+  llvm::SmallPtrSet<const llvm::Value*, 32> undecided_;  // not yet reached in the first sweep
 };
 
 /// `value` is base + lane with base a multiple of the warp's width, and never wraps.

@@ -20,7 +20,9 @@ using llvm::BasicBlock;
 using llvm::Instruction;
 using llvm::Value;
 
-constexpr unsigned kRecomputeLimit = 6;  // instructions; a reload costs about as much
+// Instructions. Scalar chains overlap (addresses in one array) and run beside the vector units.
+constexpr unsigned kRecomputeLimit = 20;
+constexpr unsigned kRecomputeVectorLimit = 5;
 
 /// Number of instructions that compute `value` again from arguments and constants, or more than the
 /// limit when it cannot or should not be.
@@ -45,6 +47,11 @@ unsigned recompute_cost(const Value* value) {
     if (cost > kRecomputeLimit) break;
   }
   return cost;
+}
+
+bool is_cheap(const Value* value) {
+  return recompute_cost(value) <=
+         (value->getType()->isVectorTy() ? kRecomputeVectorLimit : kRecomputeLimit);
 }
 
 Value* recompute(Value* value, llvm::IRBuilder<>& builder, llvm::DenseMap<Value*, Value*>& done) {
@@ -120,7 +127,7 @@ uint32_t cut_at_barriers(llvm::Function& function) {
     for (Instruction* value : live[resume]) {
       if (slots.contains(value)) continue;
       slots[value] = builder.CreateAlloca(value->getType(), nullptr, "live");
-      if (recompute_cost(value) <= kRecomputeLimit) continue;
+      if (is_cheap(value)) continue;
       const llvm::Align alignment = std::min(layout.getPrefTypeAlign(value->getType()), llvm::Align(64));
       frame_bytes = llvm::alignTo(frame_bytes, alignment);
       frame[value] = frame_bytes;

@@ -5,7 +5,12 @@
 #include <llvm/Analysis/TargetLibraryInfo.h>
 #include <llvm/IR/InstIterator.h>
 #include <llvm/IR/Verifier.h>
+#include <llvm/Passes/PassBuilder.h>
+#include <llvm/Transforms/InstCombine/InstCombine.h>
+#include <llvm/Transforms/Scalar/ADCE.h>
+#include <llvm/Transforms/Scalar/EarlyCSE.h>
 #include <llvm/Transforms/Utils/BasicBlockUtils.h>
+#include <llvm/Transforms/Utils/Cloning.h>
 #include <llvm/Transforms/Utils/PromoteMemToReg.h>
 
 #include "compiler/driver/kernel_abi.h"
@@ -69,6 +74,24 @@ void promote_slots(llvm::Function& function) {
   }
   llvm::DominatorTree dominators(function);
   llvm::PromoteMemToReg(slots, dominators);
+}
+
+void simplify(llvm::Function& function) {
+  llvm::LoopAnalysisManager loop_analyses;
+  llvm::FunctionAnalysisManager function_analyses;
+  llvm::CGSCCAnalysisManager graph_analyses;
+  llvm::ModuleAnalysisManager module_analyses;
+  llvm::PassBuilder builder;
+  builder.registerModuleAnalyses(module_analyses);
+  builder.registerCGSCCAnalyses(graph_analyses);
+  builder.registerFunctionAnalyses(function_analyses);
+  builder.registerLoopAnalyses(loop_analyses);
+  builder.crossRegisterProxies(loop_analyses, function_analyses, graph_analyses, module_analyses);
+  llvm::FunctionPassManager passes;
+  passes.addPass(llvm::EarlyCSEPass());
+  passes.addPass(llvm::InstCombinePass());
+  passes.addPass(llvm::ADCEPass());
+  passes.run(function, function_analyses);
 }
 
 struct Writer {
@@ -142,11 +165,18 @@ Result<llvm::Function*> write_run_block(const Writer& writer, const EmitContext&
   builder.CreateCondBr(builder.CreateICmpEQ(builder.CreateURem(threads, lanes), builder.getInt32(0)),
                        done, ragged);
   builder.SetInsertPoint(ragged);
-  builder.CreateCall(body, {launch, block, full, writer.ragged_mask(builder, launch, full)});
+  if (writer.layout.ragged()) {
+    builder.CreateCall(body, {launch, block, full, writer.ragged_mask(builder, launch, full)});
+  }
   builder.CreateBr(done);
   builder.SetInsertPoint(done);
   builder.CreateRetVoid();
-  body->addFnAttr(llvm::Attribute::AlwaysInline);
+  // Each call site is a version of its own: full warps lose their masks.
+  for (llvm::User* user : llvm::make_early_inc_range(body->users())) {
+    llvm::InlineFunctionInfo info;
+    llvm::InlineFunction(*llvm::cast<llvm::CallInst>(user), info);
+  }
+  body->eraseFromParent();
   return run;
 }
 
@@ -175,6 +205,7 @@ Result<llvm::Function*> write_run_warp(const Writer& writer, const EmitContext& 
   builder.CreateBr(prologue);
   llvm::MergeBlockIntoPredecessor(prologue);
   promote_slots(*run);
+  simplify(*run);  // less to carry across barriers
   frame_bytes = cut_at_barriers(*run);
   return run;
 }
