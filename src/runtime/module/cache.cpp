@@ -113,7 +113,12 @@ std::string key_digest(const KernelKey& key) {
 }
 
 KernelCache::KernelCache(std::string directory, uint64_t max_bytes)
-    : directory_(std::move(directory) + "/kernels"), max_bytes_(max_bytes) {}
+    : directory_(std::move(directory) + "/kernels"), max_bytes_(max_bytes) {
+  // The program may change its directory.
+  std::error_code error;
+  const fs::path absolute = fs::absolute(directory_, error);
+  if (!error) directory_ = absolute.string();
+}
 
 KernelCache& KernelCache::process_cache() {
   static KernelCache cache = [] {

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -51,7 +52,10 @@ std::string find_library() {
   const std::string directory = own_directory();
   for (const char* place : {"", "../lib/", "../lib64/"}) {
     std::string path = fmt::format("{}/{}{}", directory, place, kLibrary);
-    if (access(path.c_str(), R_OK) == 0) return path;
+    std::error_code error;
+    // Absolute: the program may change its directory before the first compilation.
+    const auto absolute = std::filesystem::canonical(path, error);
+    if (!error) return absolute.string();
   }
   return kLibrary;
 }

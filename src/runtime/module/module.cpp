@@ -7,7 +7,7 @@
 #include <bit>
 #include <cstring>
 
-#include "compiler/driver/kernel_abi.h"
+#include "compiler/device_ir/function_address.h"
 #include "compiler/ptx/parser.h"
 #include "runtime/module/fatbin.h"
 #include "runtime/module/link.h"
@@ -276,9 +276,8 @@ Result<uint64_t> Module::address_of(const ptx::InitialValue& value) const {
   uint64_t address = 0;
   if (const auto it = variable_by_name_.find(value.symbol); it != variable_by_name_.end()) {
     address = reinterpret_cast<uintptr_t>(variables_[it->second].address);
-  } else if (const ptx::Function* function = function_named(value.symbol)) {
-    address = kernel::function_address(
-        static_cast<uint64_t>(function - syntax_->functions.data()));
+  } else if (function_named(value.symbol) != nullptr) {
+    address = device_ir::function_address(*syntax_, value.symbol);
   } else {
     return Status{StatusCode::invalid_ptx,
                   fmt::format("{}: initialiser names {}, which is not defined", name(),

@@ -4,7 +4,7 @@
 
 #include <thread>
 
-#include "compiler/driver/kernel_abi.h"
+#include "compiler/device_ir/function_address.h"
 #include "runtime/module/test_support.h"
 
 namespace guda::runtime {
@@ -84,12 +84,12 @@ TEST_F(ModuleTest, VariablesHaveTheirInitialValues) {
   EXPECT_EQ((*module->find_variable("table")).size, 16u);
 }
 
-TEST_F(ModuleTest, FunctionAddressesInDataAreRecognisable) {
-  const uint64_t first = value_at<uint64_t>(address("functions"), 0);
-  const uint64_t second = value_at<uint64_t>(address("functions"), 1);
-  EXPECT_GE(first, kernel::kFunctionAddressBase);
-  EXPECT_GE(second, kernel::kFunctionAddressBase);
-  EXPECT_NE(first, second);
+TEST_F(ModuleTest, FunctionAddressesInDataAreThoseThatCallsExpect) {
+  const ptx::Module& syntax = *module->syntax();
+  EXPECT_EQ(value_at<uint64_t>(address("functions"), 0),
+            device_ir::function_address(syntax, "helper"));
+  EXPECT_EQ(value_at<uint64_t>(address("functions"), 1),
+            device_ir::function_address(syntax, "_Z9vectorAddPKfS0_Pfi"));
 }
 
 TEST_F(ModuleTest, UnknownNamesAreNotFound) {
