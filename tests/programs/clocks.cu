@@ -1,5 +1,5 @@
-// clock, clock64 and globaltimer advance, __nanosleep sleeps at least roughly that long, and special
-// registers that programs read have sensible values.
+// clock, clock64 and globaltimer advance, __nanosleep returns (it may sleep any time from
+// nothing to twice its argument), and special registers that programs read have sensible values.
 #include "check.h"
 
 __global__ void read(long long* out) {
@@ -36,7 +36,7 @@ int main() {
   KERNEL_OK();
   const auto first = out.host();
   EXPECT(first[0] > 1000);
-  EXPECT(first[1] > 10000 && first[1] < 60000000000ll);
+  EXPECT(first[1] > 0 && first[1] < 60000000000ll);
   EXPECT_EQ(first[2], 1ll);
   EXPECT_EQ(first[3], 1ll);
   EXPECT_EQ(first[4], 1ll);
