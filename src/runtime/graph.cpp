@@ -1,5 +1,6 @@
 #include "runtime/graph.h"
 
+#include "memory/heap.h"
 #include "runtime/copy.h"
 #include "runtime/error.h"
 #include "runtime/event.h"
@@ -140,7 +141,7 @@ Status Graph::remove(GraphNode* node) {
 
 std::unique_ptr<Graph> Graph::clone() const {
   auto copy = std::make_unique<Graph>();
-  copy->memory_ = memory_;
+  copy->owned_ = owned_;
   std::unordered_map<const GraphNode*, GraphNode*> counterpart;
   for (auto& node : nodes_) {
     auto twin = std::make_unique<GraphNode>();
@@ -151,6 +152,7 @@ std::unique_ptr<Graph> Graph::clone() const {
     twin->event = node->event;
     twin->memory = node->memory;
     twin->memory_bytes = node->memory_bytes;
+    twin->parameters = node->parameters;
     twin->cloned_from = node.get();
     counterpart[node.get()] = twin.get();
     copy->nodes_.push_back(std::move(twin));
@@ -186,11 +188,42 @@ Result<std::vector<GraphNode*>> Graph::topological_order() const {
   return order;
 }
 
+void Graph::disown(const void* thing) {
+  auto found = std::find_if(owned_.begin(), owned_.end(), [&](auto& mine) { return mine.get() == thing; });
+  if (found != owned_.end()) owned_.erase(found);
+}
+
+namespace {
+std::atomic<size_t> graph_bytes{0};
+std::atomic<size_t> graph_bytes_high{0};
+}  // namespace
+
+Result<void*> allocate_graph_memory(Graph& graph, size_t bytes) {
+  auto memory = memory::Heap::instance().allocate(bytes, memory::AllocationKind::pool);
+  if (!memory) return memory.status();
+  size_t now = graph_bytes.fetch_add(bytes) + bytes;
+  if (now > graph_bytes_high.load()) graph_bytes_high.store(now);
+  graph.own(std::shared_ptr<void>(*memory, [bytes](void* pointer) {
+    graph_bytes.fetch_sub(bytes);
+    (void)memory::Heap::instance().release(pointer, memory::kind_bit(memory::AllocationKind::pool));
+  }));
+  return *memory;
+}
+
+bool is_graph_memory(const void* pointer) {
+  auto found = memory::Heap::instance().find(pointer);
+  return found && found->base == pointer && found->kind == memory::AllocationKind::pool && !found->owner;
+}
+size_t graph_memory_bytes() { return graph_bytes.load(); }
+size_t graph_memory_high() { return graph_bytes_high.load(); }
+void reset_graph_memory_high() { graph_bytes_high.store(graph_bytes.load()); }
+
 // ---------------------------------------------------------------------------------------------------
 
 Status GraphExec::collect(const Graph& graph) {
   auto order = graph.topological_order();
   if (!order) return order.status();
+  owned_.insert(owned_.end(), graph.owned().begin(), graph.owned().end());
   for (GraphNode* node : *order) {
     if (node->child) {
       if (Status status = collect(*node->child); !status) return status;

@@ -36,6 +36,7 @@ struct GraphNode {
   std::shared_ptr<Event> event;             // wait_event, record_event
   void* memory = nullptr;                   // memory_alloc, memory_free
   size_t memory_bytes = 0;
+  std::shared_ptr<void> parameters;         // as the program gave them, for reading back
   GraphNode* cloned_from = nullptr;
 };
 
@@ -60,15 +61,25 @@ class Graph {
 
   const std::vector<std::unique_ptr<GraphNode>>& nodes() const { return nodes_; }
   bool owns(const GraphNode* node) const;
-  /// Memory of allocation nodes, freed with the graph.
-  void own_memory(std::shared_ptr<void> memory) { memory_.push_back(std::move(memory)); }
+  /// Memory of allocation nodes and user objects, released with the graph.
+  void own(std::shared_ptr<void> thing) { owned_.push_back(std::move(thing)); }
+  void disown(const void* thing);
+  const std::vector<std::shared_ptr<void>>& owned() const { return owned_; }
   uint64_t id() const { return id_; }
 
  private:
   const uint64_t id_;
   std::vector<std::unique_ptr<GraphNode>> nodes_;
-  std::vector<std::shared_ptr<void>> memory_;
+  std::vector<std::shared_ptr<void>> owned_;
 };
+
+/// Memory that lives as long as the graph and everything instantiated from it.
+Result<void*> allocate_graph_memory(Graph& graph, size_t bytes);
+/// is_graph_memory: made by allocate_graph_memory and not yet released. Bytes of all graphs' memory, now and at most since the last reset.
+bool is_graph_memory(const void* pointer);
+size_t graph_memory_bytes();
+size_t graph_memory_high();
+void reset_graph_memory_high();
 
 class GraphExec {
  public:
@@ -85,6 +96,7 @@ class GraphExec {
   /// the shape differs; `reason` is a cudaGraphExecUpdateResult.
   Status update(const Graph& graph, int& reason, GraphNode*& culprit);
   uint64_t flags() const { return flags_; }
+  bool owns_memory() const { return !owned_.empty(); }
 
   struct Step {
     const GraphNode* node;
@@ -99,7 +111,7 @@ class GraphExec {
 
   uint64_t flags_ = 0;
   std::vector<Step> steps_;
-  std::vector<std::shared_ptr<void>> memory_;
+  std::vector<std::shared_ptr<void>> owned_;
   // What launches in flight run; replaced, never changed, when a step changes.
   std::shared_ptr<const std::vector<std::shared_ptr<Operation>>> program_;
 };

@@ -157,20 +157,44 @@ Status check_resources(Kernel& kernel, const LoadedKernel& loaded, const LaunchC
   return Status::ok();
 }
 
-Status launch(Stream& stream, Kernel& kernel, const LaunchConfiguration& configuration,
-              void* const* arguments) {
+namespace {
+
+/// Everything up to packing: code for this block, limits checked.
+Result<const LoadedKernel*> checked_code(Kernel& kernel, const LaunchConfiguration& configuration, bool has_arguments) {
   auto layout = kernel.layout();
   if (!layout) return layout.status();
   if (Status status = check_dimensions(kernel, **layout, configuration); !status) return status;
   auto loaded = kernel.load({configuration.block.x, configuration.block.y, configuration.block.z});
   if (!loaded) return loaded.status();
-  const LoadedKernel& code = **loaded;
-  if (Status status = check_resources(kernel, code, configuration); !status) return status;
-  if (!arguments && !code.layout->parameters.empty()) {
-    return {StatusCode::invalid_value, fmt::format("{}: no arguments given", kernel.name())};
+  if (Status status = check_resources(kernel, **loaded, configuration); !status) return status;
+  if (!has_arguments && !(*layout)->parameters.empty()) {
+    return Status(StatusCode::invalid_value, fmt::format("{}: no arguments given", kernel.name()));
   }
-  KernelOperation operation(kernel, code, configuration);
-  if (!code.layout->parameters.empty()) operation.pack(arguments);
+  return loaded;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<KernelOperation>> prepare_launch(Kernel& kernel, const LaunchConfiguration& configuration,
+                                                        void* const* arguments, const void* block,
+                                                        size_t block_size) {
+  auto code = checked_code(kernel, configuration, arguments || block);
+  if (!code) return code.status();
+  auto operation = std::make_unique<KernelOperation>(kernel, **code, configuration);
+  if (block) {
+    operation->pack_block(block, block_size);
+  } else if (arguments) {
+    operation->pack(arguments);
+  }
+  return operation;
+}
+
+Status launch(Stream& stream, Kernel& kernel, const LaunchConfiguration& configuration,
+              void* const* arguments) {
+  auto code = checked_code(kernel, configuration, arguments != nullptr);
+  if (!code) return code.status();
+  KernelOperation operation(kernel, **code, configuration);
+  if (arguments) operation.pack(arguments);
   bool short_run = !stream.capture() && stream.idle() && operation.runs_inline();
   if (Status status = submit(stream, std::move(operation), short_run); !status) return status;
   if (Context::instance().launch_blocking() && !stream.capture()) stream.synchronize();

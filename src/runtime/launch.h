@@ -39,6 +39,7 @@ class KernelOperation final : public Operation {
   bool runs_inline() const;
 
   Kernel& kernel() const { return kernel_; }
+  void set_cooperative(bool cooperative) { configuration_.cooperative = cooperative; }
   const LaunchConfiguration& configuration() const { return configuration_; }
   /// One pointer per parameter into the block; valid while the operation lives.
   void** argument_pointers();
@@ -62,6 +63,12 @@ class KernelOperation final : public Operation {
 Status check_dimensions(Kernel& kernel, const KernelLayout& layout, const LaunchConfiguration& configuration);
 /// Shared memory, and for cooperative launches that all blocks fit at once (else 720).
 Status check_resources(Kernel& kernel, const LoadedKernel& loaded, const LaunchConfiguration& configuration);
+
+/// Checks and packs without launching (graph nodes). `arguments` as for launch(); `block`, when not null,
+/// is the whole parameter block instead.
+Result<std::unique_ptr<KernelOperation>> prepare_launch(Kernel& kernel, const LaunchConfiguration& configuration,
+                                                        void* const* arguments, const void* block = nullptr,
+                                                        size_t block_size = 0);
 
 /// Launches on the stream (or records into its capture). Errors of loading and checking come back;
 /// those of execution become sticky. `arguments`: one pointer per parameter; may be null when the

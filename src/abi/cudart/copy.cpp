@@ -2,6 +2,7 @@
 #include "runtime/copy.h"
 
 #include "abi/cudart/api.h"
+#include "abi/cudart/copy_parameters.h"
 #include "backends/cpu/executor.h"
 #include "memory/array.h"
 #include "runtime/registry.h"
@@ -103,11 +104,7 @@ Error copy_linear_array(void* handle, bool per_thread, cudaArray_t array_handle,
 }
 
 /// Resolves cudaMemcpy3DParms. Extents and positions count elements when an array takes part, else bytes.
-struct Box {
-  CopySide to, from;
-  CopyShape shape;
-};
-std::optional<Box> box_of(const cudaMemcpy3DParms& p) {
+std::optional<Box> resolve(const cudaMemcpy3DParms& p) {
   memory::Array* source = p.srcArray ? memory::find_array(p.srcArray) : nullptr;
   memory::Array* target = p.dstArray ? memory::find_array(p.dstArray) : nullptr;
   if ((p.srcArray && !source) || (p.dstArray && !target)) return std::nullopt;
@@ -140,10 +137,16 @@ std::optional<Box> box_of(const cudaMemcpy3DParms& p) {
   return box;
 }
 
+}  // namespace
+
+std::optional<Box> resolve_copy(const cudaMemcpy3DParms& parameters) { return resolve(parameters); }
+
+namespace {
+
 Error copy_3d(void* handle, bool per_thread, const cudaMemcpy3DParms* p, Wait wait) {
   GUDA_ENTER();
   if (!p) return invalid_value();
-  auto box = box_of(*p);
+  auto box = resolve_copy(*p);
   if (!box) return invalid_value();
   return copy(handle, per_thread, box->to, box->from, box->shape, p->kind, wait);
 }

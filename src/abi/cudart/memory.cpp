@@ -1,6 +1,7 @@
 // Allocation: device, pinned, managed, pitched; pointer queries; symbols.
 #include "abi/cudart/api.h"
 #include "memory/heap.h"
+#include "memory/pool.h"
 #include "runtime/registry.h"
 
 #include <cstring>
@@ -78,8 +79,14 @@ Error pointer_attributes(cudaPointerAttributes* out, const void* pointer, size_t
 GUDA_API(cudaMalloc)(void** pointer, size_t size) { return allocate(pointer, size, AllocationKind::device, 0); }
 
 GUDA_API(cudaFree)(void* pointer) {
-  return release(pointer, kind_bit(AllocationKind::device) | kind_bit(AllocationKind::managed) |
-                              kind_bit(AllocationKind::pool));
+  if (auto found = pointer ? Heap::instance().find(pointer) : std::nullopt;
+      found && found->kind == AllocationKind::pool && found->base == pointer) {
+    GUDA_ENTER();
+    if (Error error = runtime::Context::instance().synchronize()) return fail(error);
+    // Without an owner it belongs to a graph, which frees it.
+    return found->owner ? finish(static_cast<memory::MemoryPool*>(found->owner)->give_back(pointer)) : kSuccess;
+  }
+  return release(pointer, kind_bit(AllocationKind::device) | kind_bit(AllocationKind::managed));
 }
 
 GUDA_API(cudaMallocPitch)(void** pointer, size_t* pitch, size_t width, size_t height) {
