@@ -106,11 +106,11 @@ class NBody final : public Benchmark {
   const char* name() const override { return "n_body"; }
   void prepare() override {
     const auto values = random_floats(kBodies * 4, 7, 0, 1);
-    bodies_.resize(kBodies);
+    for (auto& part : bodies_) part.resize(kBodies);
     std::vector<float4> device(kBodies);
     for (int i = 0; i < kBodies; ++i) {
       const float* v = &values[i * 4];
-      bodies_[i] = {v[0], v[1], v[2], v[3]};
+      for (int k = 0; k < 4; ++k) bodies_[k][i] = v[k];
       device[i] = make_float4(v[0], v[1], v[2], v[3]);
     }
     device_bodies_.upload(device);
@@ -123,7 +123,8 @@ class NBody final : public Benchmark {
     n_body<<<kBodies / kBlock, kBlock>>>(kBodies, device_bodies_, device_[0], device_[1], device_[2]);
   }
   void native() override {
-    native::n_body(kBodies, bodies_.data(), result_[0].data(), result_[1].data(), result_[2].data());
+    native::n_body(kBodies, bodies_[0].data(), bodies_[1].data(), bodies_[2].data(),
+                   bodies_[3].data(), result_[0].data(), result_[1].data(), result_[2].data());
   }
   double difference() override {
     double worst = 0;
@@ -136,8 +137,7 @@ class NBody final : public Benchmark {
 
  private:
   static constexpr int kBodies = 8192;
-  std::vector<native::Body> bodies_;
-  std::vector<float> result_[3];
+  std::vector<float> bodies_[4], result_[3];
   DeviceBuffer<float4> device_bodies_;
   DeviceBuffer<float> device_[3];
 };

@@ -14,10 +14,8 @@ void stencil_2d(int width, int height, const float* in, float* out);
 void stencil_3d(int nx, int ny, int nz, const float* in, float* out);
 void lattice_boltzmann(int width, int height, float omega, const float* in, float* out);
 // native_arithmetic.cpp
-struct Body {
-  float x, y, z, mass;
-};
-void n_body(int n, const Body* bodies, float* ax, float* ay, float* az);
+void n_body(int n, const float* px, const float* py, const float* pz, const float* mass, float* ax,
+            float* ay, float* az);
 void black_scholes(int n, const float* price, const float* strike, const float* years, float* call,
                    float* put);
 void mandelbrot(int width, int height, int limit, int* out);

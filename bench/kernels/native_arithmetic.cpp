@@ -4,35 +4,24 @@
 
 namespace bench::native {
 
-void n_body(int n, const Body* bodies, float* ax, float* ay, float* az) {
-  // Sixteen bodies side by side: the form of this loop that compilers vectorise.
-  constexpr int kWidth = 16;
+void n_body(int n, const float* px, const float* py, const float* pz, const float* mass, float* ax,
+            float* ay, float* az) {
 #pragma omp parallel for
-  for (int first = 0; first < n; first += kWidth) {
-    float x[kWidth], y[kWidth], z[kWidth], sx[kWidth] = {}, sy[kWidth] = {}, sz[kWidth] = {};
-    for (int k = 0; k < kWidth; ++k) {
-      x[k] = bodies[first + k].x;
-      y[k] = bodies[first + k].y;
-      z[k] = bodies[first + k].z;
-    }
+  for (int i = 0; i < n; ++i) {
+    float x = 0, y = 0, z = 0;
+#pragma omp simd reduction(+ : x, y, z)
     for (int j = 0; j < n; ++j) {
-      const Body other = bodies[j];
-#pragma omp simd
-      for (int k = 0; k < kWidth; ++k) {
-        const float dx = other.x - x[k], dy = other.y - y[k], dz = other.z - z[k];
-        const float squared = dx * dx + dy * dy + dz * dz + 1e-3f;
-        const float inverse = 1.0f / std::sqrt(squared);
-        const float weight = other.mass * inverse * inverse * inverse;
-        sx[k] += dx * weight;
-        sy[k] += dy * weight;
-        sz[k] += dz * weight;
-      }
+      const float dx = px[j] - px[i], dy = py[j] - py[i], dz = pz[j] - pz[i];
+      const float squared = dx * dx + dy * dy + dz * dz + 1e-3f;
+      const float inverse = 1.0f / std::sqrt(squared);
+      const float weight = mass[j] * inverse * inverse * inverse;
+      x += dx * weight;
+      y += dy * weight;
+      z += dz * weight;
     }
-    for (int k = 0; k < kWidth; ++k) {
-      ax[first + k] = sx[k];
-      ay[first + k] = sy[k];
-      az[first + k] = sz[k];
-    }
+    ax[i] = x;
+    ay[i] = y;
+    az[i] = z;
   }
 }
 
