@@ -149,6 +149,8 @@ class Compilation {
     if (!request_.force_tier_c) {
       if (Status status = vectorize(); status || status.code() != StatusCode::not_supported)
         return status;
+      log(LogPart::compiler, LogLevel::info, "{}: lane by lane, because {}", kernel_,
+          description_.note);
     } else {
       description_.note = "lane-by-lane execution was asked for";
     }
@@ -166,18 +168,22 @@ class Compilation {
     timer_.finish("vectorize");
     if (!vectorized) {
       description_.note = vectorized.status().message();
-      if (vectorized.status().code() == StatusCode::not_supported)
-        log(LogPart::compiler, LogLevel::info, "{}: lane by lane, because {}", kernel_,
-            description_.note);
       return vectorized.status();
     }
+    if (request_.dump_directory) dump(".spmd.ll", *clone);
+    set_code_attributes(*clone);
+    if (Status status = target::expand_lane_ops(*clone, *machine_); !status) {
+      // Lane by lane there may be a service for it (textures).
+      description_.note = status.message();
+      return Status(StatusCode::not_supported, status.message());
+    }
+    timer_.finish("expand");
     module_ = std::move(clone);
     description_.run_block = vectorized->run_block;
     description_.run_warp = vectorized->run_warp;
     description_.lanes = vectorized->lanes;
     description_.local_bytes = vectorized->local_bytes;
     description_.frame_bytes = vectorized->frame_bytes;
-    dump(".spmd.ll", *module_);
     return Status::ok();
 #else
     description_.note = "built without the vectorizer";
@@ -195,6 +201,9 @@ class Compilation {
     description_.local_bytes = scalarized->local_bytes;
     description_.flags |= scalarized->flags;
     dump(".spmd.ll", *module_);
+    set_code_attributes(*module_);
+    if (Status status = target::expand_lane_ops(*module_, *machine_); !status) return status;
+    timer_.finish("expand");
     return Status::ok();
 #else
     return Status(StatusCode::not_supported, kernel_ + ": built without lane-by-lane execution");
@@ -203,9 +212,6 @@ class Compilation {
 
   Status generate() {
     emit_kernel_info(*module_, description_);
-    set_code_attributes();
-    if (Status status = target::expand_lane_ops(*module_, *machine_); !status) return status;
-    timer_.finish("expand");
     optimize_target_ir(*module_, *machine_);
     timer_.finish("optimize target");
     dump(".final.ll", *module_);
@@ -219,9 +225,9 @@ class Compilation {
     return Status::ok();
   }
 
-  void set_code_attributes() {
+  void set_code_attributes(llvm::Module& module) const {
     const std::string bits = std::to_string(target::vector_bits(*machine_));
-    for (llvm::Function& function : *module_) {
+    for (llvm::Function& function : module) {
       if (function.isDeclaration()) continue;
       function.addFnAttr("target-cpu", machine_->getTargetCPU());
       function.addFnAttr("target-features", machine_->getTargetFeatureString());

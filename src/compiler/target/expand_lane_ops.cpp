@@ -25,6 +25,7 @@ constexpr Row kExpansions[] = {
     {"sin", expand_sin},       {"cos", expand_cos},      {"tanh", expand_tanh},
     {"cvt", expand_convert},   {"ftz", expand_flush},    {"prmt", expand_prmt},
     {"dp4a", expand_dp4a},     {"dp2a", expand_dp2a},
+    {"permute", expand_permute}, {"fns", expand_fns},
 };
 
 Expansion find_expansion(llvm::StringRef opcode) {

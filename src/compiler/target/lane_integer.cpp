@@ -164,6 +164,78 @@ Value* expand_dp4a(LaneBuilder& b, const LaneCall& call) {
   return sum;
 }
 
+/// permute.b32(values, indices): lane i gets values[indices[i] mod lanes]. Not a PTX instruction: the
+/// vectoriser's shuffles with computed lanes.
+Value* expand_permute(LaneBuilder& b, const LaneCall& call) {
+  const unsigned lanes = b.lanes();
+  if (lanes == 0) return call.arguments[0];
+  Value* values = call.arguments[0];
+  Value* indices = call.arguments[1];
+  auto slice = [&](Value* vector, unsigned first, unsigned count) {
+    llvm::SmallVector<int> mask;
+    for (unsigned i = 0; i < count; ++i) mask.push_back(static_cast<int>(first + i));
+    return b.CreateShuffleVector(vector, mask);
+  };
+  if (b.features().avx512 && lanes == 32) {
+    Value* low = slice(values, 0, 16);
+    Value* high = slice(values, 16, 16);
+    return b.in_pieces(16, {indices}, [&](llvm::ArrayRef<Value*> pieces) {
+      return b.x86(Intrinsic::x86_avx512_vpermi2var_d_512, {low, pieces[0], high});
+    });
+  }
+  if (b.features().avx512 && lanes == 16)
+    return b.x86(Intrinsic::x86_avx512_permvar_si_512, {values, indices});
+  if (lanes % 8 == 0 && lanes <= 32) {
+    // Every register of eight, permuted alike, then the one that holds the lane.
+    return b.in_pieces(8, {indices}, [&](llvm::ArrayRef<Value*> pieces) {
+      Value* which = b.CreateAnd(b.CreateLShr(pieces[0], b.number(pieces[0], 3)),
+                                 b.number(pieces[0], lanes / 8 - 1));
+      Value* result = nullptr;
+      for (unsigned part = 0; part < lanes / 8; ++part) {
+        Value* moved = b.x86(Intrinsic::x86_avx2_permd, {slice(values, part * 8, 8), pieces[0]});
+        result = result ? b.CreateSelect(b.CreateICmpEQ(which, b.number(which, part)), moved,
+                                         result)
+                        : moved;
+      }
+      return result;
+    });
+  }
+  Value* result = llvm::PoisonValue::get(values->getType());
+  for (unsigned lane = 0; lane < lanes; ++lane) {
+    Value* index = b.CreateURem(b.CreateExtractElement(indices, lane), b.getInt32(lanes));
+    result = b.CreateInsertElement(result, b.CreateExtractElement(values, index), lane);
+  }
+  return result;
+}
+
+/// fns.b32(mask, base, offset): position of the offset-th set bit from base upwards (offset > 0) or
+/// downwards (< 0), base included; offset 0: base if its bit is set. All ones when there is none.
+Value* expand_fns(LaneBuilder& b, const LaneCall& call) {
+  if (b.lanes() || call.arguments.size() != 3) return nullptr;  // lane by lane
+  Value* mask = call.arguments[0];
+  Value* base = b.CreateAnd(call.arguments[1], b.getInt32(31));
+  Value* offset = call.arguments[2];
+  Value* downwards = b.CreateICmpSLT(offset, b.getInt32(0));
+  Value* ones = b.getInt32(0xffffffff);
+  // Downwards is upwards in the mirrored word.
+  Value* word =
+      b.CreateSelect(downwards, b.CreateUnaryIntrinsic(Intrinsic::bitreverse, mask), mask);
+  Value* start = b.CreateSelect(downwards, b.CreateSub(b.getInt32(31), base), base);
+  word = b.CreateAnd(word, b.CreateShl(ones, start));
+  Value* rank = b.CreateSub(b.CreateBinaryIntrinsic(Intrinsic::abs, offset, b.getFalse()),
+                            b.getInt32(1));
+  Value* found = b.CreateICmpULT(rank, b.CreateUnaryIntrinsic(Intrinsic::ctpop, word));
+  Value* bit = b.x86(Intrinsic::x86_bmi_pdep_32,
+                     {b.CreateShl(b.getInt32(1), b.CreateAnd(rank, b.getInt32(31))), word});
+  Value* position = b.CreateBinaryIntrinsic(Intrinsic::cttz, bit, b.getFalse());
+  position = b.CreateSelect(downwards, b.CreateSub(b.getInt32(31), position), position);
+  Value* at_base = b.CreateICmpNE(
+      b.CreateAnd(mask, b.CreateShl(b.getInt32(1), base)), b.getInt32(0));
+  Value* here = b.CreateSelect(at_base, base, ones);
+  return b.CreateSelect(b.CreateICmpEQ(offset, b.getInt32(0)), here,
+                        b.CreateSelect(found, position, ones));
+}
+
 /// dp2a.<lo|hi>.<type of a>.<type of b>(a, b, c): two halves of a times two bytes of b. The mode may
 /// stand anywhere in the name.
 Value* expand_dp2a(LaneBuilder& b, const LaneCall& call) {

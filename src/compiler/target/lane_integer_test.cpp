@@ -87,6 +87,39 @@ TEST(LaneInteger, PermuteTakesAnySelector) {
                            });
 }
 
+TEST(LaneInteger, PermuteLanesWithinEachGroup) {
+  const std::vector<uint32_t> x = interesting_integers<uint32_t>(kCount, 49);
+  std::mt19937 random(50);
+  std::vector<uint32_t> lane(kCount);
+  for (uint32_t& index : lane) index = random();
+  const Operation operation{"permute.b32", Element::i32, {Element::i32, Element::i32}};
+  for (const LaneRun& run : run_everywhere(operation, {pack(x), pack(lane)}, kCount)) {
+    const size_t lanes = std::stoul(run.configuration.substr(run.configuration.find(", ") + 2));
+    const std::vector<uint32_t> got = unpack<uint32_t>(run.result);
+    for (size_t i = 0; lanes && i < kCount; ++i)
+      ASSERT_EQ(got[i], x[i / lanes * lanes + lane[i] % lanes]) << run.configuration << " " << i;
+  }
+}
+
+TEST(LaneInteger, FindsTheNthSetBit) {
+  const std::vector<uint32_t> mask = interesting_integers<uint32_t>(kCount, 51);
+  std::mt19937 random(52);
+  std::vector<uint32_t> base(kCount), offset(kCount);
+  for (uint32_t& value : base) value = random() % 32;
+  for (uint32_t& value : offset) value = random() % 40 - 20;
+  expect_lanes<uint32_t>({"fns.b32", Element::i32, {Element::i32, Element::i32, Element::i32}},
+                         {pack(mask), pack(base), pack(offset)}, kCount, [&](size_t i) {
+                           const int n = static_cast<int>(offset[i]);
+                           int position = static_cast<int>(base[i]);
+                           if (n == 0) return mask[i] >> position & 1 ? base[i] : 0xffffffffu;
+                           int left = std::abs(n) - 1;
+                           for (; position >= 0 && position < 32; position += n > 0 ? 1 : -1)
+                             if (mask[i] >> position & 1 && left-- == 0)
+                               return static_cast<uint32_t>(position);
+                           return 0xffffffffu;
+                         });
+}
+
 TEST(LaneInteger, PackedDotProducts) {
   const std::vector<uint32_t> x = interesting_integers<uint32_t>(kCount, 46);
   const std::vector<uint32_t> y = interesting_integers<uint32_t>(kCount, 47);

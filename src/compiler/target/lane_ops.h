@@ -43,6 +43,8 @@ llvm::Value* expand_divide(LaneBuilder&, const LaneCall&);       // lane_divide.
 llvm::Value* expand_prmt(LaneBuilder&, const LaneCall&);         // lane_integer.cpp
 llvm::Value* expand_dp4a(LaneBuilder&, const LaneCall&);         // lane_integer.cpp
 llvm::Value* expand_dp2a(LaneBuilder&, const LaneCall&);         // lane_integer.cpp
+llvm::Value* expand_permute(LaneBuilder&, const LaneCall&);      // lane_integer.cpp
+llvm::Value* expand_fns(LaneBuilder&, const LaneCall&);          // lane_integer.cpp
 
 // Pieces that several expansions use.
 
