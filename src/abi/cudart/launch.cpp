@@ -14,7 +14,8 @@ namespace {
 
 using runtime::Kernel;
 
-constexpr Error kInvalidFunction = runtime::kErrorInvalidDeviceFunction;
+/// What a real driver answers for a function that nobody registered.
+constexpr Error kInvalidFunction = static_cast<Error>(StatusCode::invalid_handle);
 
 kernel::Dim3 to_dim3(dim3 value) { return {value.x, value.y, value.z}; }
 
