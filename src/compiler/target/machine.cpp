@@ -7,6 +7,7 @@
 #include <llvm/Target/TargetOptions.h>
 #include <llvm/TargetParser/Host.h>
 #include <llvm/TargetParser/SubtargetFeature.h>
+#include <llvm/TargetParser/X86TargetParser.h>
 
 #include <mutex>
 
@@ -39,6 +40,10 @@ Result<std::unique_ptr<llvm::TargetMachine>> make_target_machine(std::string_vie
       list.AddFeature(feature.getKey(), feature.getValue());
     features = list.getString();
   }
+  const auto unknown_cpu = [&] {
+    return Status(StatusCode::invalid_value, "GUDA_CPU: unknown CPU '" + std::string(cpu) + "'");
+  };
+  if (llvm::X86::parseArchX86(name, /*Only64Bit=*/true) == llvm::X86::CK_None) return unknown_cpu();
 
   const llvm::Triple triple("x86_64-unknown-linux-gnu");
   std::string error;
@@ -51,8 +56,7 @@ Result<std::unique_ptr<llvm::TargetMachine>> make_target_machine(std::string_vie
   std::unique_ptr<llvm::TargetMachine> machine(
       target->createTargetMachine(triple, name, features, options, llvm::Reloc::PIC_,
                                   llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));
-  if (!machine || !machine->getMCSubtargetInfo()->isCPUStringValid(name))
-    return Status(StatusCode::invalid_value, "GUDA_CPU: unknown CPU '" + std::string(cpu) + "'");
+  if (!machine) return unknown_cpu();
   if (!machine->getMCSubtargetInfo()->checkFeatures("+avx2,+fma,+f16c"))
     return Status(StatusCode::not_supported,
                   "CPU '" + name + "' lacks AVX2, FMA or F16C, which compiled kernels need");
