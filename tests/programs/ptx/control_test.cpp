@@ -70,7 +70,9 @@ TEST(PtxControl, VotesAndMatch) {
     unsigned match = 0;
     for (int k = 0; k < 32; ++k) match |= unsigned(in[k] % 4 == in[i] % 4) << k;
     EXPECT_EQ(r[i * 3], odd) << i;
-    if (!(in[i] & 1)) EXPECT_EQ(r[i * 3 + 1], 0u) << i;
+    if (!(in[i] & 1)) {
+      EXPECT_EQ(r[i * 3 + 1], 0u) << i;
+    }
     EXPECT_EQ(r[i * 3 + 2], match) << i;
   }
 }
