@@ -84,6 +84,16 @@ void StackPool::reclaim_all() {
   }
 }
 
+void* StackPool::bottom(void* top) const {
+  const auto* byte = static_cast<const std::byte*>(top);
+  for (const Slab& slab : slabs_) {
+    if (byte <= slab.base || byte > slab.base + kStacksPerSlab * slab.stride) continue;
+    const size_t index = (static_cast<size_t>(byte - slab.base) - 1) / slab.stride;
+    return slab.base + index * slab.stride + kPageSize;
+  }
+  return nullptr;
+}
+
 bool StackPool::is_guard(const void* address) const {
   const auto* byte = static_cast<const std::byte*>(address);
   return std::any_of(slabs_.begin(), slabs_.end(), [&](const Slab& slab) {

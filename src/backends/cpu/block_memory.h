@@ -45,6 +45,9 @@ class StackPool {
   /// Top of a free stack, 16-byte aligned; null when the system has no memory.
   void* acquire();
   void give_back(void* top) { free_.push_back(top); }
+  size_t stack_bytes() const { return stride_ - kPageSize; }
+  /// Lowest usable address of the stack with this top.
+  void* bottom(void* top) const;
   /// All stacks are free again (after a fault abandoned them).
   void reclaim_all();
   /// True when the address lies in the guard page of one of the stacks.

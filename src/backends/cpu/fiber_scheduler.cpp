@@ -40,6 +40,7 @@ FiberScheduler::~FiberScheduler() = default;
 void FiberScheduler::fiber_main(void* argument) {
   auto* fiber = static_cast<Fiber*>(argument);
   FiberScheduler* self = current_worker()->fibers;
+  after_switch(fiber->stack, &self->worker_.thread_stack);
   self->launch_->kernel().run_thread(&fiber->state);
   self->exit_thread();
 }
@@ -146,7 +147,9 @@ bool FiberScheduler::admit(uint64_t number) {
   kernel::Dim3 index{0, 0, 0};
   for (uint32_t t = 0; t < threads; ++t) {
     Fiber& fiber = block->fibers[t];
+    const StackIdentity known = fiber.stack;
     fiber = {};
+    fiber.stack = known;
     fiber.state.block = &block->state;
     fiber.state.launch = &launch;
     fiber.state.index = index;
@@ -210,7 +213,9 @@ void FiberScheduler::visit(Warp& warp) {
     if (fiber.stack_pointer == nullptr && !start(fiber)) return;
     current_ = &fiber;
     worker_.thread = &fiber.state;
+    before_switch(worker_.thread_stack, fiber.stack);
     guda_switch_stack(&scheduler_stack_, fiber.stack_pointer);
+    after_switch(worker_.thread_stack);
     if (ended_ != nullptr) {
       stacks_.give_back(ended_->stack_top);
       ended_ = nullptr;
@@ -225,6 +230,8 @@ bool FiberScheduler::start(Fiber& fiber) {
                    fmt::format("kernel {}: no memory for thread stacks", launch_->name())});
     return false;
   }
+  begin_stack(fiber.stack, stacks_.bottom(fiber.stack_top), stacks_.stack_bytes(),
+              true);
   fiber.stack_pointer = prepare_stack(fiber.stack_top, &FiberScheduler::fiber_main, &fiber);
   return true;
 }
@@ -237,13 +244,25 @@ void FiberScheduler::suspend(Fiber& fiber) {
     if (next.stack_pointer != nullptr || start(next)) {
       --turn_budget_;
       if (&next == &fiber) return;
-      current_ = &next;
-      worker_.thread = &next.state;
-      guda_switch_stack(&fiber.stack_pointer, next.stack_pointer);
+      switch_from(fiber, next);
       return;
     }
   }
+  switch_to_scheduler(fiber, false);
+}
+
+void FiberScheduler::switch_from(Fiber& fiber, Fiber& next) {
+  current_ = &next;
+  worker_.thread = &next.state;
+  before_switch(fiber.stack, next.stack);
+  guda_switch_stack(&fiber.stack_pointer, next.stack_pointer);
+  after_switch(fiber.stack);
+}
+
+void FiberScheduler::switch_to_scheduler(Fiber& fiber, bool ends) {
+  before_switch(fiber.stack, worker_.thread_stack, ends);
   guda_switch_stack(&fiber.stack_pointer, scheduler_stack_);
+  after_switch(fiber.stack);
 }
 
 void FiberScheduler::yield() {
@@ -256,7 +275,7 @@ void FiberScheduler::exit_thread() {
   Fiber& fiber = *current_;
   thread_ended(fiber);
   ended_ = &fiber;
-  guda_switch_stack(&fiber.stack_pointer, scheduler_stack_);
+  switch_to_scheduler(fiber, true);
   __builtin_unreachable();
 }
 

@@ -10,6 +10,7 @@
 
 #include "backends/cpu/block_memory.h"
 #include "backends/cpu/launch.h"
+#include "backends/cpu/sanitizer_stacks.h"
 #include "backends/cpu/warp_ops.h"
 #include "compiler/driver/kernel_abi.h"
 
@@ -63,6 +64,7 @@ class FiberScheduler {
     uint32_t bit;               // 1 << lane
     kernel::BarrierOp barrier_op;
     uint32_t barrier_result;
+    StackIdentity stack;
   };
 
   // Lanes that have met at one cross-lane operation.
@@ -112,6 +114,8 @@ class FiberScheduler {
   void retire(size_t position);
   /// Runs the warp until no lane can go on before others have had their turn.
   void visit(Warp& warp);
+  void switch_from(Fiber& fiber, Fiber& next);
+  void switch_to_scheduler(Fiber& fiber, bool ends);
   /// Leaves the current fiber, for another lane of its warp or for the scheduler.
   void suspend(Fiber& fiber);
   bool start(Fiber& fiber);

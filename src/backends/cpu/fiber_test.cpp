@@ -280,10 +280,10 @@ TEST(Fibers, ThreadsHaveDeepStacks) {
         volatile uint64_t sink = 0;
         const uint64_t sum = deep(80, &sink);
         barrier(t);
-        static_cast<uint64_t*>(testing::params(t).out)[t->linear] = sum;
+        static_cast<uint64_t*>(testing::params(t).out)[t->block->index.x * 1024 + t->linear] = sum;
       },
       kernel::kUsesBarrier);
-  std::vector<uint64_t> out(1024);
+  std::vector<uint64_t> out(4 * 1024);
   ASSERT_TRUE(launch(kernel, {4, 1, 1}, {1024, 1, 1}, {out.data(), nullptr, 0}).is_ok());
   for (const uint64_t sum : out) EXPECT_EQ(sum, 80 * 81 / 2u);
 }

@@ -106,11 +106,22 @@ void Worker::execute(Launch& new_launch, bool (*may_leave)(void*), void* argumen
     if (range_.begin >= range_.end && !launch->take(&range_)) break;
     fault.kind = FaultRecord::Kind::none;
     in_kernel = true;
-    void* stack = launch->mode() == Launch::Mode::threads ? kernel_stack_top_ : nullptr;
-    const int left = guda_guarded_call(
-        &guard, stack, [](void* self) { static_cast<Worker*>(self)->run_range(); }, this);
+    int left = 0;
+    if (launch->mode() == Launch::Mode::threads) {
+      begin_stack(kernel_stack_identity_, kernel_stack_.bottom(kernel_stack_top_),
+                  kernel_stack_.stack_bytes(), false);
+      before_switch(thread_stack, kernel_stack_identity_);
+      left = guda_guarded_call(
+          &guard, kernel_stack_top_,
+          [](void* self) { static_cast<Worker*>(self)->run_range_on_kernel_stack(); }, this);
+      if (left == 0) after_switch(thread_stack);
+    } else {
+      left = guda_guarded_call(
+          &guard, nullptr, [](void* self) { static_cast<Worker*>(self)->run_range(); }, this);
+    }
     in_kernel = false;
     if (left != 0) {
+      after_unwind(thread_stack);
       if (fault.kind == FaultRecord::Kind::next_thread) continue;
       report_fault();
       if (fibers != nullptr) fibers->abandon();
@@ -120,6 +131,12 @@ void Worker::execute(Launch& new_launch, bool (*may_leave)(void*), void* argumen
   }
   block = nullptr;
   thread = nullptr;
+}
+
+void Worker::run_range_on_kernel_stack() {
+  after_switch(kernel_stack_identity_, &thread_stack);
+  run_range();
+  before_switch(kernel_stack_identity_, thread_stack, true);
 }
 
 void Worker::run_range() {

@@ -9,6 +9,7 @@
 #include "backends/cpu/block_memory.h"
 #include "backends/cpu/context_switch.h"
 #include "backends/cpu/launch.h"
+#include "backends/cpu/sanitizer_stacks.h"
 #include "compiler/driver/kernel_abi.h"
 
 namespace guda::cpu {
@@ -58,6 +59,8 @@ class Worker {
   const kernel::ThreadState* thread = nullptr;  // tier C
   FiberScheduler* fibers = nullptr;             // set while fibers run
 
+  StackIdentity thread_stack;      // the thread's own
+
   bool is_stack_guard(const void* address) const;
   /// Scratch of `kTextBytes` for formatting, so that a fault in the middle leaks nothing.
   static constexpr size_t kTextBytes = 64 * 1024;
@@ -66,6 +69,7 @@ class Worker {
  private:
   bool prepare();
   void run_range();
+  void run_range_on_kernel_stack();
   void run_warps(const kernel::KernelInfo& kernel);
   void run_warps_unequal(const kernel::KernelInfo& kernel);
   void run_threads(const kernel::KernelInfo& kernel);
@@ -77,6 +81,7 @@ class Worker {
   GuardedRegion text_;
   StackPool kernel_stack_;
   void* kernel_stack_top_ = nullptr;
+  StackIdentity kernel_stack_identity_;
   std::unique_ptr<FiberScheduler> fiber_scheduler_;
 
   BlockRange range_;               // rest of the current chunk
