@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <numeric>
@@ -164,6 +165,21 @@ TEST(Compile, ErrorsNameTheirCause) {
                               "k", "native", false);
   EXPECT_EQ(broken.status(), 218);
   EXPECT_NE(broken.message().find("test.ptx:3"), std::string::npos) << broken.message();
+}
+
+TEST(Compile, LeavesSignalHandlersAlone) {
+  struct sigaction own = {};
+  own.sa_handler = [](int) {};
+  for (int number : {SIGUSR1, SIGSEGV}) sigaction(number, &own, nullptr);
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_EQ(CompiledKernel(kVectorAdd, "vector_add", "native", false).status(), 0);
+    for (int number : {SIGUSR1, SIGSEGV}) {
+      struct sigaction now = {};
+      sigaction(number, nullptr, &now);
+      EXPECT_EQ(now.sa_handler, own.sa_handler) << number;
+    }
+  }
+  for (int number : {SIGUSR1, SIGSEGV}) signal(number, SIG_DFL);
 }
 
 TEST(Compile, WritesIntermediateFilesWhereAsked) {

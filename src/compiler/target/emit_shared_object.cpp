@@ -4,10 +4,12 @@
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/IR/Module.h>
 #include <llvm/IR/Verifier.h>
+#include <llvm/Support/Signals.h>
 #include <llvm/Support/raw_ostream.h>
 #include <llvm/Target/TargetMachine.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <mutex>
 
@@ -46,6 +48,26 @@ class MemoryFile {
  private:
   int descriptor_;
 };
+
+/// LLVM installs handlers for most signals when it first creates a temporary file, as lld does for its
+/// output, and a program's own handlers would be gone. Let it do so once, and put everything back.
+void keep_signal_handlers() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    struct sigaction actions[NSIG] = {};
+    bool known[NSIG] = {};
+    for (int number = 1; number < NSIG; ++number)
+      known[number] = sigaction(number, nullptr, &actions[number]) == 0;
+    stack_t stack = {};
+    sigaltstack(nullptr, &stack);
+    const llvm::StringRef nothing = "/nonexistent/guda";
+    llvm::sys::RemoveFileOnSignal(nothing);
+    llvm::sys::DontRemoveFileOnSignal(nothing);
+    for (int number = 1; number < NSIG; ++number)
+      if (known[number]) sigaction(number, &actions[number], nullptr);
+    sigaltstack(&stack, nullptr);
+  });
+}
 
 /// The linker's complaint as one line: which symbols nobody defines, or its first error.
 Status link_failure(llvm::StringRef kernel, llvm::StringRef messages) {
@@ -88,6 +110,7 @@ Status link_object(llvm::StringRef object, llvm::StringRef name, const std::stri
                              input.c_str()};
   std::string messages;
   llvm::raw_string_ostream stream(messages);
+  keep_signal_handlers();
   // lld keeps its state in globals.
   static std::mutex mutex;
   const std::lock_guard lock(mutex);

@@ -2,6 +2,7 @@
 #include <llvm/ADT/StringMap.h>
 #include <llvm/MC/MCSubtargetInfo.h>
 #include <llvm/MC/TargetRegistry.h>
+#include <llvm/Support/CommandLine.h>
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/Target/TargetMachine.h>
 #include <llvm/Target/TargetOptions.h>
@@ -24,6 +25,11 @@ void initialize_x86() {
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
     LLVMInitializeX86AsmParser();  // inline assembly
+    // Scheduling after register allocation takes a third of code generation on large kernels and
+    // brings out-of-order cores nothing. LLVM has no other switch for it.
+    auto& options = llvm::cl::getRegisteredOptions();
+    if (auto found = options.find("disable-post-ra"); found != options.end())
+      static_cast<llvm::cl::opt<bool>*>(found->second)->setValue(true);
   });
 }
 
