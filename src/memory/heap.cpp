@@ -20,6 +20,8 @@ constexpr size_t kGranule = 256;
 constexpr size_t kChunk = size_t{32} << 20;
 /// From here on an allocation is a mapping of its own.
 constexpr size_t kLarge = size_t{1} << 20;
+/// Most bytes in mappings that are kept for the next allocation of their size.
+constexpr size_t kMostKept = size_t{1} << 30;
 /// Inaccessible bytes on either side of a mapping: a stray index is most often near.
 constexpr size_t kGuard = size_t{1} << 20;
 
@@ -81,7 +83,8 @@ Heap::~Heap() {
   for (auto& [address, record] : records_) {
     if (record.block.mapping) munmap(record.block.mapping, record.block.mapping_size);
   }
-  for (auto& [start, size] : chunks_) munmap(start, size);
+  for (auto& [size, kept] : kept_) munmap(kept.block.mapping, kept.block.mapping_size);
+  for (auto& [start, size] : chunks_) munmap(reinterpret_cast<void*>(start), size);
 }
 
 Heap& Heap::instance() {
@@ -103,13 +106,9 @@ Result<void*> Heap::allocate(size_t size, AllocationKind kind, uint32_t flags, v
   Block block{nullptr, 0, charged};
   std::byte* base = nullptr;
   if (large) {
-    Mapping mapping = map_guarded(charged, charged >= kHugePage ? kHugePage : std::max(alignment, kPage));
-    if (!mapping.usable) {
-      return Status(StatusCode::out_of_memory, fmt::format("the system refuses {} bytes", size));
-    }
-    block.mapping = mapping.start;
-    block.mapping_size = mapping.size;
-    base = mapping.usable;
+    block = take_mapping(charged, charged >= kHugePage ? std::max(alignment, kHugePage) : std::max(alignment, kPage),
+                         base);
+    if (!base) return Status(StatusCode::out_of_memory, fmt::format("the system refuses {} bytes", size));
   } else {
     auto taken = take_small(charged, alignment);
     if (!taken) return taken.status();
@@ -133,9 +132,8 @@ Status Heap::release(void* pointer, uint32_t kinds) {
   records_.erase(found);
   used_ -= record.block.charged;
   if (record.block.mapping) {
-    lock.unlock();  // unmapping gigabytes takes long
-    munmap(record.block.mapping, record.block.mapping_size);
-  } else {
+    keep_mapping(record.block, record.allocation.base, record.block.charged);
+  } else if (record.block.charged) {
     give_small(record.allocation.base, record.block.charged);
   }
   return Status::ok();
@@ -179,10 +177,91 @@ std::optional<Allocation> Heap::find(const void* pointer) const {
 }
 
 bool Heap::in_bounds(const void* pointer, size_t size) const {
-  auto found = find(pointer);
-  if (!found) return true;
-  size_t offset = static_cast<size_t>(static_cast<const std::byte*>(pointer) - found->base);
-  return size <= found->size - offset;
+  auto address = reinterpret_cast<uintptr_t>(pointer);
+  std::shared_lock lock(mutex_);
+  auto next = records_.upper_bound(address);
+  if (next != records_.begin()) {
+    const Allocation& candidate = std::prev(next)->second.allocation;
+    if (candidate.contains(pointer)) {
+      return size <= candidate.size - static_cast<size_t>(static_cast<const std::byte*>(pointer) - candidate.base);
+    }
+  }
+  return !in_heap_locked(address);
+}
+
+bool Heap::in_heap_locked(uintptr_t address) const {
+  auto next = chunks_.upper_bound(address);
+  if (next != chunks_.begin()) {
+    auto [start, size] = *std::prev(next);
+    if (address < start + size) return true;
+  }
+  for (auto& [size, kept] : kept_) {
+    auto start = reinterpret_cast<uintptr_t>(kept.block.mapping);
+    if (address >= start && address < start + kept.block.mapping_size) return true;
+  }
+  // The guard pages around a live mapping.
+  auto in_mapping = [&](const Record& record) {
+    auto start = reinterpret_cast<uintptr_t>(record.block.mapping);
+    return start && address >= start && address < start + record.block.mapping_size;
+  };
+  auto after = records_.upper_bound(address);
+  return (after != records_.end() && in_mapping(after->second)) ||
+         (after != records_.begin() && in_mapping(std::prev(after)->second));
+}
+
+Heap::Block Heap::take_mapping(size_t bytes, size_t alignment, std::byte*& base) {
+  auto [first, last] = kept_.equal_range(bytes);
+  for (auto kept = first; kept != last; ++kept) {
+    if (reinterpret_cast<uintptr_t>(kept->second.base) % alignment != 0) continue;
+    if (mprotect(kept->second.base, bytes, PROT_READ | PROT_WRITE) != 0) break;
+    Block block = kept->second.block;
+    base = kept->second.base;
+    kept_.erase(kept);
+    kept_bytes_ -= bytes;
+    return block;
+  }
+  Mapping mapping = map_guarded(bytes, alignment);
+  if (!mapping.usable && !kept_.empty()) {
+    for (auto& [size, kept] : kept_) munmap(kept.block.mapping, kept.block.mapping_size);
+    kept_.clear();
+    kept_bytes_ = 0;
+    mapping = map_guarded(bytes, alignment);
+  }
+  base = mapping.usable;
+  return {mapping.start, mapping.size, bytes};
+}
+
+void Heap::keep_mapping(const Block& block, std::byte* base, size_t bytes) {
+  if (bytes > std::min(kMostKept, limit_ / 8) || mprotect(base, bytes, PROT_NONE) != 0) {
+    munmap(block.mapping, block.mapping_size);
+    return;
+  }
+  kept_.emplace(bytes, Kept{block, base});
+  kept_bytes_ += bytes;
+  while (kept_bytes_ > std::min(kMostKept, limit_ / 8)) {
+    auto largest = std::prev(kept_.end());
+    munmap(largest->second.block.mapping, largest->second.block.mapping_size);
+    kept_bytes_ -= largest->first;
+    kept_.erase(largest);
+  }
+}
+
+void Heap::release_all(uint32_t kinds) {
+  std::unique_lock lock(mutex_);
+  for (auto record = records_.begin(); record != records_.end();) {
+    auto& [allocation, block] = record->second;
+    if (!(kind_bit(allocation.kind) & kinds)) {
+      ++record;
+      continue;
+    }
+    used_ -= block.charged;
+    if (block.mapping) {
+      munmap(block.mapping, block.mapping_size);
+    } else if (block.charged) {
+      give_small(allocation.base, block.charged);
+    }
+    record = records_.erase(record);
+  }
 }
 
 size_t Heap::used_bytes() const {
@@ -203,7 +282,7 @@ size_t Heap::allocation_count() const {
 Status Heap::add_chunk() {
   Mapping mapping = map_guarded(kChunk, kHugePage);
   if (!mapping.usable) return {StatusCode::out_of_memory, "the system refuses another chunk"};
-  chunks_.emplace_back(mapping.start, mapping.size);
+  chunks_.emplace(reinterpret_cast<uintptr_t>(mapping.start), mapping.size);
   give_small(mapping.usable, kChunk);
   return Status::ok();
 }

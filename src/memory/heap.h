@@ -73,9 +73,12 @@ class Heap {
 
   /// The allocation that holds this address.
   std::optional<Allocation> find(const void* pointer) const;
-  /// False when [pointer, pointer + size) starts inside a known allocation and runs past its end.
-  /// Addresses that are not known at all (the program's own memory) are in bounds.
+  /// False when [pointer, pointer + size) starts inside a known allocation and runs past its end, or starts
+  /// in heap memory that is not allocated. Addresses outside the heap (the program's own memory) are in
+  /// bounds.
   bool in_bounds(const void* pointer, size_t size) const;
+  /// Releases every allocation of these kinds (cudaDeviceReset).
+  void release_all(uint32_t kinds);
 
   size_t total_bytes() const { return limit_; }
   size_t used_bytes() const;
@@ -96,6 +99,9 @@ class Heap {
   Result<std::byte*> take_small(size_t bytes, size_t alignment);
   void give_small(std::byte* pointer, size_t bytes);
   Status add_chunk();
+  bool in_heap_locked(uintptr_t address) const;
+  Block take_mapping(size_t bytes, size_t alignment, std::byte*& base);
+  void keep_mapping(const Block& block, std::byte* base, size_t bytes);
 
   size_t limit_;
   mutable std::shared_mutex mutex_;
@@ -104,7 +110,15 @@ class Heap {
   uint64_t next_id_ = 1;
   std::map<uintptr_t, size_t> free_by_address_;       // small: free ranges, coalesced
   std::set<std::pair<size_t, uintptr_t>> free_by_size_;
-  std::vector<std::pair<std::byte*, size_t>> chunks_;
+  std::map<uintptr_t, size_t> chunks_;                // mappings of small blocks
+  // Mappings given back lately, inaccessible but with their pages: programs that allocate and free in a loop
+  // must not fault gigabytes in again. By size.
+  struct Kept {
+    Block block;
+    std::byte* base;
+  };
+  std::multimap<size_t, Kept> kept_;
+  size_t kept_bytes_ = 0;
 };
 
 constexpr uint32_t kind_bit(AllocationKind kind) { return 1u << static_cast<uint32_t>(kind); }

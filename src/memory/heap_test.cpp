@@ -73,6 +73,39 @@ TEST(Heap, RegisteredMemoryIsKnownUntilUnregistered) {
   EXPECT_EQ(heap.remove_registered(mine.data()).code(), StatusCode::host_memory_not_registered);
 }
 
+TEST(Heap, FreedMemoryIsOutOfBounds) {
+  Heap heap;
+  for (size_t size : {size_t{1000}, size_t{4} << 20}) {
+    void* pointer = allocate(heap, size);
+    EXPECT_TRUE(heap.in_bounds(pointer, size));
+    ASSERT_TRUE(heap.release(pointer, kDevice).is_ok());
+    EXPECT_FALSE(heap.in_bounds(pointer, 1));
+  }
+  int mine = 0;
+  EXPECT_TRUE(heap.in_bounds(&mine, 4));
+}
+
+TEST(Heap, ReleasingAllLeavesOtherKinds) {
+  Heap heap;
+  allocate(heap, 1000);
+  allocate(heap, 4 << 20);
+  auto pinned = heap.allocate(1000, AllocationKind::host);
+  heap.release_all(kDevice);
+  EXPECT_EQ(heap.allocation_count(), 1u);
+  EXPECT_TRUE(heap.release(*pinned, kind_bit(AllocationKind::host)).is_ok());
+  EXPECT_EQ(heap.used_bytes(), 0u);
+}
+
+TEST(HeapDeathTest, FreedLargeAllocationFaults) {
+  Heap heap;
+  auto* pointer = static_cast<volatile char*>(allocate(heap, 4 << 20));
+  pointer[0] = 1;
+  ASSERT_TRUE(heap.release(const_cast<char*>(pointer), kDevice).is_ok());
+  EXPECT_DEATH(pointer[0] = 1, "");
+  auto* again = static_cast<volatile char*>(allocate(heap, 4 << 20));
+  again[0] = 1;
+}
+
 TEST(HeapDeathTest, RunningPastALargeAllocationFaults) {
   Heap heap;
   auto* pointer = static_cast<volatile char*>(allocate(heap, 4 << 20));

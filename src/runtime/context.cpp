@@ -1,5 +1,7 @@
 #include "runtime/context.h"
 
+#include "memory/heap.h"
+#include "memory/pool.h"
 #include "runtime/device.h"
 #include "runtime/event.h"
 #include "runtime/stream.h"
@@ -11,15 +13,18 @@
 namespace guda::runtime {
 namespace {
 
-enum class State : int { absent, ready, forked };
+// created: by the driver API only; ready: the runtime API is in use.
+enum class State : int { absent, created, ready, forked };
 std::atomic<State> state{State::absent};
 std::atomic<Context*> the_context{nullptr};
 
 // Threads, locks and queues of the parent do not exist in the child: every call there fails, as with
 // a driver.
 void after_fork_in_child() {
-  if (state.load(std::memory_order_relaxed) == State::ready) state.store(State::forked);
+  if (state.load(std::memory_order_relaxed) != State::absent) state.store(State::forked);
 }
+
+thread_local int driver_calls = 0;
 
 }  // namespace
 
@@ -36,8 +41,9 @@ Context& Context::instance() {
 
 bool Context::exists() { return state.load(std::memory_order_acquire) != State::absent; }
 
-Error Context::enter_ignoring_faults() {
+Error Context::create_for_driver() {
   switch (state.load(std::memory_order_acquire)) {
+    case State::created:
     case State::ready: return kSuccess;
     case State::forked: return static_cast<Error>(StatusCode::not_initialized);
     case State::absent: break;
@@ -47,12 +53,25 @@ Error Context::enter_ignoring_faults() {
   std::call_once(once, [] {
     pthread_atfork(nullptr, nullptr, after_fork_in_child);
     instance();
-    state.store(State::ready, std::memory_order_release);
+    state.store(State::created, std::memory_order_release);
     log(LogPart::runtime, LogLevel::debug, "device: {}, {} multiprocessors", device_properties().name,
         device_properties().multiprocessors);
   });
   return kSuccess;
 }
+
+Error Context::enter_ignoring_faults() {
+  if (state.load(std::memory_order_acquire) == State::ready) return kSuccess;
+  if (Error error = create_for_driver()) return error;
+  State created = State::created;
+  if (driver_calls == 0) state.compare_exchange_strong(created, State::ready, std::memory_order_acq_rel);
+  return kSuccess;
+}
+
+bool Context::current_by_default() { return state.load(std::memory_order_acquire) == State::ready; }
+
+DriverCall::DriverCall() { ++driver_calls; }
+DriverCall::~DriverCall() { --driver_calls; }
 
 Error Context::enter() {
   if (Error error = enter_ignoring_faults()) return error;
@@ -99,6 +118,8 @@ Error Context::reset() {
   synchronize();
   StreamTable::instance().reset();
   EventTable::instance().reset();
+  memory::MemoryPool::default_pool().trim(0);
+  memory::Heap::instance().release_all(memory::kind_bit(memory::AllocationKind::device));
   sticky_.store(kSuccess);
   return kSuccess;
 }

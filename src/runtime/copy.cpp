@@ -5,6 +5,7 @@
 #include "runtime/submit.h"
 
 #include <fmt/format.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <cstring>
@@ -23,6 +24,17 @@ size_t extent(const CopySide& side, const CopyShape& shape) {
 }
 
 bool pageable(const std::byte* pointer) { return !memory::Heap::instance().find(pointer).has_value(); }
+
+/// Memory of the program that a copy names as the device's is allowed (unified addressing), but must be there.
+bool mapped(const std::byte* pointer, size_t size) {
+  constexpr uintptr_t kPage = 4096;
+  unsigned char resident;
+  for (const std::byte* byte : {pointer, pointer + size - 1}) {
+    auto page = reinterpret_cast<uintptr_t>(byte) & ~(kPage - 1);
+    if (mincore(reinterpret_cast<void*>(page), kPage, &resident) != 0) return false;
+  }
+  return true;
+}
 
 template <typename Row>
 void for_each_row(const CopyShape& shape, Row&& row) {
@@ -90,6 +102,14 @@ Status check_copy(const CopySide& to, const CopySide& from, const CopyShape& sha
   auto& heap = memory::Heap::instance();
   if (!heap.in_bounds(to.start, extent(to, shape)) || !heap.in_bounds(from.start, extent(from, shape))) {
     return {StatusCode::invalid_value, fmt::format("copy of {} bytes beyond an allocation", shape.bytes())};
+  }
+  auto foreign = [](const CopySide& side, const CopyShape& box) {
+    return pageable(side.start) && !mapped(side.start, extent(side, box));
+  };
+  bool to_device = kind == CopyKind::host_to_device || kind == CopyKind::device_to_device;
+  bool from_device = kind == CopyKind::device_to_host || kind == CopyKind::device_to_device;
+  if ((to_device && foreign(to, shape)) || (from_device && foreign(from, shape))) {
+    return {StatusCode::invalid_value, "not a device pointer"};
   }
   return Status::ok();
 }
