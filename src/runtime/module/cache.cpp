@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <vector>
@@ -90,6 +91,19 @@ std::vector<CachedFile> list_objects(const std::string& directory) {
     if (!gone) files.push_back({it->path(), bytes, used});
   }
   return files;
+}
+
+/// Files of processes that ended while they compiled.
+void remove_abandoned(const std::string& directory) {
+  const auto old = fs::file_time_type::clock::now() - std::chrono::hours(1);
+  std::error_code error;
+  for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
+    std::error_code gone;
+    if (it->path().filename().string().starts_with(kTemporaryPrefix) &&
+        it->last_write_time(gone) < old && !gone) {
+      fs::remove(it->path(), gone);
+    }
+  }
 }
 
 /// Kernel names are symbols, but symbols may be longer than file names and hold any character.
@@ -212,6 +226,7 @@ KernelCache::Usage KernelCache::clear() {
 }
 
 void KernelCache::evict_to(uint64_t limit) {
+  remove_abandoned(directory_);
   std::vector<CachedFile> files = list_objects(directory_);
   uint64_t total = 0;
   for (const CachedFile& file : files) total += file.bytes;

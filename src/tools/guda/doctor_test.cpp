@@ -77,7 +77,6 @@ TEST(ElfImage, DamagedFilesReadAsLessAndNeverCrash) {
     const auto image = ElfImage::from_bytes({reinterpret_cast<const std::byte*>(text.data()), text.size()}, "x");
     if (!image) return;
     (void)image->needed();
-    (void)image->dynamic_symbols();
     if (const auto code = read_device_code(*image)) {
       for (const DeviceCodeContainer& container : *code) (void)kernel_names(container);
     }
@@ -88,12 +87,12 @@ TEST(ElfImage, DamagedFilesReadAsLessAndNeverCrash) {
   // Every header field, one byte at a time; then the section headers.
   uint64_t sections;
   std::memcpy(&sections, bytes.data() + 40, sizeof sections);
-  for (size_t i = 0; i < 400; ++i) {
+  for (size_t i = 0; i < 200; ++i) {
     const size_t at = i < 64 ? i : sections + (i - 64) * 3;
     if (at >= bytes.size()) break;
-    std::string damaged = bytes;
-    damaged[at] = static_cast<char>(damaged[at] ^ 0xff);
-    look(damaged);
+    bytes[at] = static_cast<char>(bytes[at] ^ 0xff);
+    look(bytes);
+    bytes[at] = static_cast<char>(bytes[at] ^ 0xff);
   }
 }
 
