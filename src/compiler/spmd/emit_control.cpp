@@ -61,7 +61,19 @@ llvm::Value* Emitter::splat(Value* scalar) {
     }
     return result;
   }
+  if (scalar->getType()->isIntegerTy(1)) {
+    // A mask register filled from a general one; a vector splat of i1 takes a detour.
+    return builder_.CreateBitCast(builder_.CreateSExt(scalar, builder_.getIntNTy(lanes_)),
+                                  llvm::FixedVectorType::get(builder_.getInt1Ty(), lanes_));
+  }
   return builder_.CreateVectorSplat(lanes_, scalar);
+}
+
+llvm::AllocaInst* Emitter::spill(Value* vector) {
+  llvm::IRBuilder<> at(entry_, entry_->begin());
+  llvm::AllocaInst* array = at.CreateAlloca(vector->getType(), nullptr, "spill");
+  builder_.CreateStore(vector, array);
+  return array;
 }
 
 llvm::Value* Emitter::lane_numbers(llvm::Type* scalar_type, int64_t stride) {

@@ -413,7 +413,7 @@ Status Emitter::emit_atomic(const Instruction& instruction) {
   Value* vectors[3] = {};
   for (unsigned i = 0; i < operands; ++i) {
     const llvm::Value* operand = instruction.getOperand(i);
-    vectors[i] = is_uniform(operand) ? uniform(operand) : vector(operand);
+    vectors[i] = is_uniform(operand) ? uniform(operand) : spill(vector(operand));
   }
   for_each_lane(mask_, [&](Value* lane) {
     Value* scalars[3] = {};
@@ -421,16 +421,9 @@ Status Emitter::emit_atomic(const Instruction& instruction) {
       const llvm::Value* operand = instruction.getOperand(i);
       if (is_uniform(operand)) {
         scalars[i] = vectors[i];
-      } else if (const unsigned count = elements(operand->getType()); count > 1) {
-        scalars[i] = llvm::PoisonValue::get(operand->getType());
-        for (unsigned k = 0; k < count; ++k) {
-          Value* at = builder_.CreateAdd(builder_.CreateMul(lane, builder_.getInt32(count)),
-                                         builder_.getInt32(k));
-          scalars[i] = builder_.CreateInsertElement(
-              scalars[i], builder_.CreateExtractElement(vectors[i], at), uint64_t{k});
-        }
       } else {
-        scalars[i] = builder_.CreateExtractElement(vectors[i], lane);
+        scalars[i] = builder_.CreateLoad(
+            operand->getType(), builder_.CreateGEP(operand->getType(), vectors[i], lane));
       }
     }
     Value* old = nullptr;
@@ -455,7 +448,8 @@ Status Emitter::emit_atomic(const Instruction& instruction) {
     }
   });
   if (!used) return Status::ok();
-  Value* all = builder_.CreateLoad(widen(result_type), results);
+  Value* all = builder_.CreateAlignedLoad(widen(result_type), results,
+                                          layout_.getABITypeAlign(result_type));
   if (exchange != nullptr) {
     Value* expected = vector(exchange->getCompareOperand());
     Value* success = builder_.CreateICmpEQ(all, expected);

@@ -193,17 +193,16 @@ llvm::Value* Emitter::wrap_test(const Affine& shape) {
     const int64_t spread = progression.stride * static_cast<int64_t>(lanes_ - 1);
     Value* test = nullptr;
     if (is_signed_extension(*check.extension)) {
-      Value* sum = builder_.CreateBinaryIntrinsic(llvm::Intrinsic::sadd_with_overflow, first,
-                                                  llvm::ConstantInt::getSigned(type, spread));
-      test = builder_.CreateNot(builder_.CreateExtractValue(sum, 1));
+      // See Affine: no test needed for an address.
     } else if (spread >= 0) {
       Value* last = builder_.CreateAdd(first, llvm::ConstantInt::getSigned(type, spread));
       test = builder_.CreateICmpUGE(last, first);
     } else {
       test = builder_.CreateICmpUGE(first, llvm::ConstantInt::getSigned(type, -spread));
     }
-    if (Value* before = wrap_test(progression)) test = builder_.CreateAnd(before, test);
-    result = result == nullptr ? test : builder_.CreateAnd(result, test);
+    for (Value* part : {test, wrap_test(progression)}) {
+      if (part != nullptr) result = result == nullptr ? part : builder_.CreateAnd(result, part);
+    }
   }
   return result;
 }

@@ -215,7 +215,8 @@ Status Emitter::emit_warp_operation(llvm::StringRef name, const llvm::CallBase& 
           reduction, builder_.CreateSelect(group, values, neutral));
       builder_.CreateStore(total, builder_.CreateGEP(builder_.getInt32Ty(), results, lane));
     });
-    define(call, nullptr, builder_.CreateLoad(values->getType(), results), nullptr);
+    define(call, nullptr, builder_.CreateAlignedLoad(values->getType(), results, llvm::Align(4)),
+           nullptr);
     return Status::ok();
   }
   return unsupported(name, "no SIMD form");
@@ -359,7 +360,8 @@ Status Emitter::emit_system_call(llvm::StringRef name, const llvm::CallBase& cal
     }
   });
   if (has_result) {
-    Value* all = builder_.CreateLoad(widen(call.getType()), results);
+    Value* all = builder_.CreateAlignedLoad(widen(call.getType()), results,
+                                            layout_.getABITypeAlign(call.getType()));
     define(call, nullptr, all, nullptr);
   }
   return status;

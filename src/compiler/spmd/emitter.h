@@ -63,6 +63,8 @@ class Emitter {
 
   llvm::Type* widen(llvm::Type* type) const;
   Value* splat(Value* scalar);
+  /// Puts a vector in memory, for loops that take it apart lane by lane.
+  llvm::AllocaInst* spill(Value* vector);
   Value* lane_numbers(llvm::Type* scalar_type, int64_t stride);
   Value* any(Value* mask);
   Value* mask_bits(Value* mask);  // integer of W bits

@@ -23,9 +23,12 @@
 namespace guda::spmd {
 
 /// Lane i holds base + i * stride (modulo the type's width), whatever the mask, provided that none of
-/// the sext/zext instructions in `checks` wraps between two lanes, which has to be tested at run time.
-/// When one does, lane i holds in addition `factor` times the extension's deviation from its own
-/// progression, for each of the checks.
+/// the sext/zext instructions in `checks` wraps between two lanes. When one does, lane i holds in
+/// addition `factor` times the extension's deviation from its own progression, for each of the checks.
+///
+/// Addresses: a zext that may wrap (0xffffffff to 0, as in `p[i - 1u]` with lane 0 masked off) has to be
+/// tested at run time. A sext need not: two active lanes on either side of the wrap would access
+/// memory 2^32 elements apart, which no object has.
 struct Affine {
   struct Check {
     const llvm::Instruction* extension = nullptr;

@@ -65,6 +65,11 @@ Value* recompute(Value* value, llvm::IRBuilder<>& builder, llvm::DenseMap<Value*
   return done[value] = builder.Insert(copy);
 }
 
+/// Frames are 64-byte aligned.
+llvm::Align frame_alignment(const Instruction* value) {
+  return std::min(value->getDataLayout().getPrefTypeAlign(value->getType()), llvm::Align(64));
+}
+
 using LiveSets = llvm::DenseMap<BasicBlock*, llvm::SetVector<Instruction*>>;
 
 /// Values that are live at the start of the given blocks.
@@ -128,8 +133,7 @@ uint32_t cut_at_barriers(llvm::Function& function) {
       if (slots.contains(value)) continue;
       slots[value] = builder.CreateAlloca(value->getType(), nullptr, "live");
       if (is_cheap(value)) continue;
-      const llvm::Align alignment = std::min(layout.getPrefTypeAlign(value->getType()), llvm::Align(64));
-      frame_bytes = llvm::alignTo(frame_bytes, alignment);
+      frame_bytes = llvm::alignTo(frame_bytes, frame_alignment(value));
       frame[value] = frame_bytes;
       frame_bytes += layout.getTypeAllocSize(value->getType()).getFixedValue();
     }
@@ -150,7 +154,7 @@ uint32_t cut_at_barriers(llvm::Function& function) {
       if (const auto place = frame.find(value); place != frame.end()) {
         Value* address = builder.CreateConstInBoundsGEP1_64(builder.getInt8Ty(), function.getArg(3),
                                                             place->second);
-        restored = builder.CreateLoad(value->getType(), address, "restored");
+        restored = builder.CreateAlignedLoad(value->getType(), address, frame_alignment(value), "restored");
       } else {
         restored = recompute(value, builder, recomputed);
       }
@@ -162,7 +166,8 @@ uint32_t cut_at_barriers(llvm::Function& function) {
       if (place == frame.end()) continue;
       Value* address = builder.CreateConstInBoundsGEP1_64(builder.getInt8Ty(), function.getArg(3),
                                                           place->second);
-      builder.CreateStore(value, address);  // rewritten to the slot's value below where needed
+      // The value becomes its slot's below, where it is defined elsewhere.
+      builder.CreateAlignedStore(value, address, frame_alignment(value));
     }
     Value* wait = builder.CreateOr(
         builder.CreateShl(builder.CreateZExt(barrier->getArgOperand(0), builder.getInt64Ty()), 32),
