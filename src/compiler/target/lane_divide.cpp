@@ -2,6 +2,7 @@
 // and the most negative number over -1 wraps.
 #include <llvm/Analysis/ValueTracking.h>
 #include <llvm/IR/Constants.h>
+#include <llvm/IR/InstIterator.h>
 
 #include "compiler/target/lane_ops.h"
 
@@ -69,7 +70,44 @@ bool is_harmless_constant(Value* divisor) {
   return splat && !splat->isZero() && !splat->isMinusOne();
 }
 
+/// Quotient of vectors where it is defined at all; null where LLVM's own code is as good.
+Value* vector_quotient(LaneBuilder& b, Value* x, Value* y, bool is_signed) {
+  const unsigned bits = x->getType()->getScalarSizeInBits();
+  if (bits == 16 || bits == 32) return quotient_through_float(b, x, y, is_signed, bits);
+  if (bits == 64 && b.features().avx512) return vector_quotient_64(b, x, y, is_signed);
+  return nullptr;
+}
+
 }  // namespace
+
+void legalize_division(llvm::Module& module, const CpuFeatures& features) {
+  std::vector<llvm::BinaryOperator*> work;
+  for (llvm::Function& function : module) {
+    for (llvm::Instruction& instruction : llvm::instructions(function)) {
+      auto* operation = llvm::dyn_cast<llvm::BinaryOperator>(&instruction);
+      if (operation && operation->isIntDivRem() && operation->getType()->isVectorTy() &&
+          !llvm::isa<llvm::Constant>(operation->getOperand(1)))
+        work.push_back(operation);
+    }
+  }
+  for (llvm::BinaryOperator* operation : work) {
+    LaneBuilder b(operation,
+                  llvm::cast<llvm::FixedVectorType>(operation->getType())->getNumElements(),
+                  features);
+    const auto opcode = operation->getOpcode();
+    const bool is_signed =
+        opcode == llvm::Instruction::SDiv || opcode == llvm::Instruction::SRem;
+    const bool remainder =
+        opcode == llvm::Instruction::URem || opcode == llvm::Instruction::SRem;
+    Value* x = operation->getOperand(0);
+    Value* y = operation->getOperand(1);
+    Value* result = vector_quotient(b, x, y, is_signed);
+    if (!result) continue;
+    if (remainder) result = b.CreateSub(x, b.CreateMul(result, y));
+    operation->replaceAllUsesWith(result);
+    operation->eraseFromParent();
+  }
+}
 
 Value* expand_divide(LaneBuilder& b, const LaneCall& call) {
   if (!call.result->isIntOrIntVectorTy()) return expand_rounded(b, call);
@@ -85,16 +123,9 @@ Value* expand_divide(LaneBuilder& b, const LaneCall& call) {
     if (remainder) return is_signed ? b.CreateSRem(x, y) : b.CreateURem(x, y);
     return is_signed ? b.CreateSDiv(x, y) : b.CreateUDiv(x, y);
   }
-  Value* quotient = nullptr;
-  if (b.lanes() == 0) {
-    quotient = hardware_quotient(b, x, y, is_signed);
-  } else if (bits <= 32) {
-    quotient = quotient_through_float(b, x, y, is_signed, bits);
-  } else if (b.features().avx512) {
-    quotient = vector_quotient_64(b, x, y, is_signed);
-  } else {
-    return nullptr;  // no 64-bit conversions: lane by lane
-  }
+  Value* quotient = b.lanes() ? vector_quotient(b, x, y, is_signed)
+                       : hardware_quotient(b, x, y, is_signed);
+  if (!quotient) return nullptr;  // lane by lane
   Value* zero = b.CreateICmpEQ(y, b.number(y, 0));
   if (remainder) return b.CreateSelect(zero, x, b.CreateSub(x, b.CreateMul(quotient, y)));
   return b.CreateSelect(zero, b.number(y, -1), quotient);

@@ -69,4 +69,7 @@ llvm::Value* flush_subnormal(LaneBuilder&, llvm::Value* value);
 /// compiler-rt or round twice. lane_small_floats.cpp
 void legalize_small_floats(llvm::Module& module, const CpuFeatures& features);
 
+/// Rewrites vector division by a variable, which LLVM would do lane by lane. lane_divide.cpp
+void legalize_division(llvm::Module& module, const CpuFeatures& features);
+
 }  // namespace guda::target
