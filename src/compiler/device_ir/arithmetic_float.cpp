@@ -33,9 +33,43 @@ llvm::Value* flush(Lowering& l, ScalarType type, Value* value) {
   return value;
 }
 
+llvm::Type* arithmetic_type(Lowering& l, ScalarType type) {
+  if (type == ScalarType::bf16) return l.b.getFloatTy();
+  if (type == ScalarType::bf16x2) return llvm::FixedVectorType::get(l.b.getFloatTy(), 2);
+  return l.llvm_type(type);
+}
+
 Value* float_in(Lowering& l, size_t index, ScalarType type) {
+  if (type == ScalarType::bf16) {
+    Value* bits = l.b.CreateZExt(l.in(index, ScalarType::b16), l.b.getInt32Ty());
+    return l.b.CreateBitCast(l.b.CreateShl(bits, 16), l.b.getFloatTy());
+  }
+  if (type == ScalarType::bf16x2) {
+    Value* bits = l.in(index, ScalarType::b32);
+    Value* low = l.b.CreateBitCast(l.b.CreateShl(bits, 16), l.b.getFloatTy());
+    Value* high = l.b.CreateBitCast(l.b.CreateAnd(bits, l.i32(0xffff0000)), l.b.getFloatTy());
+    Value* packed = llvm::PoisonValue::get(arithmetic_type(l, type));
+    packed = l.b.CreateInsertElement(packed, low, uint64_t{0});
+    return l.b.CreateInsertElement(packed, high, uint64_t{1});
+  }
   Value* value = l.in(index, type);
   return l.has("ftz") ? flush(l, type, value) : value;
+}
+
+Value* round_to_bf16(Lowering& l, Value* value, bool toward_zero) {
+  auto& b = l.b;
+  llvm::Type* type = value->getType()->getWithNewType(b.getInt32Ty());
+  auto constant = [&](uint32_t bits) { return llvm::ConstantInt::get(type, bits); };
+  Value* bits = b.CreateBitCast(value, type);
+  Value* rounded = bits;
+  if (!toward_zero) {
+    Value* odd = b.CreateAnd(b.CreateLShr(bits, 16), 1);
+    rounded = b.CreateAdd(bits, b.CreateAdd(odd, constant(0x7fff)));
+  }
+  rounded = b.CreateLShr(rounded, 16);
+  Value* is_nan = b.CreateFCmpUNO(value, value);
+  rounded = b.CreateSelect(is_nan, constant(0x7fff), rounded);
+  return b.CreateTrunc(rounded, type->getWithNewType(b.getInt16Ty()));
 }
 
 Value* saturate(Lowering& l, Value* value) {
@@ -45,12 +79,27 @@ Value* saturate(Lowering& l, Value* value) {
                      {positive, llvm::ConstantFP::get(value->getType(), 1.0)});
 }
 
-void float_out(Lowering& l, ScalarType type, Value* value) {
+void float_out(Lowering& l, ScalarType type, Value* value, bool exact) {
   if (l.has("relu")) {
     value = l.intrinsic(llvm::Intrinsic::maximum,
                         {value, llvm::Constant::getNullValue(value->getType())});
   }
   if (l.has("sat")) value = saturate(l, value);
+  if (type == ScalarType::bf16 || type == ScalarType::bf16x2) {
+    if (exact) {
+      llvm::Type* integer = value->getType()->getWithNewType(l.b.getInt32Ty());
+      value = l.b.CreateLShr(l.b.CreateBitCast(value, integer), 16);
+      value = l.b.CreateTrunc(value, integer->getWithNewType(l.b.getInt16Ty()));
+    } else {
+      value = round_to_bf16(l, value);
+    }
+    if (type == ScalarType::bf16) {
+      l.out(0, ScalarType::b16, value);
+    } else {
+      l.out(0, ScalarType::b32, l.b.CreateBitCast(value, l.b.getInt32Ty()));
+    }
+    return;
+  }
   if (l.has("ftz")) value = flush(l, type, value);
   l.out(0, type, value);
 }
@@ -85,7 +134,8 @@ Value* operand_in(Lowering& l, size_t index) {
   if (l.types.size() < 2 || (l.ast.opcode != "fma" && index == 2) || index == 3) {
     return float_in(l, index, to);
   }
-  return l.b.CreateFPExt(l.in(index, l.type(1)), l.llvm_type(to));
+  Value* value = float_in(l, index, l.type(1));
+  return value->getType() == l.llvm_type(to) ? value : l.b.CreateFPExt(value, l.llvm_type(to));
 }
 
 void lower_add_sub_mul(Lowering& l) {
@@ -105,13 +155,43 @@ void lower_add_sub_mul(Lowering& l) {
   float_out(l, type, result);
 }
 
+// left * right + addend in f32 for a result that is rounded once more: the last bit is set when the
+// sum is not exact (round to odd), so that the second rounding sees on which side of a tie it is.
+Value* sticky_fma(Lowering& l, Value* left, Value* right, Value* addend) {
+  auto& b = l.b;
+  Value* product = b.CreateFMul(left, right);  // exact unless it overflows
+  Value* sum = l.intrinsic(llvm::Intrinsic::fma, {left, right, addend});
+  Value* second = b.CreateFSub(sum, product);
+  Value* error = b.CreateFAdd(b.CreateFSub(product, b.CreateFSub(sum, second)),
+                              b.CreateFSub(addend, second));
+  llvm::Type* integer = sum->getType()->getWithNewType(b.getInt32Ty());
+  Value* zero = llvm::Constant::getNullValue(integer);
+  Value* bits = b.CreateBitCast(sum, integer);
+  Value* error_bits = b.CreateBitCast(error, integer);
+  // Ordered comparison: infinities make the error NaN and stay as they are.
+  Value* inexact =
+      b.CreateFCmpONE(error, llvm::Constant::getNullValue(error->getType()));
+  Value* even = b.CreateICmpEQ(b.CreateAnd(bits, 1), zero);
+  Value* toward_zero = b.CreateICmpSLT(b.CreateXor(bits, error_bits), zero);
+  Value* one = llvm::ConstantInt::get(integer, 1);
+  Value* adjusted = b.CreateSelect(toward_zero, b.CreateSub(bits, one), b.CreateAdd(bits, one));
+  Value* result = b.CreateSelect(b.CreateAnd(inexact, even), adjusted, bits);
+  return b.CreateBitCast(result, sum->getType());
+}
+
 void lower_fma(Lowering& l) {
   const ScalarType type = l.type();
   Value* left = operand_in(l, 1);
   Value* right = operand_in(l, 2);
   Value* addend = operand_in(l, 3);
-  Value* result = rounding(l) == "rn" ? l.intrinsic(llvm::Intrinsic::fma, {left, right, addend})
-                                      : directed(l, "fma", type, {left, right, addend});
+  Value* result = nullptr;
+  if (lane_type(type) == ScalarType::bf16) {
+    result = sticky_fma(l, left, right, addend);
+  } else if (rounding(l) == "rn") {
+    result = l.intrinsic(llvm::Intrinsic::fma, {left, right, addend});
+  } else {
+    result = directed(l, "fma", type, {left, right, addend});
+  }
   float_out(l, type, result);
 }
 
@@ -181,26 +261,31 @@ void lower_approximate(Lowering& l) {
 // ex2 and tanh of half types: through f32, which is more accurate than they ask for.
 void lower_approximate_half(Lowering& l) {
   const ScalarType type = l.type();
-  Value* value = l.in(1, type);
+  Value* value = float_in(l, 1, type);
+  const bool is_half = lane_type(type) == ScalarType::f16;
+  auto one = [&](Value* lane) {
+    if (!is_half) return approximate(l, lane);
+    return l.b.CreateFPTrunc(approximate(l, l.b.CreateFPExt(lane, l.b.getFloatTy())),
+                             l.b.getHalfTy());
+  };
   if (!is_packed(type)) {
-    Value* result = approximate(l, l.b.CreateFPExt(value, l.b.getFloatTy()));
-    l.out(0, type, l.b.CreateFPTrunc(result, l.llvm_type(type)));
+    float_out(l, type, one(value));
     return;
   }
   Value* packed = llvm::PoisonValue::get(value->getType());
   for (uint64_t lane = 0; lane < 2; ++lane) {
-    Value* part = l.b.CreateFPExt(l.b.CreateExtractElement(value, lane), l.b.getFloatTy());
-    Value* result = l.b.CreateFPTrunc(approximate(l, part), l.llvm_type(lane_type(type)));
-    packed = l.b.CreateInsertElement(packed, result, lane);
+    packed = l.b.CreateInsertElement(packed, one(l.b.CreateExtractElement(value, lane)), lane);
   }
-  l.out(0, type, packed);
+  float_out(l, type, packed);
 }
 
 void lower_abs(Lowering& l) {
-  float_out(l, l.type(), l.intrinsic(llvm::Intrinsic::fabs, {float_in(l, 1, l.type())}));
+  float_out(l, l.type(), l.intrinsic(llvm::Intrinsic::fabs, {float_in(l, 1, l.type())}), true);
 }
 
-void lower_neg(Lowering& l) { float_out(l, l.type(), l.b.CreateFNeg(float_in(l, 1, l.type()))); }
+void lower_neg(Lowering& l) {
+  float_out(l, l.type(), l.b.CreateFNeg(float_in(l, 1, l.type())), true);
+}
 
 void lower_min_max(Lowering& l) {
   const ScalarType type = l.type();
@@ -229,7 +314,7 @@ void lower_min_max(Lowering& l) {
   if (sign_source != nullptr) {
     result = l.intrinsic(llvm::Intrinsic::copysign, {result, sign_source});
   }
-  float_out(l, type, result);
+  float_out(l, type, result, true);
 }
 
 void lower_copysign(Lowering& l) {
@@ -237,7 +322,7 @@ void lower_copysign(Lowering& l) {
   l.out(l.intrinsic(llvm::Intrinsic::copysign, {l.in(2), sign}));
 }
 
-// The masks are LLVM's FPClassTest bits.
+// The masks are LLVM's FPClassTest bits; the ISA counts zero among the normal numbers.
 void lower_testp(Lowering& l) {
   struct Class {
     std::string_view name;
@@ -246,7 +331,7 @@ void lower_testp(Lowering& l) {
   constexpr Class kClasses[] = {
       {"finite", llvm::fcFinite}, {"infinite", llvm::fcInf},
       {"number", llvm::fcFinite | llvm::fcInf}, {"notanumber", llvm::fcNan},
-      {"normal", llvm::fcNormal}, {"subnormal", llvm::fcSubnormal},
+      {"normal", llvm::fcNormal | llvm::fcZero}, {"subnormal", llvm::fcSubnormal},
   };
   for (const Class& entry : kClasses) {
     if (!l.has(entry.name)) continue;

@@ -103,7 +103,7 @@ void lower_set(Lowering& l) {
       packed = l.b.CreateInsertElement(packed, part, lane);
     }
     if (is_float(to)) {
-      l.out(0, to, l.b.CreateUIToFP(packed, l.llvm_type(to)));
+      float_out(l, to, l.b.CreateUIToFP(packed, arithmetic_type(l, to)), true);
     } else {
       // f16x2 compared into u32: a 16-bit mask per lane.
       auto* lanes = llvm::FixedVectorType::get(l.b.getInt16Ty(), 2);
@@ -112,8 +112,11 @@ void lower_set(Lowering& l) {
     return;
   }
   result = combine(l, result, 3);
-  l.out(0, to, is_float(to) ? l.b.CreateUIToFP(result, l.llvm_type(to))
-                            : l.b.CreateSExt(result, l.llvm_type(to)));
+  if (is_float(to)) {
+    float_out(l, to, l.b.CreateUIToFP(result, arithmetic_type(l, to)), true);
+  } else {
+    l.out(0, to, l.b.CreateSExt(result, l.llvm_type(to)));
+  }
 }
 
 void lower_selp(Lowering& l) {

@@ -13,6 +13,13 @@ using llvm::Value;
 
 unsigned bits_of(ScalarType type) { return ptx::bit_width(type); }
 
+// .relu: negative values become 0, NaN stays.
+Value* rectify(Lowering& l, Value* value) {
+  if (!l.has("relu")) return value;
+  return l.intrinsic(llvm::Intrinsic::maximum,
+                     {value, llvm::Constant::getNullValue(value->getType())});
+}
+
 // Clamps `value` of type `from` to the range of the integer type `to`, keeping its width.
 Value* clamp_integer(Lowering& l, Value* value, ScalarType from, ScalarType to) {
   const unsigned from_bits = value->getType()->getIntegerBitWidth(), to_bits = bits_of(to);
@@ -45,32 +52,53 @@ void integer_to_integer(Lowering& l, ScalarType to, ScalarType from) {
                                : l.b.CreateZExtOrTrunc(value, type));
 }
 
+Value* rounded_from_integer(Lowering& l, std::string_view mode, ScalarType to, ScalarType from,
+                            Value* value) {
+  return l.call(fmt::format("ptx.cvt.{}.{}.{}", mode, ptx::to_string(to), ptx::to_string(from)),
+                l.llvm_type(to), {value});
+}
+
 void integer_to_float(Lowering& l, ScalarType to, ScalarType from) {
   Value* value = l.in(1, from);
-  llvm::Type* type = l.llvm_type(to);
-  const bool exact = (to == ScalarType::f64 && bits_of(from) <= 32) ||
-                     (to == ScalarType::f32 && bits_of(from) <= 16);
+  llvm::Type* type = arithmetic_type(l, to);
+  const ScalarType through = to == ScalarType::bf16 ? ScalarType::f32 : to;
+  const bool exact = (through == ScalarType::f64 && bits_of(from) <= 32) ||
+                     (through == ScalarType::f32 && bits_of(from) <= 16);
   Value* result = nullptr;
-  if (rounding(l) == "rn" || exact) {
+  if (to == ScalarType::bf16 && !exact) {
+    // f32 with a sticky last bit, so that rounding to bf16 is the only rounding that shows.
+    Value* low = rounded_from_integer(l, "rm", through, from, value);
+    Value* high = rounded_from_integer(l, "rp", through, from, value);
+    Value* bits = l.b.CreateBitCast(rounded_from_integer(l, "rz", through, from, value),
+                                    l.b.getInt32Ty());
+    Value* inexact = l.b.CreateZExt(l.b.CreateFCmpUNE(low, high), l.b.getInt32Ty());
+    result = l.b.CreateBitCast(l.b.CreateOr(bits, inexact), type);
+  } else if (rounding(l) == "rn" || exact) {
     result = is_signed(from) ? l.b.CreateSIToFP(value, type) : l.b.CreateUIToFP(value, type);
   } else {
-    result = l.call(fmt::format("ptx.cvt.{}.{}.{}", rounding(l), ptx::to_string(to),
-                                ptx::to_string(from)),
-                    type, {value});
+    result = rounded_from_integer(l, rounding(l), to, from, value);
   }
   float_out(l, to, result);
 }
 
-// Always a saturating call on f32 or f64 into 32 or 64 bits; narrower integers are clamped.
+// An operand in its arithmetic type; .ftz is about f32 only.
+Value* convertible(Lowering& l, size_t index, ScalarType type) {
+  if (type == ScalarType::f16) return l.in(index, type);
+  return float_in(l, index, type);
+}
+
+// Always a saturating call on f32 or f64 into 32 or 64 bits; narrower integers are clamped. NaN gives
+// 0 from the call; the ISA wants the most negative number where f64 or 64 bits are involved.
 void float_to_integer(Lowering& l, ScalarType to, ScalarType from) {
   const std::string_view mode = l.one_of("rni rzi rmi rpi");
   if (mode.empty()) {
     l.fail("a conversion to an integer needs .rni, .rzi, .rmi or .rpi");
     return;
   }
-  Value* value = float_in(l, 1, from);
+  Value* value = convertible(l, 1, from);
+  const bool nan_is_zero = from != ScalarType::f64 && bits_of(to) != 64;
   if (bits_of(from) == 16) {
-    value = l.b.CreateFPExt(value, l.b.getFloatTy());
+    if (from == ScalarType::f16) value = l.b.CreateFPExt(value, l.b.getFloatTy());
     from = ScalarType::f32;
   }
   ScalarType wide = to;
@@ -80,6 +108,10 @@ void float_to_integer(Lowering& l, ScalarType to, ScalarType from) {
                          l.llvm_type(wide), {value});
   if (wide != to) {
     result = l.b.CreateTrunc(clamp_integer(l, result, wide, to), l.llvm_type(to));
+  }
+  if (!nan_is_zero) {
+    Value* most_negative = l.integer(to, uint64_t{1} << (bits_of(to) - 1));
+    result = l.b.CreateSelect(l.b.CreateFCmpUNO(value, value), most_negative, result);
   }
   l.out(0, to, result);
 }
@@ -100,6 +132,14 @@ Value* narrow(Lowering& l, Value* value, ScalarType to, ScalarType from) {
                 l.llvm_type(to), {value});
 }
 
+// The same on the bits of bf16 values.
+Value* saturate_finite_bf16(Lowering& l, Value* bits) {
+  if (!l.has("satfinite")) return bits;
+  auto constant = [&](uint64_t value) { return llvm::ConstantInt::get(bits->getType(), value); };
+  Value* infinite = l.b.CreateICmpEQ(l.b.CreateAnd(bits, constant(0x7fff)), constant(0x7f80));
+  return l.b.CreateSelect(infinite, l.b.CreateSub(bits, constant(1)), bits);
+}
+
 // .satfinite: infinities and overflow become the largest finite value; NaN stays.
 Value* saturate_finite(Lowering& l, Value* value) {
   if (!l.has("satfinite")) return value;
@@ -112,21 +152,30 @@ Value* saturate_finite(Lowering& l, Value* value) {
 }
 
 void float_to_float(Lowering& l, ScalarType to, ScalarType from) {
-  Value* value = float_in(l, 1, from);
+  Value* value = convertible(l, 1, from);
   const std::string_view integral = l.one_of("rni rzi rmi rpi");
-  llvm::Type* type = l.llvm_type(to);
   if (!integral.empty()) value = round_to_integral(l, integral, value);
-  if (to != from) {
-    if (bits_of(to) > bits_of(from)) {
-      value = l.b.CreateFPExt(value, type);
-    } else if (bits_of(to) < bits_of(from)) {
-      value = narrow(l, value, to, from);
-    } else {
-      // f16 <-> bf16 meet in f32, which holds both exactly.
-      value = narrow(l, l.b.CreateFPExt(value, l.b.getFloatTy()), to, ScalarType::f32);
-    }
+  if (from == ScalarType::bf16) from = ScalarType::f32;  // its arithmetic type
+  if (to == ScalarType::bf16) {
+    if (from == ScalarType::f16) value = l.b.CreateFPExt(value, l.b.getFloatTy());
+    if (from == ScalarType::f64) value = narrow(l, value, ScalarType::f32, from);
+    value = rectify(l, value);
+    value = round_to_bf16(l, value, rounding(l) == "rz");
+    l.out(0, ScalarType::b16, saturate_finite_bf16(l, value));
+    return;
   }
-  float_out(l, to, saturate_finite(l, value));
+  if (bits_of(to) > bits_of(from)) {
+    value = l.b.CreateFPExt(value, l.llvm_type(to));
+  } else if (bits_of(to) < bits_of(from)) {
+    value = narrow(l, value, to, from);
+  }
+  value = saturate_finite(l, value);
+  if (to != ScalarType::f16) {
+    float_out(l, to, value);
+    return;
+  }
+  value = rectify(l, value);
+  l.out(0, to, l.has("sat") ? saturate(l, value) : value);
 }
 
 void lower_cvt(Lowering& l) {
@@ -146,22 +195,32 @@ void lower_cvt(Lowering& l) {
 
 // cvt.rn.f16x2.f32 d, a, b: a goes to the high half.
 void lower_cvt_packed(Lowering& l) {
-  const ScalarType to = l.type(0), lane = lane_type(to);
-  Value* high = saturate_finite(l, narrow(l, float_in(l, 1, ScalarType::f32), lane, ScalarType::f32));
-  Value* low = saturate_finite(l, narrow(l, float_in(l, 2, ScalarType::f32), lane, ScalarType::f32));
-  Value* packed = llvm::PoisonValue::get(l.llvm_type(to));
-  packed = l.b.CreateInsertElement(packed, low, uint64_t{0});
-  packed = l.b.CreateInsertElement(packed, high, uint64_t{1});
-  float_out(l, to, packed);
+  const ScalarType to = l.type(0);
+  Value* high = float_in(l, 1, ScalarType::f32);
+  Value* low = float_in(l, 2, ScalarType::f32);
+  if (to == ScalarType::f16x2) {
+    Value* packed = llvm::PoisonValue::get(l.llvm_type(to));
+    auto half = [&](Value* value) {
+      return saturate_finite(l, narrow(l, value, ScalarType::f16, ScalarType::f32));
+    };
+    packed = l.b.CreateInsertElement(packed, half(low), uint64_t{0});
+    packed = l.b.CreateInsertElement(packed, half(high), uint64_t{1});
+    l.out(0, to, rectify(l, packed));
+    return;
+  }
+  auto part = [&](Value* value) {
+    value = rectify(l, value);
+    Value* bits = saturate_finite_bf16(l, round_to_bf16(l, value, rounding(l) == "rz"));
+    return l.b.CreateZExt(bits, l.b.getInt32Ty());
+  };
+  Value* upper = l.b.CreateShl(part(high), 16);
+  l.out(0, ScalarType::b32, l.b.CreateOr(upper, part(low)));
 }
 
 // tf32 is f32 with 10 fraction bits: 13 are rounded away on the bit pattern.
 void lower_cvt_tf32(Lowering& l) {
   Value* value = l.in(1, ScalarType::f32);
-  if (l.has("relu")) {
-    value = l.intrinsic(llvm::Intrinsic::maximum,
-                        {value, llvm::Constant::getNullValue(value->getType())});
-  }
+  value = rectify(l, value);
   Value* bits = l.b.CreateBitCast(value, l.b.getInt32Ty());
   Value* rounded = bits;
   if (l.has("rna")) {
@@ -257,10 +316,7 @@ void lower_cvt_to_small(Lowering& l) {
     high = b.CreateFPExt(b.CreateExtractElement(packed, uint64_t{1}), b.getFloatTy());
   }
   auto encode = [&](Value* value) {
-    if (l.has("relu")) {
-      value = l.intrinsic(llvm::Intrinsic::maximum,
-                          {value, llvm::Constant::getNullValue(value->getType())});
-    }
+    value = rectify(l, value);
     return b.CreateZExt(encode_small(l, small_format(l.type(0)), value), b.getInt16Ty());
   };
   l.out(0, ScalarType::b16, b.CreateOr(b.CreateShl(encode(high), 8), encode(low)));
@@ -275,7 +331,7 @@ void lower_cvt_from_small(Lowering& l) {
   Value* packed = llvm::PoisonValue::get(l.llvm_type(ScalarType::f16x2));
   packed = b.CreateInsertElement(packed, low, uint64_t{0});
   packed = b.CreateInsertElement(packed, high, uint64_t{1});
-  float_out(l, ScalarType::f16x2, packed);
+  l.out(0, ScalarType::f16x2, rectify(l, packed));
 }
 
 // cvt.pack.sat.<to>.s32[.b32] d, a, b[, c]: (c << 2n) | (a << n) | b.

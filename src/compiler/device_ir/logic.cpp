@@ -154,11 +154,44 @@ void lower_bfind(Lowering& l) {
 
 void lower_brev(Lowering& l) { l.out(l.intrinsic(llvm::Intrinsic::bitreverse, {l.in(1)})); }
 
+// Index of the set bit number `rank` (from 0, lowest first): halves by the count of bits in the lower
+// part. Meaningless when there are not so many.
+Value* nth_set_bit(Lowering& l, Value* mask, Value* rank) {
+  auto& b = l.b;
+  Value* position = l.i32(0);
+  for (const uint32_t half : {16u, 8u, 4u, 2u, 1u}) {
+    Value* low = b.CreateAnd(mask, l.i32((1u << half) - 1));
+    Value* count = l.intrinsic(llvm::Intrinsic::ctpop, {low});
+    Value* above = b.CreateICmpUGE(rank, count);
+    rank = b.CreateSelect(above, b.CreateSub(rank, count), rank);
+    mask = b.CreateSelect(above, b.CreateLShr(mask, half), low);
+    position = b.CreateSelect(above, b.CreateAdd(position, l.i32(half)), position);
+  }
+  return position;
+}
+
+// fns d, mask, base, offset: the |offset|-th set bit from `base`, upward or downward; offset 0 asks
+// for `base` itself.
 void lower_fns(Lowering& l) {
+  auto& b = l.b;
   Value* mask = l.in(1, ScalarType::b32);
   Value* base = l.in(2, ScalarType::b32);
   Value* offset = l.in(3, ScalarType::s32);
-  l.out(0, ScalarType::b32, l.call("ptx.fns.b32", l.b.getInt32Ty(), {mask, base, offset}));
+  Value* down = b.CreateICmpSLT(offset, l.i32(0));
+  // Downward is upward in the reversed mask.
+  Value* reversed = l.intrinsic(llvm::Intrinsic::bitreverse, {mask});
+  Value* start = b.CreateSelect(down, b.CreateSub(l.i32(31), base), base);
+  Value* bits = b.CreateSelect(down, reversed, mask);
+  Value* single = shift_left(b, l.i32(1), start);
+  Value* from = shift_left(b, l.i32(0xffffffff), start);
+  Value* is_zero = b.CreateICmpEQ(offset, l.i32(0));
+  bits = b.CreateAnd(bits, b.CreateSelect(is_zero, single, from));
+  Value* magnitude = b.CreateBinaryIntrinsic(llvm::Intrinsic::abs, offset, b.getFalse());
+  Value* rank = b.CreateSelect(is_zero, l.i32(0), b.CreateSub(magnitude, l.i32(1)));
+  Value* found = b.CreateICmpULT(rank, l.intrinsic(llvm::Intrinsic::ctpop, {bits}));
+  Value* position = nth_set_bit(l, bits, rank);
+  position = b.CreateSelect(down, b.CreateSub(l.i32(31), position), position);
+  l.out(0, ScalarType::b32, b.CreateSelect(found, position, l.i32(0xffffffff)));
 }
 
 Value* byte_of(Lowering& l, size_t index) {

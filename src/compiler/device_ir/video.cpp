@@ -108,16 +108,20 @@ void finish_scalar(Lowering& l, Value* value, bool with_sign) {
   auto& b = l.b;
   const Part part = part_of(l, l.operand(0).component);
   if (l.has("sat")) value = clamp(l, value, part.width, with_sign);
-  Value* result = b.CreateTrunc(value, b.getInt32Ty());
   ptx::Operand destination = l.operand(0);
   destination.component = {};
+  if (l.operand_count() == 4 && part.width != 32) {
+    Value* other = l.in(3, ScalarType::b32);
+    const uint32_t mask = ((uint32_t{1} << part.width) - 1) << part.shift;
+    Value* shifted = b.CreateShl(b.CreateTrunc(value, b.getInt32Ty()), part.shift);
+    Value* merged = b.CreateOr(b.CreateAnd(other, l.i32(~mask)), b.CreateAnd(shifted, l.i32(mask)));
+    l.fn.write(destination, ScalarType::b32, merged);
+    return;
+  }
+  Value* result = b.CreateTrunc(value, b.getInt32Ty());
   if (l.operand_count() == 4) {
     Value* other = l.in(3, ScalarType::b32);
-    if (part.width != 32) {
-      const uint32_t mask = ((uint32_t{1} << part.width) - 1) << part.shift;
-      Value* shifted = b.CreateAnd(b.CreateShl(result, part.shift), l.i32(mask));
-      result = b.CreateOr(b.CreateAnd(other, l.i32(~mask)), shifted);
-    } else if (l.has("min")) {
+    if (l.has("min")) {
       result = l.intrinsic(with_sign ? llvm::Intrinsic::smin : llvm::Intrinsic::umin,
                            {result, other});
     } else if (l.has("max")) {
