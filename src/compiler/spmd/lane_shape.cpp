@@ -2,10 +2,12 @@
 
 #include <llvm/Analysis/ScalarEvolutionExpressions.h>
 #include <llvm/Analysis/TargetTransformInfoImpl.h>
+#include <llvm/Analysis/ValueTracking.h>
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/IntrinsicInst.h>
 #include <llvm/IR/Operator.h>
 #include <llvm/IR/PatternMatch.h>
+#include <llvm/Support/KnownBits.h>
 
 namespace guda::spmd {
 
@@ -74,7 +76,7 @@ class WarpTarget final : public llvm::TargetTransformInfoImplBase {
     const llvm::APInt* constant = nullptr;
     if (match(&instruction, m_LShr(m_Value(operand), m_APInt(constant))) ||
         match(&instruction, m_AShr(m_Value(operand), m_APInt(constant)))) {
-      return constant->ult(64) && (uint64_t{1} << constant->getZExtValue()) >= lanes &&
+      return constant->ult(32) && (uint64_t{1} << constant->getZExtValue()) >= lanes &&
              is_lane_aligned(operand, warp_);
     }
     if (match(&instruction, m_And(m_Value(operand), m_APInt(constant)))) {
@@ -114,6 +116,30 @@ llvm::StringRef device_function(const Instruction& instruction) {
   return name.starts_with("ptx.") || name.starts_with("guda.") ? name : llvm::StringRef{};
 }
 
+namespace {
+
+/// Uniform without asking the uniformity analysis (which asks back): arithmetic on block indices,
+/// parameters and constants.
+bool is_obviously_uniform(const Value* value, unsigned depth) {
+  const auto* instruction = llvm::dyn_cast<Instruction>(value);
+  if (instruction == nullptr) return true;
+  if (depth > 6) return false;
+  llvm::StringRef name = device_function(*instruction);
+  if (name.consume_front("ptx.sreg.")) {
+    return name.starts_with("ctaid") || name.starts_with("nctaid") || name.starts_with("ntid");
+  }
+  if (!llvm::isa<llvm::BinaryOperator, llvm::CastInst, llvm::GetElementPtrInst>(instruction) &&
+      !(llvm::isa<llvm::LoadInst>(instruction) &&
+        instruction->hasMetadata(llvm::LLVMContext::MD_invariant_load))) {
+    return false;
+  }
+  return llvm::all_of(instruction->operands(), [&](const llvm::Use& operand) {
+    return is_obviously_uniform(operand, depth + 1);
+  });
+}
+
+}  // namespace
+
 bool is_lane_aligned(const Value* value, const WarpLayout& layout) {
   if (!layout.aligned) return false;
   const auto* instruction = llvm::dyn_cast<Instruction>(value);
@@ -132,9 +158,18 @@ bool is_lane_aligned(const Value* value, const WarpLayout& layout) {
     return constant->getZExtValue() >= layout.lanes - 1 && (constant->getZExtValue() + 1) != 0 &&
            llvm::isPowerOf2_64(constant->getZExtValue() + 1) && is_lane_aligned(operand, layout);
   }
-  if (match(instruction, m_AddLike(m_Value(operand), m_APInt(constant)))) {
-    return constant->getZExtValue() % layout.lanes == 0 && constant->ult(1u << 20) &&
-           is_lane_aligned(operand, layout);
+  // A multiple of the warp's width, the same in all lanes, moves the warp as a whole.
+  Value* other = nullptr;
+  if (match(instruction, m_AddLike(m_Value(operand), m_Value(other)))) {
+    for (int i = 0; i < 2; ++i, std::swap(operand, other)) {
+      if (is_obviously_uniform(other, 0) &&
+          (uint64_t{1} << std::min(llvm::computeKnownBits(other, instruction->getDataLayout())
+                                       .countMinTrailingZeros(),
+                                   31u)) >= layout.lanes &&
+          is_lane_aligned(operand, layout)) {
+        return true;
+      }
+    }
   }
   return false;
 }

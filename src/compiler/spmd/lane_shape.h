@@ -75,7 +75,7 @@ class LaneShapes {
   llvm::SmallPtrSet<const llvm::Value*, 32> undecided_;  // not yet reached in the first sweep
 };
 
-/// `value` is base + lane with base a multiple of the warp's width, and never wraps.
+/// `value` is base + lane with base a multiple of the warp's width: no carry leaves the lane bits.
 bool is_lane_aligned(const llvm::Value* value, const WarpLayout& layout);
 
 /// Name of the called function when it is one of the device IR's (`ptx.`, `guda.`), else empty.

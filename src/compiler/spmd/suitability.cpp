@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <llvm/ADT/SmallPtrSet.h>
+#include <llvm/Analysis/CFG.h>
 #include <llvm/IR/InstIterator.h>
 #include <llvm/IR/Instructions.h>
 #include <llvm/IR/IntrinsicInst.h>
@@ -69,6 +70,35 @@ bool waits_for_others(const llvm::Loop& loop) {
 }
 
 }  // namespace
+
+bool synchronizes_at_different_places(llvm::Function& function, const LaneShapes& shapes,
+                                      llvm::DominatorTree& dominators) {
+  llvm::SmallVector<llvm::BasicBlock*, 16> places;
+  for (llvm::BasicBlock& block : function) {
+    for (const Instruction& instruction : block) {
+      llvm::StringRef name = device_function(instruction);
+      if (name.starts_with("ptx.bar.warp") ||
+          (name.contains(".sync") && !name.starts_with("ptx.bar."))) {
+        places.push_back(&block);
+        break;
+      }
+    }
+  }
+  for (size_t i = 0; i < places.size(); ++i) {
+    for (size_t k = i + 1; k < places.size(); ++k) {
+      if (dominators.dominates(places[i], places[k]) || dominators.dominates(places[k], places[i])) {
+        continue;
+      }
+      const llvm::BasicBlock* fork = dominators.findNearestCommonDominator(places[i], places[k]);
+      if (shapes.has_divergent_terminator(*fork) &&
+          !llvm::isPotentiallyReachable(places[i], places[k], nullptr, &dominators) &&
+          !llvm::isPotentiallyReachable(places[k], places[i], nullptr, &dominators)) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
 
 Result<Traits> examine(llvm::Function& function, const llvm::LoopInfo& loops) {
   Traits traits;

@@ -4,6 +4,7 @@
 #include <llvm/Analysis/LoopInfo.h>
 #include <llvm/IR/Function.h>
 
+#include "compiler/spmd/lane_shape.h"
 #include "support/status.h"
 
 namespace guda::spmd {
@@ -20,5 +21,10 @@ struct Traits {
 /// Reads off the traits. Error not_supported, with the reason, when lanes have to be scheduled one by
 /// one: calls that were not inlined, waiting for other threads, operations without SIMD form.
 Result<Traits> examine(llvm::Function& function, const llvm::LoopInfo& loops);
+
+/// Lanes of one warp may wait for each other at different instructions: a warp-wide operation stands on
+/// either side of a divergent branch, so that neither is executed by all the lanes it names.
+bool synchronizes_at_different_places(llvm::Function& function, const LaneShapes& shapes,
+                                      llvm::DominatorTree& dominators);
 
 }  // namespace guda::spmd

@@ -223,6 +223,13 @@ Result<Vectorized> vectorize(llvm::Function& kernel, const Options& options) {
     traits = *examined;
   }
   const WarpLayout layout = make_layout(choose_lanes(traits, options), options.block_dim);
+  if (traits.warp_operations) {
+    Analyses analyses(kernel, layout);
+    if (synchronizes_at_different_places(kernel, analyses.shapes, analyses.dominators)) {
+      return Status(StatusCode::not_supported,
+                    "lanes of a warp synchronise at different instructions");
+    }
+  }
   const uint32_t local_bytes = lower_local_memory(kernel, layout);
   for (unsigned i = 0; i < kMaxVersions; ++i) {
     Analyses analyses(kernel, layout);
