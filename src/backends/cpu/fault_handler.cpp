@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <mutex>
 
+#include "backends/cpu/faulting_access.h"
 #include "backends/cpu/worker.h"
 
 namespace guda::cpu {
@@ -47,23 +48,6 @@ bool is_canonical(uint64_t address) {
   return top == 0 || top == -1;
 }
 
-// A general protection fault comes without an address: either an aligned vector access to a
-// misaligned address, or an access through a pointer that cannot be one. The registers tell: in the
-// second case one of them holds such a value.
-bool holds_wild_pointer(const ucontext_t& context, uint64_t* pointer) {
-  constexpr std::array kRegisters = {REG_RAX, REG_RBX, REG_RCX, REG_RDX, REG_RSI, REG_RDI, REG_RBP,
-                                     REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14,
-                                     REG_R15};
-  for (const int number : kRegisters) {
-    const auto value = static_cast<uint64_t>(context.uc_mcontext.gregs[number]);
-    if (!is_canonical(value)) {
-      *pointer = value;
-      return true;
-    }
-  }
-  return false;
-}
-
 void handle(int signal, siginfo_t* info, void* raw_context) {
   Worker* worker = current_worker();
   if (worker == nullptr || !worker->in_kernel || info->si_code == SI_USER ||
@@ -79,11 +63,9 @@ void handle(int signal, siginfo_t* info, void* raw_context) {
     case SIGSEGV:
       fault.code = StatusCode::illegal_address;
       if (info->si_code == SI_KERNEL) {
-        fault.address = 0;
-        uint64_t pointer = 0;
-        if (holds_wild_pointer(*context, &pointer)) {
-          fault.address = pointer;
-        } else {
+        const FaultingAccess access = decode_faulting_access(*context);
+        fault.address = access.address;
+        if (access.needs_alignment && is_canonical(access.address)) {
           fault.code = StatusCode::misaligned_address;
         }
       } else if (worker->is_stack_guard(info->si_addr)) {

@@ -306,6 +306,14 @@ Status ServiceCalls::lower(llvm::CallInst& call, llvm::StringRef name) {
     replace(call, nullptr);
     return Status::ok();
   }
+  if (name == "misaligned") {
+    call_service(offsetof(Services, fault), builder_.getVoidTy(),
+                 {access_.block(),
+                  builder_.getInt32(static_cast<uint32_t>(StatusCode::misaligned_address))})
+        ->setDoesNotReturn();
+    replace(call, nullptr);
+    return Status::ok();
+  }
   if (name == "nanosleep") {
     replace(call, call_service(offsetof(Services, nanosleep), builder_.getVoidTy(),
                                {access_.block(), call.getArgOperand(0)}));
