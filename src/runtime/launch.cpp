@@ -189,16 +189,33 @@ Result<std::unique_ptr<KernelOperation>> prepare_launch(Kernel& kernel, const La
   return operation;
 }
 
+namespace {
+
+Status submit_launch(Stream& stream, KernelOperation& operation) {
+  bool short_run = !stream.capture() && stream.idle() && operation.runs_inline();
+  if (Status status = submit(stream, operation, short_run); !status) return status;
+  if (Context::instance().launch_blocking() && !stream.capture()) stream.synchronize();
+  return Status::ok();
+}
+
+}  // namespace
+
 Status launch(Stream& stream, Kernel& kernel, const LaunchConfiguration& configuration,
               void* const* arguments) {
   auto code = checked_code(kernel, configuration, arguments != nullptr);
   if (!code) return code.status();
   KernelOperation operation(kernel, **code, configuration);
   if (arguments) operation.pack(arguments);
-  bool short_run = !stream.capture() && stream.idle() && operation.runs_inline();
-  if (Status status = submit(stream, std::move(operation), short_run); !status) return status;
-  if (Context::instance().launch_blocking() && !stream.capture()) stream.synchronize();
-  return Status::ok();
+  return submit_launch(stream, operation);
+}
+
+Status launch_block(Stream& stream, Kernel& kernel, const LaunchConfiguration& configuration, const void* block,
+                    size_t block_size) {
+  auto code = checked_code(kernel, configuration, true);
+  if (!code) return code.status();
+  KernelOperation operation(kernel, **code, configuration);
+  operation.pack_block(block, block_size);
+  return submit_launch(stream, operation);
 }
 
 namespace {

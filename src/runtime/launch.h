@@ -76,6 +76,10 @@ Result<std::unique_ptr<KernelOperation>> prepare_launch(Kernel& kernel, const La
 Status launch(Stream& stream, Kernel& kernel, const LaunchConfiguration& configuration,
               void* const* arguments);
 
+/// Same with the whole parameter block given (cuLaunchKernel's buffer form).
+Status launch_block(Stream& stream, Kernel& kernel, const LaunchConfiguration& configuration, const void* block,
+                    size_t block_size);
+
 /// Launch configuration stack of `kernel<<<...>>>`, per thread.
 struct CallConfiguration {
   kernel::Dim3 grid, block;
