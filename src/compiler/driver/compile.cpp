@@ -12,6 +12,7 @@
 #include <llvm/Transforms/Utils/Cloning.h>
 
 #include <chrono>
+#include <ctime>
 #include <memory>
 #include <string>
 
@@ -35,27 +36,34 @@
 namespace guda::driver {
 namespace {
 
-/// Time per phase, for GUDA_LOG=compiler=debug.
+/// Processor time per phase, for GUDA_LOG=compiler=debug.
 class PhaseTimer {
  public:
   void finish(std::string_view phase) {
     if (!enabled_) return;
-    const auto now = std::chrono::steady_clock::now();
-    const std::chrono::duration<double, std::milli> elapsed = now - last_;
-    text_ += fmt::format("{}{} {:.2f}", text_.empty() ? "" : ", ", phase, elapsed.count());
+    const double now = cpu_milliseconds();
+    text_ += fmt::format("{}{} {:.2f}", text_.empty() ? "" : ", ", phase, now - last_);
     last_ = now;
   }
   void report(std::string_view kernel) const {
     if (!enabled_) return;
     const std::chrono::duration<double, std::milli> total =
         std::chrono::steady_clock::now() - start_;
-    log(LogPart::compiler, LogLevel::debug, "{}: {:.2f} ms ({})", kernel, total.count(), text_);
+    log(LogPart::compiler, LogLevel::debug, "{}: {:.2f} ms; processor time {:.2f} ({})", kernel,
+        total.count(), last_ - first_, text_);
   }
 
  private:
+  static double cpu_milliseconds() {
+    timespec time = {};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) * 1e-6;
+  }
+
   bool enabled_ = log_enabled(LogPart::compiler, LogLevel::debug);
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  std::chrono::steady_clock::time_point last_ = start_;
+  double first_ = cpu_milliseconds();
+  double last_ = first_;
   std::string text_;
 };
 

@@ -81,6 +81,26 @@ enum class WarpOp : uint32_t {
 
 enum class BarrierOp : uint32_t { sync, arrive, red_popc, red_and, red_or };
 
+/// Geometries of texture and surface instructions, as PTX names them.
+enum class TexelGeometry : uint32_t { d1, d2, d3, a1d, a2d, cube, acube, d2ms, a2dms };
+
+enum TextureFlags : uint32_t {
+  kTextureIntegerCoordinates = 1u << 0,
+  kTextureLevel = 1u << 1,          // a level of detail follows the coordinates
+  kTextureGradient = 1u << 2,       // two gradient vectors follow the coordinates
+  kTextureGather = 1u << 3,         // tld4, component in bits 12-13
+  kTextureResultShift = 4,          // 0 f32, 1 u32, 2 s32, 3 f16x2
+  kSurfaceStore = 1u << 8,
+  kSurfaceClamp = 1u << 9,          // outside: the nearest element
+  kSurfaceZero = 1u << 10,          // outside: reads 0, writes nothing; neither: a fault
+  kTextureComponentShift = 12,
+};
+
+enum class TextureProperty : uint32_t {
+  width, height, depth, channel_data_type, channel_order, array_size, num_mipmap_levels,
+  num_samples, normalized_coords,
+};
+
 /// Calls from kernels into the runtime. Those that take a ThreadState exist for tier C only.
 struct Services {
   // Device printf: format and packed arguments as vprintf's PTX ABI. Returns the argument count.
@@ -103,12 +123,19 @@ struct Services {
   void (*yield)(ThreadState*);   // on back edges of loops that poll memory
   // Waits for all blocks of a cooperative grid is done through memory by the program itself; the
   // executor keeps every block resident and yields.
-  // Texture fetch: out receives four 32-bit words. coordinates: up to 4 words, as the PTX operands.
-  void (*texture)(const BlockState*, uint32_t geometry, uint32_t flags, uint64_t texture,
+  // Texture fetch. `coordinates`: the layers, the coordinates, then level or gradients as the
+  // instruction has them, one word each. `out` receives four words.
+  void (*texture)(const BlockState*, TexelGeometry geometry, uint32_t flags, uint64_t texture,
                   const uint32_t* coordinates, uint32_t* out);
   // Tier C: ends the calling thread from inside a device function. Does not return.
   void (*exit_thread)(ThreadState*);
-  void (*reserved[7])();
+  // Surface load or store of `bytes` (1 to 16) at a byte offset in the first coordinate.
+  void (*surface)(const BlockState*, TexelGeometry geometry, uint32_t flags, uint64_t surface,
+                  const uint32_t* coordinates, uint32_t bytes, void* data);
+  // txq and suq.
+  uint32_t (*texture_query)(const BlockState*, TextureProperty property, uint64_t texture,
+                            uint32_t level);
+  void (*reserved[5])();
 };
 
 enum KernelFlags : uint32_t {
