@@ -136,7 +136,7 @@ void lower_slct(Lowering& l) {
 }
 
 constexpr Row kRows[] = {
-    {"setp", "$cmp $bool? ftz? $any|pred|f16|f16x2|bf16|bf16x2", 3, 4, Execution::pure, lower_setp},
+    {"setp", "$cmp $bool? ftz? $any|f16|f16x2|bf16|bf16x2", 3, 4, Execution::pure, lower_setp},
     {"set", "$cmp $bool? ftz? u32|s32|f32|u16|s16|f16|f16x2|bf16|bf16x2 "
             "$any|f16|f16x2|bf16|bf16x2", 3, 4, Execution::pure, lower_set},
     {"selp", "$any|f16|f16x2|bf16|bf16x2", 4, 4, Execution::pure, lower_selp},

@@ -8,6 +8,12 @@
 #include "compiler/device_ir/call_signature.h"
 
 namespace guda::device_ir {
+namespace {
+
+// Beyond any device's memory; keeps sizes of LLVM types sane.
+constexpr uint64_t kMaxVariableBytes = uint64_t{1} << 40;
+
+}  // namespace
 
 FunctionLowering::FunctionLowering(ModuleLowering& module, const ptx::Function& source,
                                    llvm::Function& target)
@@ -58,8 +64,9 @@ void FunctionLowering::collect_scopes() {
   size_t scope = 0;
   for (const ptx::Statement& statement : source_.body) {
     if (const auto* named = std::get_if<ptx::Label>(&statement)) {
-      scopes_[scope].labels[named->name] =
-          llvm::BasicBlock::Create(module_.context(), llvm::StringRef(named->name), &target_);
+      llvm::BasicBlock*& block = scopes_[scope].labels[named->name];
+      if (block != nullptr) fail(fmt::format("label '{}' is defined twice", named->name));
+      block = llvm::BasicBlock::Create(module_.context(), llvm::StringRef(named->name), &target_);
     } else if (const auto* list = std::get_if<ptx::TargetList>(&statement)) {
       scopes_[scope].target_lists[list->name] = list;
     } else if (const auto* prototype = std::get_if<ptx::CallPrototype>(&statement)) {
@@ -117,20 +124,21 @@ void FunctionLowering::declare_parameters() {
 
 void FunctionLowering::declare(const ptx::Variable& variable) {
   Scope& scope = scopes_[scope_];
+  const uint32_t alignment = std::max(variable.effective_alignment(), 1u);
+  if (variable.space != StateSpace::reg &&
+      (!llvm::isPowerOf2_32(alignment) || variable.size_in_bytes() > kMaxVariableBytes)) {
+    current_ = nullptr;
+    fail(fmt::format("variable '{}' has an impossible size or alignment", variable.name));
+    return;
+  }
   switch (variable.space) {
-    case StateSpace::reg: {
-      const size_t count = size_t{variable.range.value_or(1)} * variable.vector_width;
-      scope.registers[variable.name] = {&variable,
-                                        std::vector<llvm::AllocaInst*>(count, nullptr)};
-      break;
-    }
+    case StateSpace::reg: scope.registers[variable.name] = {&variable, {}}; break;
     case StateSpace::local:
     case StateSpace::param: {
       const uint32_t count = variable.range.value_or(1);
       auto* type = llvm::ArrayType::get(builder_.getInt8Ty(), variable.size_in_bytes() * count);
-      scope.storages[variable.name] = {
-          entry_alloca(type, std::max(variable.effective_alignment(), 1u), variable.name),
-          variable.space, &variable};
+      scope.storages[variable.name] = {entry_alloca(type, alignment, variable.name),
+                                       variable.space, &variable};
       break;
     }
     case StateSpace::shared:

@@ -24,7 +24,7 @@ namespace guda::device_ir {
 /// A declared `.reg` name: one cell per index (%r<n>) and vector component, made on first use.
 struct RegisterSet {
   const ptx::Variable* declaration;
-  std::vector<llvm::AllocaInst*> cells;
+  std::unordered_map<size_t, llvm::AllocaInst*> cells;
 };
 
 /// A variable in memory.

@@ -172,7 +172,9 @@ llvm::GlobalVariable* ModuleLowering::variable(std::string_view name) {
   const auto known = variables_.find(name);
   if (known != variables_.end()) return known->second;
   const ptx::Variable* variable = source_.find_variable(name);
-  if (variable == nullptr) return nullptr;
+  if (variable == nullptr || !llvm::isPowerOf2_32(std::max(variable->effective_alignment(), 1u))) {
+    return nullptr;
+  }
   llvm::GlobalVariable* global = nullptr;
   if (variable->space == StateSpace::shared) {
     global = create_shared(*variable);
