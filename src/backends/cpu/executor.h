@@ -70,7 +70,4 @@ size_t stack_limit();
 Status set_malloc_heap_limit(size_t bytes);
 size_t malloc_heap_limit();
 
-/// Texture fetches of kernels go to this function (kernel::Services::texture).
-void set_texture_function(decltype(kernel::Services::texture) function);
-
 }  // namespace guda::cpu

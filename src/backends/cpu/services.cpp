@@ -11,6 +11,7 @@
 #include "backends/cpu/device_printf.h"
 #include "backends/cpu/executor.h"
 #include "backends/cpu/fiber_scheduler.h"
+#include "backends/cpu/texture.h"
 #include "backends/cpu/worker.h"
 #include "support/log.h"
 
@@ -116,8 +117,27 @@ void yield_service(ThreadState*) {
   }
 }
 
-void texture_missing(const BlockState*, uint32_t, uint32_t, uint64_t, const uint32_t*, uint32_t*) {
-  unwind_launch(StatusCode::not_supported);
+// A handle is the address of a Texture. Other values fault like wild pointers.
+const Texture& texture_of(uint64_t handle) {
+  if (handle == 0) unwind_launch(StatusCode::illegal_address);
+  return *reinterpret_cast<const Texture*>(handle);
+}
+
+void texture_service(const BlockState*, kernel::TexelGeometry geometry, uint32_t flags,
+                     uint64_t texture, const uint32_t* coordinates, uint32_t* out) {
+  fetch_texture(texture_of(texture), geometry, flags, coordinates, out);
+}
+
+void surface_service(const BlockState*, kernel::TexelGeometry geometry, uint32_t flags,
+                     uint64_t surface, const uint32_t* coordinates, uint32_t bytes, void* data) {
+  if (!access_surface(texture_of(surface), geometry, flags, coordinates, bytes, data)) {
+    unwind_launch(StatusCode::launch_failed);
+  }
+}
+
+uint32_t texture_query_service(const BlockState*, kernel::TextureProperty property,
+                               uint64_t texture, uint32_t level) {
+  return query_texture(texture_of(texture), property, level);
 }
 
 void exit_thread_service(ThreadState*) { leave_thread(StatusCode::launch_failed); }
@@ -134,19 +154,17 @@ kernel::Services make_services() {
   table.barrier = barrier_service;
   table.warp_op = warp_op_service;
   table.yield = yield_service;
-  table.texture = texture_missing;
+  table.texture = texture_service;
+  table.surface = surface_service;
+  table.texture_query = texture_query_service;
   table.exit_thread = exit_thread_service;
   return table;
 }
 
-kernel::Services g_services = make_services();
+const kernel::Services g_services = make_services();
 
 }  // namespace
 
 const kernel::Services* services() { return &g_services; }
-
-void set_texture_function(decltype(kernel::Services::texture) function) {
-  g_services.texture = function != nullptr ? function : texture_missing;
-}
 
 }  // namespace guda::cpu

@@ -196,6 +196,34 @@ TEST(Scalarize, AlignmentIsCheckedUnlessKnown) {
   EXPECT_EQ(tests, 1u) << "only the vector is in doubt\n" << text;
 }
 
+TEST(Scalarize, TexturesAndSurfacesGoThroughServices) {
+  const Compiled compiled(R"(
+    declare {float, float, float, float} @ptx.tex.2d.f32.f32(i64, float, float)
+    declare {i32, i32, i32, i32} @ptx.tex.level.a2d.u32.f32(i64, i32, float, float, float)
+    declare {i16, i16} @ptx.suld.b.2d.v2.b16.trap(i64, i32, i32)
+    declare void @ptx.sust.b.1d.b32.zero(i64, i32, i32)
+    declare i32 @ptx.txq.width(i64)
+    define void @k(ptr %params) {
+      %t = call {float, float, float, float} @ptx.tex.2d.f32.f32(i64 1, float 2.0, float 3.0)
+      %f = extractvalue {float, float, float, float} %t, 2
+      store float %f, ptr null
+      %u = call {i32, i32, i32, i32} @ptx.tex.level.a2d.u32.f32(i64 1, i32 0, float 2.0, float 3.0, float 1.0)
+      %i = extractvalue {i32, i32, i32, i32} %u, 0
+      store i32 %i, ptr null
+      %s = call {i16, i16} @ptx.suld.b.2d.v2.b16.trap(i64 1, i32 2, i32 3)
+      %h = extractvalue {i16, i16} %s, 1
+      store i16 %h, ptr null
+      %w = call i32 @ptx.txq.width(i64 1)
+      call void @ptx.sust.b.1d.b32.zero(i64 1, i32 4, i32 %w)
+      ret void
+    })");
+  ASSERT_TRUE(compiled.status.is_ok()) << compiled.status.message();
+  EXPECT_FALSE(compiled.has("call void @ptx.")) << compiled.print();
+  // Flags: unsigned result at a level of detail; 4-byte load that faults outside.
+  EXPECT_TRUE(compiled.has("i32 4, i32 18, i64 1")) << compiled.print();
+  EXPECT_TRUE(compiled.has("i32 1, i32 0, i64 1")) << compiled.print();
+}
+
 TEST(Scalarize, UnknownSynchronisationIsNamed) {
   const Compiled compiled(R"(
     declare void @ptx.mbarrier.something(i64)

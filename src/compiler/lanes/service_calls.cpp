@@ -323,9 +323,11 @@ Status ServiceCalls::lower(llvm::CallInst& call, llvm::StringRef name) {
     lower_exit(call);
     return Status::ok();
   }
+  if (starts_with_any(name, {"tex.", "tld4."})) return lower_texture(call, name);
+  if (starts_with_any(name, {"suld.", "sust."})) return lower_surface(call, name);
+  if (starts_with_any(name, {"txq.", "suq."})) return lower_texture_query(call, name);
   if (starts_with_any(name, {"shfl.", "vote.", "match.", "redux.", "bar.", "elect.", "mma.", "wmma.",
-                             "ldmatrix", "stmatrix", "movmatrix", "mbarrier.", "cp.", "tex.",
-                             "tld4.", "txq.", "suld.", "sust.", "sured.", "suq."})) {
+                             "ldmatrix", "stmatrix", "movmatrix", "mbarrier.", "cp.", "sured."})) {
     return {StatusCode::not_supported, "ptx." + name.str() + " is not implemented on the CPU"};
   }
   return Status::ok();

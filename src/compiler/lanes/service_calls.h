@@ -34,6 +34,12 @@ class ServiceCalls {
   llvm::Value* lower_barrier(llvm::CallInst& call, llvm::StringRef name);
   llvm::Value* lower_warp_op(llvm::CallInst& call, kernel::WarpOp op);
   llvm::Value* lower_system_call(llvm::CallInst& call, llvm::StringRef name);
+  Status lower_texture(llvm::CallInst& call, llvm::StringRef name);
+  Status lower_surface(llvm::CallInst& call, llvm::StringRef name);
+  Status lower_texture_query(llvm::CallInst& call, llvm::StringRef name);
+  /// Stores the values one after the other into `memory` of that many words; returns it.
+  llvm::Value* spill(llvm::ArrayRef<llvm::Value*> values, unsigned words, llvm::Value* memory);
+  llvm::Value* reload(llvm::Type* type, llvm::Value* memory);
   void lower_exit(llvm::CallInst& call);
   llvm::CallInst* call_service(size_t offset, llvm::Type* result,
                                llvm::ArrayRef<llvm::Value*> arguments);

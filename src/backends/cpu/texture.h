@@ -1,0 +1,60 @@
+// Textures and surfaces as kernels on the CPU see them: a handle is the address of a Texture.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "compiler/driver/kernel_abi.h"
+
+namespace guda::cpu {
+
+enum class TexelFormat : uint8_t { u8, s8, u16, s16, u32, s32, f16, f32 };
+size_t texel_component_bytes(TexelFormat format);
+
+enum class TexelAddressMode : uint8_t { wrap, clamp, mirror, border };
+
+/// One mip level. Arrays of layers (and the six faces of cube maps) count as depth.
+struct TextureLevel {
+  std::byte* data = nullptr;
+  uint32_t width = 0;
+  uint32_t height = 1;
+  uint32_t depth = 1;
+  size_t row_pitch = 0;    // bytes
+  size_t slice_pitch = 0;
+};
+
+/// Immutable while kernels use it; owned by the runtime. Sampling follows "Texture Fetching" in the
+/// CUDA C++ Programming Guide; weights of linear filtering have 8 fractional bits as there.
+struct Texture {
+  static constexpr size_t kMaxLevels = 16;
+
+  std::array<TextureLevel, kMaxLevels> levels;
+  uint32_t level_count = 1;
+  TexelFormat format = TexelFormat::f32;
+  uint8_t channels = 1;    // 1, 2 or 4
+  std::array<TexelAddressMode, 3> address_mode{};
+  bool normalized_coordinates = false;
+  bool linear_filter = false;
+  bool linear_mip_filter = false;
+  bool srgb = false;
+  /// A 1D texture over plain memory: integer coordinates, zero outside.
+  bool plain_memory = false;
+  std::array<float, 4> border_color{};
+  float mip_bias = 0;
+  float min_mip_level = 0;
+  float max_mip_level = 0;
+};
+
+/// kernel::Services::texture; `texture` is never null.
+void fetch_texture(const Texture& texture, kernel::TexelGeometry geometry, uint32_t flags,
+                   const uint32_t* coordinates, uint32_t* out);
+
+/// kernel::Services::surface on level 0; false: out of bounds where that is a fault.
+bool access_surface(const Texture& texture, kernel::TexelGeometry geometry, uint32_t flags,
+                    const uint32_t* coordinates, uint32_t bytes, void* data);
+
+/// kernel::Services::texture_query.
+uint32_t query_texture(const Texture& texture, kernel::TextureProperty property, uint32_t level);
+
+}  // namespace guda::cpu
