@@ -34,6 +34,11 @@ class Context {
   static Error enter_ignoring_faults();
   static Context& instance();
   static bool exists();
+  /// The driver API's way in: makes the context exist, but current only where the program says so. Errors
+  /// as enter_ignoring_faults().
+  static Error create_for_driver();
+  /// The runtime API has been used: threads that chose no context work in this one.
+  static bool current_by_default();
 
   /// First error of a kernel wins; all later calls report it.
   void set_sticky_error(const Status& status);
@@ -63,6 +68,16 @@ class Context {
   std::array<size_t, 7> limits_{1024, 1048576, 8388608, 2, 2048, 128, 0};
   unsigned device_flags_ = 0;
   bool launch_blocking_ = false;
+};
+
+/// While one lives, runtime API functions called on this thread work for the driver API: they do not make
+/// the context current.
+class DriverCall {
+ public:
+  DriverCall();
+  ~DriverCall();
+  DriverCall(const DriverCall&) = delete;
+  DriverCall& operator=(const DriverCall&) = delete;
 };
 
 }  // namespace guda::runtime

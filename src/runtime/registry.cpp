@@ -92,6 +92,12 @@ Result<Module*> Registry::load_image(const void* image, size_t size, std::string
   return modules_.back().get();
 }
 
+bool Registry::owns(const Module* module) const {
+  std::shared_lock lock(mutex_);
+  return std::any_of(modules_.begin(), modules_.end(),
+                     [&](auto& candidate) { return candidate.get() == module; });
+}
+
 Kernel* Registry::kernel(const void* host_function_or_handle) {
   std::shared_lock lock(mutex_);
   if (auto found = kernels_.find(host_function_or_handle); found != kernels_.end()) return found->second;

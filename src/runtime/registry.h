@@ -38,6 +38,9 @@ class Registry {
   /// Modules loaded at run time (cudaLibraryLoadData, cuModuleLoad); `from_image` of module.h.
   Result<Module*> load_image(const void* image, size_t size, std::string name);
 
+  /// False for anything that is not a module handle.
+  bool owns(const Module* module) const;
+
   /// Kernel of a host stub; also accepts a Kernel* that kernel handles are. Null: unknown.
   Kernel* kernel(const void* host_function_or_handle);
   /// Makes a kernel found by name acceptable as a handle.
