@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace ptx {
@@ -45,13 +46,17 @@ void __cudaRegisterVar(void** handle, char* host_variable, char* device_address,
                        int is_global);
 }
 
+struct Text {
+  std::string ptx;
+};
+
 class PtxModule {
  public:
   // The names must stay valid: string literals.
-  PtxModule(const std::string& path, std::vector<const char*> kernels) {
-    std::ifstream file(path, std::ios::binary);
-    const std::string text{std::istreambuf_iterator<char>(file), {}};
-    build_fatbin(text);
+  PtxModule(const std::string& path, std::vector<const char*> kernels)
+      : PtxModule(read(path), std::move(kernels)) {}
+  PtxModule(const Text& text, std::vector<const char*> kernels) {
+    build_fatbin(text.ptx);
     wrapper_ = {0x466243b1u, 1, fatbin_.data(), nullptr};
     handle_ = __cudaRegisterFatBinary(&wrapper_);
     stubs_.resize(kernels.size());
@@ -94,6 +99,11 @@ class PtxModule {
     const void* data;
     void* prelinked;
   };
+
+  static Text read(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::string{std::istreambuf_iterator<char>(file), {}}};
+  }
 
   // A header, one PTX entry (64-bit, Linux, not compressed), the text padded to 8 bytes.
   void build_fatbin(const std::string& text) {
