@@ -350,6 +350,7 @@ Status begin_capture(Stream& stream, int mode, Graph* into, std::vector<GraphNod
   auto capture = std::make_shared<Capture>(stream, mode);
   if (into) capture->capture_into(into);
   capture->frontier[&stream] = std::move(dependencies);
+  capture->members.push_back(stream.shared_from_this());
   stream.set_capture(std::move(capture));
   return Status::ok();
 }
@@ -372,6 +373,7 @@ Result<std::unique_ptr<Graph>> end_capture(Stream& stream) {
       unjoined |= std::find(joined.begin(), joined.end(), node) == joined.end();
     }
   }
+  capture->members.clear();  // they hold the capture, and it them
   if (capture->invalidated) return Status(static_cast<StatusCode>(901), "the capture is invalid");
   if (unjoined) return Status(static_cast<StatusCode>(904), "a forked stream was not joined");
   if (capture->borrowed()) return std::unique_ptr<Graph>();
@@ -396,7 +398,10 @@ Result<bool> capture_wait(Stream& stream, const std::shared_ptr<Event>& event) {
   if (stream.capture() && stream.capture() != mark->capture) {
     return Status(static_cast<StatusCode>(902), "two captures would merge");
   }
-  if (!stream.capture()) stream.set_capture(mark->capture);
+  if (!stream.capture()) {
+    mark->capture->members.push_back(stream.shared_from_this());
+    stream.set_capture(mark->capture);
+  }
   auto& frontier = mark->capture->frontier[&stream];
   for (GraphNode* node : mark->nodes) {
     if (std::find(frontier.begin(), frontier.end(), node) == frontier.end()) frontier.push_back(node);

@@ -132,6 +132,8 @@ class Capture {
   bool invalidated = false;
   /// Nodes that the stream's next operation depends on.
   std::unordered_map<Stream*, std::vector<GraphNode*>> frontier;
+  /// The streams that take part; a program may destroy one before the capture ends.
+  std::vector<std::shared_ptr<Stream>> members;
 
   void capture_into(Graph* graph) { borrowed_ = graph; }
   std::unique_ptr<Graph> take_graph() { return std::move(graph_); }

@@ -72,6 +72,24 @@ TEST_F(GraphTest, CaptureRecordsInsteadOfRunning) {
   EXPECT_EQ(order, (std::vector<int>{1, 2, 3}));
 }
 
+TEST_F(GraphTest, StreamDestroyedDuringCaptureIsHarmless) {
+  auto stream = StreamTable::instance().create(0, 0);
+  ASSERT_TRUE(begin_capture(*stream, 0, nullptr, {}).is_ok());
+  auto fork = std::make_shared<Event>(0), join = std::make_shared<Event>(0);
+  ASSERT_TRUE(capture_record(*stream, fork).is_ok());
+  {
+    auto other = StreamTable::instance().create(0, 0);
+    ASSERT_TRUE(*capture_wait(*other, fork));
+    ASSERT_TRUE(submit(*other, HostOperation(note, &numbers[2]), true).is_ok());
+    ASSERT_TRUE(capture_record(*other, join).is_ok());
+    ASSERT_TRUE(StreamTable::instance().destroy(other.get()));
+  }
+  ASSERT_TRUE(*capture_wait(*stream, join));
+  auto graph = end_capture(*stream);
+  ASSERT_TRUE(graph);
+  EXPECT_EQ((*graph)->nodes().size(), 1u);
+}
+
 TEST_F(GraphTest, UnjoinedForkIsAnError) {
   auto stream = StreamTable::instance().create(0, 0), other = StreamTable::instance().create(0, 0);
   ASSERT_TRUE(begin_capture(*stream, 0, nullptr, {}).is_ok());
