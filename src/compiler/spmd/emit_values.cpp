@@ -423,6 +423,11 @@ Status Emitter::emit_call(const llvm::CallBase& call) {
     define(call, nullptr, nullptr, builder_.getInt32(0));
     return Status::ok();
   }
+  if (name.starts_with("guda.first.")) {
+    Value* first = builder_.CreateExtractElement(vector(call.getArgOperand(0)), uint64_t{0});
+    define(call, builder_.CreateFreeze(first), nullptr, nullptr);
+    return Status::ok();
+  }
   if (name == "guda.all") {
     Value* condition = vector(call.getArgOperand(0));
     Value* failing = logical_and(mask_, builder_.CreateNot(condition));
@@ -438,6 +443,9 @@ Status Emitter::emit_call(const llvm::CallBase& call) {
   for (const llvm::StringRef prefix :
        {"bar.warp", "shfl.", "vote.", "match.", "redux.", "elect", "activemask"}) {
     if (name.starts_with(prefix)) return emit_warp_operation(name, call);
+  }
+  for (const llvm::StringRef prefix : {"tex.", "tld4.", "suld.", "sust.", "txq.", "suq."}) {
+    if (name.starts_with(prefix)) return emit_texture(name, call);
   }
   // Lane-wise: the same function on scalars or on vectors, expanded by target::expand_lane_ops.
   const bool is_scalar = is_uniform(&call);

@@ -108,6 +108,9 @@ class Emitter {
   Status emit_system_call(llvm::StringRef name, const llvm::CallBase& call);
   Value* member_mask(const llvm::Value* operand);
 
+  // emit_textures.cpp
+  Status emit_texture(llvm::StringRef name, const llvm::CallBase& call);
+
   const EmitContext& context_;
   const LaneShapes& shapes_;
   const LinearPlan& plan_;

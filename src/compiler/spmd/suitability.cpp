@@ -132,8 +132,7 @@ Result<Traits> examine(llvm::Function& function, const llvm::LoopInfo& loops) {
     } else if (starts_with_any(name, {"shfl.", "vote.", "match.", "redux.", "elect", "activemask"})) {
       traits.warp_operations = true;
     } else if (starts_with_any(name, {"mbarrier", "mma", "wmma", "ldmatrix", "stmatrix", "movmatrix",
-                                      "exit", "tex", "tld4", "txq", "suld", "sust", "suq", "cp.",
-                                      "call"})) {
+                                      "exit", "cp.", "call"})) {
       return refuse(fmt::format("{} has no SIMD form", std::string(name)));
     }
   }
