@@ -28,6 +28,26 @@
   GUDA_CU(name) parameters {                                                    \
     return guda::cuda::shared([&] { return guda_cudart_##runtime_name arguments; }); \
   }
+/// The same for what belongs to the device, and needs no context.
+#define GUDA_CU_SHARED_DEVICE(name, runtime_name, parameters, arguments)          \
+  extern "C" Error guda_cudart_##runtime_name parameters;                         \
+  GUDA_CU(name) parameters {                                                      \
+    GUDA_CU_INITIALIZED();                                                        \
+    return guda::cuda::without_runtime_state([&] { return guda_cudart_##runtime_name arguments; }); \
+  }
+#define GUDA_CU_SHARED_DEVICE_PTSZ(name, runtime_name, parameters, arguments) \
+  GUDA_CU_SHARED_DEVICE(name, runtime_name, parameters, arguments)            \
+  GUDA_CU_SHARED_DEVICE(name##_ptsz, runtime_name##_ptsz, parameters, arguments)
+/// The same for functions of a stream named `stream`.
+#define GUDA_CU_SHARED_STREAM_PTSZ(name, runtime_name, parameters, arguments) \
+  GUDA_CU_SHARED_STREAM(name, runtime_name, parameters, arguments)            \
+  GUDA_CU_SHARED_STREAM(name##_ptsz, runtime_name##_ptsz, parameters, arguments)
+#define GUDA_CU_SHARED_STREAM(name, runtime_name, parameters, arguments)          \
+  extern "C" Error guda_cudart_##runtime_name parameters;                         \
+  GUDA_CU(name) parameters {                                                      \
+    GUDA_CU_ENTER_STREAM(stream);                                                 \
+    return guda::cuda::without_runtime_state([&] { return guda_cudart_##runtime_name arguments; }); \
+  }
 #define GUDA_CU_SHARED_PTSZ(name, runtime_name, parameters, arguments)    \
   GUDA_CU_SHARED(name, runtime_name, parameters, arguments)               \
   GUDA_CU_SHARED(name##_ptsz, runtime_name##_ptsz, parameters, arguments)
@@ -39,6 +59,10 @@
 /// First line of a function that needs a current context.
 #define GUDA_CU_ENTER()                                  \
   if (Error entered = guda::cuda::enter()) return entered
+
+/// First line of a function of a stream: a created one brings its context along.
+#define GUDA_CU_ENTER_STREAM(handle)                                   \
+  if (Error entered = guda::cuda::enter_stream(handle)) return entered
 
 /// Makes `variable` the Stream behind the handle.
 #define GUDA_CU_STREAM(variable, handle)                                                 \
@@ -61,6 +85,8 @@ inline constexpr Error kNotSupported = static_cast<Error>(StatusCode::not_suppor
 bool initialized();
 /// kSuccess; not initialised, no current context, a destroyed one, or the sticky error.
 Error enter();
+/// The same; any context will do when `stream` is not one of the default streams.
+Error enter_stream(void* stream);
 
 /// The CUresult of a runtime code: those that only the runtime API has are translated.
 Error to_result(Error error);

@@ -160,6 +160,13 @@ Error enter() {
   return RuntimeContext::instance().sticky_error();
 }
 
+Error enter_stream(void* stream) {
+  if (reinterpret_cast<uintptr_t>(stream) <= runtime::kPerThreadStreamHandle) return enter();
+  GUDA_CU_INITIALIZED();
+  if (Error error = RuntimeContext::create_for_driver()) return error;
+  return RuntimeContext::instance().sticky_error();
+}
+
 // Primary context --------------------------------------------------------------------------------------
 
 GUDA_CU(cuDevicePrimaryCtxRetain)(void** out, CUdevice device) {

@@ -7,13 +7,6 @@
 #include <cstdio>
 #include <cstring>
 
-extern "C" {
-int guda_cudart_cudaDeviceGetPCIBusId(char* out, int length, int device);
-int guda_cudart_cudaDeviceGetByPCIBusId(int* device, const char* id);
-int guda_cudart_cudaDeviceCanAccessPeer(int* can, int device, int peer);
-int guda_cudart_cudaDeviceGetP2PAttribute(int* value, int attribute, int source, int target);
-}
-
 namespace guda::cuda {
 
 using runtime::device_properties;
@@ -123,23 +116,13 @@ GUDA_CU(cuDeviceGetExecAffinitySupport)(int* supported, int type, CUdevice devic
   return kSuccess;
 }
 
-// As in the runtime API, before there is a context.
-
-GUDA_CU(cuDeviceGetPCIBusId)(char* out, int length, CUdevice device) {
-  GUDA_CU_INITIALIZED();
-  return without_runtime_state([&] { return guda_cudart_cudaDeviceGetPCIBusId(out, length, device); });
-}
-GUDA_CU(cuDeviceGetByPCIBusId)(CUdevice* device, const char* id) {
-  GUDA_CU_INITIALIZED();
-  return without_runtime_state([&] { return guda_cudart_cudaDeviceGetByPCIBusId(device, id); });
-}
-GUDA_CU(cuDeviceCanAccessPeer)(int* can, CUdevice device, CUdevice peer) {
-  GUDA_CU_INITIALIZED();
-  return without_runtime_state([&] { return guda_cudart_cudaDeviceCanAccessPeer(can, device, peer); });
-}
-GUDA_CU(cuDeviceGetP2PAttribute)(int* value, int attribute, CUdevice source, CUdevice target) {
-  GUDA_CU_INITIALIZED();
-  return without_runtime_state([&] { return guda_cudart_cudaDeviceGetP2PAttribute(value, attribute, source, target); });
-}
+// As in the runtime API.
+GUDA_CU_SHARED_DEVICE(cuDeviceGetPCIBusId, cudaDeviceGetPCIBusId, (char* out, int length, CUdevice device),
+                      (out, length, device))
+GUDA_CU_SHARED_DEVICE(cuDeviceGetByPCIBusId, cudaDeviceGetByPCIBusId, (CUdevice* device, const char* id), (device, id))
+GUDA_CU_SHARED_DEVICE(cuDeviceCanAccessPeer, cudaDeviceCanAccessPeer, (int* can, CUdevice device, CUdevice peer),
+                      (can, device, peer))
+GUDA_CU_SHARED_DEVICE(cuDeviceGetP2PAttribute, cudaDeviceGetP2PAttribute,
+                      (int* value, int attribute, CUdevice source, CUdevice target), (value, attribute, source, target))
 
 }  // namespace guda::cuda

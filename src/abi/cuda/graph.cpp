@@ -75,10 +75,10 @@ GUDA_CU_SHARED(cuGraphNodeSetEnabled, cudaGraphNodeSetEnabled, (CUgraphExec exec
 GUDA_CU_SHARED(cuGraphNodeGetEnabled, cudaGraphNodeGetEnabled,
                (CUgraphExec exec, CUgraphNode node, unsigned* enabled), (exec, node, enabled))
 
-GUDA_CU_SHARED(cuDeviceGraphMemTrim, cudaDeviceGraphMemTrim, (CUdevice device), (device))
-GUDA_CU_SHARED(cuDeviceGetGraphMemAttribute, cudaDeviceGetGraphMemAttribute,
+GUDA_CU_SHARED_DEVICE(cuDeviceGraphMemTrim, cudaDeviceGraphMemTrim, (CUdevice device), (device))
+GUDA_CU_SHARED_DEVICE(cuDeviceGetGraphMemAttribute, cudaDeviceGetGraphMemAttribute,
                (CUdevice device, int attribute, void* value), (device, attribute, value))
-GUDA_CU_SHARED(cuDeviceSetGraphMemAttribute, cudaDeviceSetGraphMemAttribute,
+GUDA_CU_SHARED_DEVICE(cuDeviceSetGraphMemAttribute, cudaDeviceSetGraphMemAttribute,
                (CUdevice device, int attribute, void* value), (device, attribute, value))
 GUDA_CU_SHARED(cuUserObjectCreate, cudaUserObjectCreate,
                (void** out, void* pointer, void (*destroy)(void*), unsigned references, unsigned flags),

@@ -99,7 +99,7 @@ GUDA_CU_PTSZ(cuLaunchKernelEx,
   return launch_extended(config, function, kPerThread, parameters, extra);
 }
 
-GUDA_CU_SHARED_PTSZ(cuLaunchHostFunc, cudaLaunchHostFunc, (CUstream stream, void (*function)(void*), void* data),
+GUDA_CU_SHARED_STREAM_PTSZ(cuLaunchHostFunc, cudaLaunchHostFunc, (CUstream stream, void (*function)(void*), void* data),
                     (stream, function, data))
 
 }  // namespace guda::cuda
