@@ -67,11 +67,9 @@ class Writer {
     kernel.blocks = 1 + below(3);
     kernel.uniform = bits();
     const int statements = 6 + static_cast<int>(below(14));
-    kernel.statements = statements;
-    for (int i = 0; i < statements; ++i) {
-      statement(true, 0);
-      if (traced_) trace(i, kernel.threads * kernel.blocks);
-    }
+    total_threads_ = kernel.threads * kernel.blocks;
+    for (int i = 0; i < statements; ++i) statement(true, 0);
+    kernel.statements = static_cast<unsigned>(statements_);
     const std::string body = body_;
     const std::string end = epilogue();  // needs registers, too
     kernel.ptx = prologue(kernel.threads) + body + end;
@@ -132,6 +130,11 @@ class Writer {
   }
 
   void statement(bool convergent, int nesting) {
+    choose(convergent, nesting);
+    if (traced_) trace(statements_++);
+  }
+
+  void choose(bool convergent, int nesting) {
     const uint32_t choice = below(100);
     if (choice < 33) return integer();
     if (choice < 35) return carry_chain();
@@ -529,7 +532,7 @@ class Writer {
   }
 
   // Stores a hash of the state after a statement, without changing it or the random sequence.
-  void trace(int statement, unsigned threads) {
+  void trace(int statement) {
     const int sum = new_word(), address = extra_wides_++;
     Line{*this, "mov.u32 %%r%d, 0;", sum};
     for (int i = 0; i < kWords; ++i) Line{*this, "mad.lo.u32 %%r%d, %%r%d, 17, %%r%d;", sum, sum, i};
@@ -549,9 +552,14 @@ class Writer {
       Line{*this, "mad.lo.u32 %%r%d, %%r%d, 17, %%r%d;", sum, sum, low};
       Line{*this, "mad.lo.u32 %%r%d, %%r%d, 17, %%r%d;", sum, sum, high};
     }
+    for (int i = 0; uses_local_ && i < kLocalWords; ++i) {
+      const int t = new_word();
+      Line{*this, "ld.local.u32 %%r%d, [%%rlocal+%d];", t, i * 4};
+      Line{*this, "mad.lo.u32 %%r%d, %%r%d, 17, %%r%d;", sum, sum, t};
+    }
     Line{*this, "mul.wide.u32 %%ra%d, %%rindex, 4;", address};
     Line{*this, "add.s64 %%ra%d, %%ra%d, %%rtrace;", address, address};
-    Line{*this, "st.global.u32 [%%ra%d+%u], %%r%d;", address, static_cast<unsigned>(statement) * threads * 4,
+    Line{*this, "st.global.u32 [%%ra%d+%u], %%r%d;", address, static_cast<unsigned>(statement) * total_threads_ * 4,
          sum};
     Line{*this, "// traced: statement %d", statement};
   }
@@ -584,6 +592,8 @@ class Writer {
   }
 
   bool traced_;
+  int statements_ = 0;
+  unsigned total_threads_ = 0;
   uint64_t state_;
   std::string body_;
   int extra_words_ = 0, extra_wides_ = 0, predicates_ = 0, labels_ = 0, tables_ = 0;

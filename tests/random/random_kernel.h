@@ -15,7 +15,7 @@ struct RandomKernel {
   unsigned threads;         // per block
   unsigned blocks;
   uint32_t uniform;
-  unsigned statements;      // outermost ones
+  unsigned statements;      // that are traced
 };
 
 inline constexpr unsigned kInputsPerThread = 4;
@@ -23,8 +23,8 @@ inline constexpr unsigned kOutputsPerThread = 4;
 inline constexpr unsigned kBins = 64;
 
 /// The same seed gives the same kernel for ever: results of real GPUs are recorded by seed.
-/// Traced kernels also store a hash of each thread's state after every outermost statement:
-/// trace[statement][thread], 32 bits each.
+/// Traced kernels also store a hash of each thread's state after every statement:
+/// trace[statement][thread], 32 bits each, zero where the thread did not come by.
 RandomKernel random_kernel(uint64_t seed, bool traced = false);
 
 }  // namespace guda::test
