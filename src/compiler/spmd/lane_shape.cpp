@@ -51,7 +51,7 @@ class WarpTarget final : public llvm::TargetTransformInfoImplBase {
     if (name == "guda.lane" || name == "ptx.syscall.malloc" || name == "ptx.syscall.vprintf") {
       return NeverUniform;
     }
-    if (name == "guda.all") return AlwaysUniform;
+    if (name == "guda.all" || name.starts_with("guda.first.")) return AlwaysUniform;
     if (name.consume_front("ptx.sreg.")) {
       if (name == "tid.x" || name == "laneid" || name.starts_with("lanemask")) return NeverUniform;
       if (name == "tid.y" || name == "tid.z") return warp_.rows ? Default : NeverUniform;

@@ -29,7 +29,10 @@ using llvm::BasicBlock;
 using llvm::Value;
 
 constexpr unsigned kVersionLimit = 600;   // instructions copied for a full version
-constexpr unsigned kMaxVersions = 3;
+constexpr unsigned kMaxVersions = 12;
+constexpr unsigned kGrowthLimit = 2500;    // instructions of the kernel, above which nothing is copied
+constexpr unsigned kLoopLimit = 300;
+constexpr unsigned kMaxFullLoops = 12;
 
 /// All analyses of the device function; made anew after each change.
 struct Analyses {
@@ -231,12 +234,20 @@ Result<Vectorized> vectorize(llvm::Function& kernel, const Options& options) {
     }
   }
   const uint32_t local_bytes = lower_local_memory(kernel, layout);
-  for (unsigned i = 0; i < kMaxVersions; ++i) {
+  for (unsigned i = 0; i < kMaxVersions && kernel.getInstructionCount() < kGrowthLimit; ++i) {
     Analyses analyses(kernel, layout);
     if (!add_full_version(kernel, analyses.shapes, analyses.dominators, analyses.post_dominators,
                           analyses.loops, kVersionLimit)) {
       break;
     }
+  }
+  for (unsigned i = 0; i < kMaxFullLoops && kernel.getInstructionCount() < kGrowthLimit; ++i) {
+    Analyses analyses(kernel, layout);
+    if (!add_full_loop(kernel, analyses.shapes, analyses.dominators, analyses.post_dominators,
+                       analyses.loops, kLoopLimit)) {
+      break;
+    }
+    normalize(kernel);
   }
   normalize(kernel);
 

@@ -15,4 +15,11 @@ bool add_full_version(llvm::Function& function, const LaneShapes& shapes,
                       llvm::DominatorTree& dominators, llvm::PostDominatorTree& post_dominators,
                       const llvm::LoopInfo& loops, unsigned instruction_limit);
 
+/// Finds an innermost loop that lanes leave in different iterations, entered by all lanes together,
+/// and puts a copy in front of it that runs as long as all of them stay (a uniform test): the general
+/// loop is left with the last iterations. Returns false when there is none (left).
+bool add_full_loop(llvm::Function& function, const LaneShapes& shapes,
+                   llvm::DominatorTree& dominators, llvm::PostDominatorTree& post_dominators,
+                   const llvm::LoopInfo& loops, unsigned instruction_limit);
+
 }  // namespace guda::spmd
