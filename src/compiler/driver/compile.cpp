@@ -16,6 +16,7 @@
 #include <memory>
 #include <string>
 
+#include "compiler/driver/flush_mode.h"
 #include "compiler/driver/kernel_info.h"
 #include "compiler/driver/pipeline.h"
 #include "compiler/target/target.h"
@@ -137,6 +138,7 @@ class Compilation {
         .getAsInteger(10, description_.param_bytes);
 
     optimize_device_ir(*module_);
+    remove_redundant_flushes(*module_);
     timer_.finish("optimize");
     auto layout = target::lower_memory(*module_);
     if (!layout) return layout.status();
@@ -172,13 +174,19 @@ class Compilation {
     spmd::Options options;
     options.vector_bits = target::vector_bits(*machine_);
     for (int i = 0; i < 3; ++i) options.block_dim[i] = request_.block_dim[i];
+    const bool flush_mode = take_flush_mode(*clone->getFunction(kernel_));
     auto vectorized = spmd::vectorize(*clone->getFunction(kernel_), options);
     timer_.finish("vectorize");
     if (!vectorized) {
       description_.note = vectorized.status().message();
       return vectorized.status();
     }
-    if (request_.dump_directory) dump(".spmd.ll", *clone);
+    if (flush_mode) {
+      llvm::Function*& entry =
+          vectorized->run_block ? vectorized->run_block : vectorized->run_warp;
+      entry = enter_flush_mode(*entry);
+    }
+    dump(".spmd.ll", *clone);
     set_code_attributes(*clone);
     if (Status status = target::expand_lane_ops(*clone, *machine_); !status) {
       // Lane by lane there may be a service for it (textures).

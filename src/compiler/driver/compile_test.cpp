@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
@@ -92,11 +93,11 @@ class CompiledKernel {
   const kernel::KernelInfo* info_ = nullptr;
 };
 
-/// Adds `count` numbers in blocks of `threads` and checks every element and its neighbours.
-void run_vector_add(const kernel::KernelInfo& info, uint32_t count, uint32_t threads) {
-  std::vector<float> a(count), b(count), c(count + 64, -1.0f);
-  std::iota(a.begin(), a.end(), 0.0f);
-  std::iota(b.begin(), b.end(), 1.0f);
+/// a + b in blocks of `threads`; nothing beyond the result is written.
+std::vector<float> add_vectors(const kernel::KernelInfo& info, const std::vector<float>& a,
+                               const std::vector<float>& b, uint32_t threads) {
+  const uint32_t count = static_cast<uint32_t>(a.size());
+  std::vector<float> c(count + 64, -1.0f);
   struct alignas(64) Parameters {
     const float *a, *b;
     float* c;
@@ -118,7 +119,6 @@ void run_vector_add(const kernel::KernelInfo& info, uint32_t count, uint32_t thr
       info.run_block(&launch, &block);
       continue;
     }
-    ASSERT_NE(info.run_thread, nullptr);
     for (uint32_t t = 0; t < threads; ++t) {
       kernel::ThreadState thread = {};
       thread.block = &block;
@@ -131,8 +131,17 @@ void run_vector_add(const kernel::KernelInfo& info, uint32_t count, uint32_t thr
       info.run_thread(&thread);
     }
   }
+  for (uint32_t i = count; i < c.size(); ++i) EXPECT_EQ(c[i], -1.0f) << i;
+  c.resize(count);
+  return c;
+}
+
+void run_vector_add(const kernel::KernelInfo& info, uint32_t count, uint32_t threads) {
+  std::vector<float> a(count), b(count);
+  std::iota(a.begin(), a.end(), 0.0f);
+  std::iota(b.begin(), b.end(), 1.0f);
+  const std::vector<float> c = add_vectors(info, a, b, threads);
   for (uint32_t i = 0; i < count; ++i) ASSERT_EQ(c[i], 2.0f * i + 1) << i;
-  for (uint32_t i = count; i < c.size(); ++i) ASSERT_EQ(c[i], -1.0f) << i;
 }
 
 }  // namespace
@@ -152,6 +161,32 @@ TEST(Compile, VectorAddRunsOnEveryTierAndCpu) {
       EXPECT_EQ(info.run_thread != nullptr, tier_c);
       for (uint32_t count : {1u, 31u, 32u, 1000u, 1024u}) run_vector_add(info, count, 128);
       run_vector_add(info, 100, 50);
+    }
+  }
+}
+
+TEST(Compile, FlushesSubnormalsInAndOutOfTheHardwareMode) {
+  // Every operation .ftz, then one that is not: with and without flush-to-zero mode.
+  std::string flushing = kVectorAdd;
+  flushing.replace(flushing.find("add.f32 %f3"), 7, "add.ftz.f32");
+  std::string mixed = flushing;
+  mixed.insert(mixed.find("cvta.to.global.u64 %rd9"), "mul.f32 %f3, %f3, 0f3F800000;\n  ");
+  for (const std::string& ptx : {flushing, mixed}) {
+    for (const char* cpu : {"native", "x86-64-v3"}) {
+      for (bool tier_c : {false, true}) {
+        const CompiledKernel compiled(ptx, "vector_add", cpu, tier_c);
+        ASSERT_EQ(compiled.status(), 0) << compiled.message();
+        run_vector_add(*compiled.info(), 100, 64);
+        const float tiny = 0x1p-130f, smallest = 0x1p-126f;
+        const std::vector<float> a = {tiny, smallest, -tiny, 1.0f};
+        const std::vector<float> b = {tiny, -1.5f * smallest, -tiny, tiny};
+        const std::vector<float> sum = add_vectors(*compiled.info(), a, b, 32);
+        // Operands are flushed, and so is the subnormal difference; signs stay.
+        EXPECT_EQ(sum, (std::vector<float>{0.0f, -0.0f, -0.0f, 1.0f}));
+        EXPECT_TRUE(std::signbit(sum[1]) && std::signbit(sum[2]));
+        volatile float here = tiny;
+        EXPECT_NE(here * 1.0f, 0.0f);  // the caller's mode is back
+      }
     }
   }
 }

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "compiler/target/lane_ops.h"
+#include "compiler/target/target.h"
 
 namespace guda::target {
 namespace {
@@ -17,6 +18,7 @@ namespace Intrinsic = llvm::Intrinsic;
 
 constexpr uint32_t kDefaultControl = 0x1f80;  // MXCSR: all exceptions masked, round to nearest
 constexpr unsigned kRoundingShift = 13;
+constexpr uint32_t kFlushBits = 0x8040;  // FTZ, DAZ
 
 /// Operand 8 | mode of the embedded-rounding intrinsics.
 Value* embedded(LaneBuilder& b, Rounding rounding) {
@@ -61,9 +63,11 @@ Value* under_control(LaneBuilder& b, Rounding rounding, const std::string& instr
   const std::string text = "vldmxcsr $" + std::to_string(first) + "\n\t" + instruction +
                            "\n\tvldmxcsr $" + std::to_string(first + 1);
   llvm::SmallVector<Value*> operands(arguments.begin(), arguments.end());
-  operands.push_back(control_word(
-      b, kDefaultControl | static_cast<uint32_t>(rounding) << kRoundingShift));
-  operands.push_back(control_word(b, kDefaultControl));
+  const bool flushes = b.GetInsertBlock()->getModule()->getModuleFlag(kFlushModeFlag) != nullptr;
+  const uint32_t control = flushes ? kDefaultControl | kFlushBits : kDefaultControl;
+  operands.push_back(
+      control_word(b, control | static_cast<uint32_t>(rounding) << kRoundingShift));
+  operands.push_back(control_word(b, control));
   llvm::SmallVector<llvm::Type*> types;
   for (Value* operand : operands) types.push_back(operand->getType());
   auto* type = llvm::FunctionType::get(result, types, false);

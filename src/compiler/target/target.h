@@ -40,6 +40,9 @@ Status expand_lane_ops(llvm::Module& module, const llvm::TargetMachine& machine)
 /// True when expand_lane_ops handles the operation on vectors without scalarising per lane.
 bool has_lane_op(std::string_view ptx_name);
 
+/// Module flag: the code runs with the hardware's flush-to-zero mode on (all f32 operations are .ftz).
+inline constexpr const char* kFlushModeFlag = "guda.flush_mode";
+
 /// Machine code for the module as one ELF shared object written to `path`, linked in process.
 Status emit_shared_object(llvm::Module& module, llvm::TargetMachine& machine,
                           const std::string& path);
