@@ -135,6 +135,12 @@ Status copy(Stream& stream, CopySide to, CopySide from, CopyShape shape, CopyKin
     if (!asynchronous) return {StatusCode::stream_capture_unsupported, "synchronous copy while capturing"};
     return submit(stream, std::move(operation), false);
   }
+  bool to_host = kind == CopyKind::device_to_host || kind == CopyKind::unspecified;
+  if (!asynchronous && to_host && stream.kind() != StreamKind::created) {
+    // On a GPU a copy to the host takes longer than a small kernel, and programs that read a non-blocking
+    // stream's result without waiting for it get away with it. They shall here.
+    StreamTable::instance().settle_non_blocking();
+  }
   if (!asynchronous || pageable(to.start)) {
     submit_and_wait(stream, std::move(operation));
     return Status::ok();

@@ -36,6 +36,7 @@ class CopyOperation final : public Operation {
   void stage_source();
   Status execute() override;
   std::unique_ptr<Operation> clone() const override { return std::make_unique<CopyOperation>(*this); }
+  uint64_t expected_ns() const override { return shape_.bytes() / 8; }
 
   const CopySide& to() const { return to_; }
   const CopySide& from() const { return from_; }
@@ -56,6 +57,7 @@ class FillOperation final : public Operation {
       : to_(to), shape_(shape), value_(value), element_(element) {}
   Status execute() override;
   std::unique_ptr<Operation> clone() const override { return std::make_unique<FillOperation>(*this); }
+  uint64_t expected_ns() const override { return shape_.bytes() / 8; }
 
   const CopySide& to() const { return to_; }
   const CopyShape& shape() const { return shape_; }

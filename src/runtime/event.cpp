@@ -16,6 +16,7 @@ class MarkOperation final : public Operation {
     return Status::ok();
   }
   bool runs_after_error() const override { return true; }
+  uint64_t expected_ns() const override { return 0; }
 
  private:
   std::shared_ptr<EventMark> mark_;

@@ -91,13 +91,17 @@ Status KernelOperation::execute() {
   return cpu::Executor::instance().run(description);
 }
 
-bool KernelOperation::runs_inline() const {
-  if (configuration_.cooperative || (loaded_.info->flags & kernel::kPollsMemory)) return false;
+uint64_t KernelOperation::expected_ns() const {
+  if (configuration_.cooperative || (loaded_.info->flags & kernel::kPollsMemory)) return kMayWait;
   cpu::LaunchDescription description;
   description.kernel = loaded_.info;
   description.grid = configuration_.grid;
   description.block = configuration_.block;
-  uint64_t expected = cpu::Executor::instance().predicted_ns(description);
+  return cpu::Executor::instance().predicted_ns(description);
+}
+
+bool KernelOperation::runs_inline() const {
+  uint64_t expected = expected_ns();
   return expected != 0 && expected <= kInlineNanoseconds;
 }
 

@@ -35,6 +35,7 @@ class KernelOperation final : public Operation {
   Status execute() override;
   std::unique_ptr<Operation> clone() const override { return std::make_unique<KernelOperation>(*this); }
 
+  uint64_t expected_ns() const override;
   /// Short enough to run on the launching thread, and does not wait for anyone.
   bool runs_inline() const;
 

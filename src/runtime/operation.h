@@ -25,6 +25,10 @@ class Operation {
   virtual Status execute() = 0;
   /// A copy for another launch of the same graph; null when it cannot be repeated.
   virtual std::unique_ptr<Operation> clone() const { return nullptr; }
+  /// Time that it needs, as far as known (0: not known); kMayWait when it can wait for something that a host
+  /// thread does.
+  virtual uint64_t expected_ns() const { return kMayWait; }
+  static constexpr uint64_t kMayWait = ~uint64_t{0};
   /// Host callbacks also run after a sticky error (cudaStreamAddCallback reports it).
   virtual bool runs_after_error() const { return false; }
 };

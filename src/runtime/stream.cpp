@@ -29,6 +29,7 @@ std::atomic<uint64_t> next_stream_id{1};
 class EmptyOperation final : public Operation {
  public:
   Status execute() override { return Status::ok(); }
+  uint64_t expected_ns() const override { return 0; }
 };
 
 }  // namespace
@@ -133,6 +134,33 @@ void Stream::wait(uint64_t ticket) {
     progress_.wait(lock);
     --waiting_hosts_;
   }
+}
+
+bool Stream::settle() {
+  constexpr auto kPatience = std::chrono::milliseconds(1);
+  uint64_t ticket = enqueued();
+  if (completed() >= ticket) return true;
+  auto deadline = std::chrono::steady_clock::now() + kPatience;
+  std::unique_lock lock(mutex_);
+  while (completed() < ticket) {
+    if (draining_) {
+      ++waiting_hosts_;
+      auto woken = progress_.wait_until(lock, deadline);
+      --waiting_hosts_;
+      if (woken == std::cv_status::timeout) return completed() >= ticket;
+      continue;
+    }
+    const Entry& head = queue_.front();
+    auto open = [](const Dependency& dependency) { return !dependency.satisfied(); };
+    constexpr uint64_t kLong = std::chrono::nanoseconds(kPatience).count();
+    if (std::any_of(head.dependencies.begin(), head.dependencies.end(), open) ||
+        head.operation->expected_ns() > kLong) {
+      return false;
+    }
+    draining_ = true;
+    run_queue(lock, head.ticket);
+  }
+  return true;
 }
 
 void Stream::drain() {
@@ -270,6 +298,7 @@ void StreamTable::rebuild_snapshot() {
     if (stream->blocking()) blocking->push_back(stream);
   }
   any_blocking_.store(!blocking->empty(), std::memory_order_release);
+  any_non_blocking_.store(blocking->size() < streams_.size(), std::memory_order_release);
   blocking_ = std::move(blocking);
 }
 
@@ -321,6 +350,17 @@ bool StreamTable::all_idle() const {
   if (!legacy_->idle()) return false;
   std::unique_lock lock(mutex_);
   return std::all_of(streams_.begin(), streams_.end(), [](auto& stream) { return stream->idle(); });
+}
+
+void StreamTable::settle_non_blocking() {
+  if (!any_non_blocking_.load(std::memory_order_acquire)) return;
+  std::unique_lock lock(mutex_);
+  std::vector<std::shared_ptr<Stream>> busy;
+  for (auto& stream : streams_) {
+    if (!stream->blocking() && !stream->idle()) busy.push_back(stream);
+  }
+  lock.unlock();
+  for (auto& stream : busy) stream->settle();
 }
 
 void StreamTable::synchronize_all() {

@@ -61,6 +61,10 @@ class Stream : public std::enable_shared_from_this<Stream> {
   void wait(uint64_t ticket);
   void synchronize() { wait(enqueued()); }
 
+  /// Waits a little (about a millisecond) for work that does not depend on the host, running it on this
+  /// thread when nobody does. True when the stream is idle now.
+  bool settle();
+
   /// Runner threads only: runs what is runnable, then returns.
   void drain();
 
@@ -129,6 +133,8 @@ class StreamTable {
   /// Waits until every stream is idle.
   void synchronize_all();
   bool all_idle() const;
+  /// settle() for all non-blocking streams.
+  void settle_non_blocking();
   bool has_blocking() const { return any_blocking_.load(std::memory_order_acquire); }
   /// Blocking streams, for the legacy stream's dependencies. Snapshot.
   std::shared_ptr<const std::vector<std::shared_ptr<Stream>>> blocking() const;
@@ -147,6 +153,7 @@ class StreamTable {
   std::shared_ptr<const std::vector<std::shared_ptr<Stream>>> blocking_;
   std::atomic<uint64_t> epoch_{1};                 // changes when a handle goes away
   std::atomic<bool> any_blocking_{false};          // blocking_ is not empty
+  std::atomic<bool> any_non_blocking_{false};
 };
 
 }  // namespace guda::runtime

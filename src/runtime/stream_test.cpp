@@ -178,6 +178,31 @@ TEST_F(StreamTest, ElapsedTimeCoversTheWorkBetween) {
   EXPECT_TRUE(never.complete());
 }
 
+TEST_F(StreamTest, SettlingRunsShortWorkButNeverWaitsForTheHost) {
+  class Short final : public Operation {
+   public:
+    explicit Short(int* out) : out_(out) {}
+    Status execute() override {
+      *out_ = 1;
+      return Status::ok();
+    }
+    uint64_t expected_ns() const override { return 0; }
+
+   private:
+    int* out_;
+  };
+  auto stream = make(1);
+  int value = 0;
+  stream->enqueue(std::make_unique<Short>(&value));
+  StreamTable::instance().settle_non_blocking();
+  EXPECT_EQ(value, 1);
+  Gate gate;
+  enqueue(*stream, [&] { gate.pass(); });
+  EXPECT_FALSE(stream->settle());
+  gate.open = true;
+  stream->synchronize();
+}
+
 TEST_F(StreamTest, DestroyedStreamFinishesItsWork) {
   auto stream = make();
   Gate gate;
