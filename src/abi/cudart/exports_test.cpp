@@ -57,6 +57,15 @@ TEST_P(Exports, EveryFunctionHasItsVersionedSymbol) {
   EXPECT_GT(found, 380u);
 }
 
+TEST_P(Exports, RuntimeVersionIsThatOfTheGeneration) {
+  void* library = dlopen(GetParam().file, RTLD_NOW | RTLD_LOCAL);
+  ASSERT_NE(library, nullptr) << dlerror();
+  auto version = reinterpret_cast<int (*)(int*)>(dlsym(library, "cudaRuntimeGetVersion"));
+  int value = 0;
+  ASSERT_EQ(version(&value), 0);
+  EXPECT_EQ(std::to_string(value / 1000), GetParam().generation);
+}
+
 INSTANTIATE_TEST_SUITE_P(Generations, Exports,
                          testing::Values(Library{"libcudart.so.13", "libcudart.so.13", "13"},
                                          Library{"libcudart.so.12", "libcudart.so.12", "12"},
