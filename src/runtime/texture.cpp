@@ -35,6 +35,14 @@ Status set_format(cpu::Texture& texture, const memory::ChannelFormat& format) {
   return {StatusCode::invalid_value, "the channel format is not one that textures have"};
 }
 
+// cudaDeviceProp::texturePitchAlignment. Bases are asked for less than textureAlignment: variables have
+// no more.
+constexpr size_t kPitchAlignment = 32;
+
+bool is_aligned(const void* data) {
+  return data != nullptr && reinterpret_cast<uintptr_t>(data) % kPitchAlignment == 0;
+}
+
 cpu::TextureLevel level_of(const memory::Array& array) {
   cpu::TextureLevel level;
   level.data = array.data;
@@ -69,8 +77,8 @@ Result<cpu::Texture> texture_over_linear(void* data, const memory::ChannelFormat
   cpu::Texture texture;
   if (Status status = set_format(texture, format); !status) return status;
   const size_t texels = bytes / format.element_bytes();
-  if (data == nullptr || texels > std::numeric_limits<uint32_t>::max()) {
-    return Status(StatusCode::invalid_value, "linear texture memory is null or too large");
+  if (!is_aligned(data) || texels > std::numeric_limits<uint32_t>::max()) {
+    return Status(StatusCode::invalid_value, "linear texture memory is null, misaligned or too large");
   }
   texture.levels[0].data = static_cast<std::byte*>(data);
   texture.levels[0].width = static_cast<uint32_t>(texels);
@@ -82,7 +90,8 @@ Result<cpu::Texture> texture_over_pitched(void* data, const memory::ChannelForma
                                           size_t height, size_t pitch) {
   cpu::Texture texture;
   if (Status status = set_format(texture, format); !status) return status;
-  if (data == nullptr || width == 0 || height == 0 || pitch < width * format.element_bytes()) {
+  if (!is_aligned(data) || width == 0 || height == 0 || pitch % kPitchAlignment != 0 ||
+      pitch < width * format.element_bytes()) {
     return Status(StatusCode::invalid_value, "impossible pitched texture memory");
   }
   texture.levels[0].data = static_cast<std::byte*>(data);

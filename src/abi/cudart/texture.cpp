@@ -82,13 +82,18 @@ Result<cpu::Texture> storage(const cudaResourceDesc& resource) {
     }
     default: break;
   }
-  return Status(StatusCode::invalid_value, "the resource is no live array");
+  const bool is_array = resource.resType == kArray || resource.resType == kMipmappedArray;
+  return Status(is_array ? StatusCode::invalid_handle : StatusCode::invalid_value,
+                "the resource is no live array");
 }
 
-bool set_sampling(cpu::Texture& texture, const cudaTextureDesc& description) {
+// cudaErrorInvalidFilterSetting, cudaErrorInvalidNormSetting.
+constexpr Error kInvalidFilterSetting = 26, kInvalidNormSetting = 27;
+
+Error set_sampling(cpu::Texture& texture, const cudaTextureDesc& description) {
   for (size_t i = 0; i < 3; ++i) {
     const int mode = description.addressMode[i];
-    if (mode < 0 || mode > 3) return false;
+    if (mode < 0 || mode > 3) return static_cast<Error>(StatusCode::invalid_value);
     texture.address_mode[i] = static_cast<cpu::TexelAddressMode>(mode);  // the same order
     texture.border_color[i] = description.borderColor[i];
   }
@@ -100,10 +105,14 @@ bool set_sampling(cpu::Texture& texture, const cudaTextureDesc& description) {
   texture.mip_bias = description.mipmapLevelBias;
   texture.min_mip_level = description.minMipmapLevelClamp;
   texture.max_mip_level = description.maxMipmapLevelClamp;
-  // Only floats, or integers read as such, can be filtered.
-  const bool is_float = texture.format == cpu::TexelFormat::f16 || texture.format == cpu::TexelFormat::f32;
-  const bool reads_float = is_float || description.readMode == 1;
-  return !texture.linear_filter || reads_float;
+  // Only floats, or integers of up to 16 bits read as such, can be filtered.
+  using cpu::TexelFormat;
+  const bool is_float = texture.format == TexelFormat::f16 || texture.format == TexelFormat::f32;
+  const bool is_wide = texture.format == TexelFormat::u32 || texture.format == TexelFormat::s32;
+  const bool reads_fractions = !is_wide && description.readMode == 1;
+  if (texture.linear_filter && !is_float && !reads_fractions) return kInvalidFilterSetting;
+  if (is_wide && description.readMode == 1) return kInvalidNormSetting;
+  return kSuccess;
 }
 
 Error create_texture(cudaTextureObject_t* out, const cudaResourceDesc* resource, const cudaTextureDesc* description,
@@ -117,7 +126,7 @@ Error create_texture(cudaTextureObject_t* out, const cudaResourceDesc* resource,
   object->resource = *resource;
   // CUDA 11's structure ends here.
   std::memcpy(static_cast<void*>(&object->description), description, offsetof(cudaTextureDesc, seamlessCubemap));
-  if (!set_sampling(object->texture, object->description)) return invalid_value();
+  if (Error error = set_sampling(object->texture, object->description)) return fail(error);
   if (view) {
     object->view = *view;
     object->has_view = true;

@@ -92,10 +92,10 @@ int64_t resolve(int64_t index, uint32_t size, TexelAddressMode mode, bool* outsi
   }
 }
 
-int64_t floor_index(float value) {
-  if (!(value > -0x1p40f)) return value < 0 ? -(int64_t{1} << 40) : 0;  // NaN: 0
-  const auto truncated = static_cast<int64_t>(std::min(value, 0x1p40f));
-  return truncated - (value < static_cast<float>(truncated) ? 1 : 0);
+int64_t floor_index(double value) {
+  if (!(value > -0x1p40)) return value < 0 ? -(int64_t{1} << 40) : 0;  // NaN: 0
+  const auto truncated = static_cast<int64_t>(std::min(value, 0x1p40));
+  return truncated - (value < static_cast<double>(truncated) ? 1 : 0);
 }
 
 class Sampler {
@@ -105,7 +105,7 @@ class Sampler {
     sizes_ = {level.width, level.height, level.depth};
   }
 
-  RawPixel texel(std::array<int64_t, 3> index) const {
+  RawPixel texel(std::array<int64_t, 3> index, bool as_fraction = false) const {
     bool outside = false;
     for (unsigned d = 0; d < dimensions_; ++d) {
       TexelAddressMode mode = texture_.address_mode[d];
@@ -119,7 +119,7 @@ class Sampler {
     }
     RawPixel pixel{};
     if (outside) {
-      for (size_t c = 0; c < 4; ++c) pixel[c] = border(c);
+      for (size_t c = 0; c < 4; ++c) pixel[c] = border(c, as_fraction);
       return pixel;
     }
     const size_t component = texel_component_bytes(texture_.format);
@@ -134,7 +134,7 @@ class Sampler {
   }
 
   Pixel color(std::array<int64_t, 3> index) const {
-    const RawPixel raw = texel(index);
+    const RawPixel raw = texel(index, true);
     Pixel pixel;
     for (size_t c = 0; c < 4; ++c) {
       pixel[c] = to_float(texture_.format, raw[c]);
@@ -150,52 +150,81 @@ class Sampler {
     return index;
   }
 
-  // The texel below the point minus half a texel, and the weights of the next ones.
-  std::array<int64_t, 3> below(const std::array<float, 3>& at, std::array<float, 3>* weight) const {
+  // The texel below the point minus half a texel, and the weights of the next ones in 1/256: the
+  // coordinate is a fixed-point number with 8 fractional bits, rounded.
+  std::array<int64_t, 3> below(const std::array<float, 3>& at,
+                               std::array<int32_t, 3>* weight) const {
     std::array<int64_t, 3> index{};
     for (unsigned d = 0; d < dimensions_; ++d) {
-      const float shifted = scaled(at, d) - 0.5f;
-      index[d] = floor_index(shifted);
-      // 8 fractional bits, as in hardware.
-      (*weight)[d] = std::nearbyint((shifted - std::floor(shifted)) * 256.0f) / 256.0f;
+      const int64_t fixed = floor_index(double{scaled(at, d)} * 256 - 127.5);
+      index[d] = fixed >> 8;
+      (*weight)[d] = static_cast<int32_t>(fixed & 255);
     }
     return index;
   }
 
   Pixel linear(const std::array<float, 3>& at) const {
-    std::array<float, 3> weight{};
+    std::array<int32_t, 3> weight{};
     const std::array<int64_t, 3> base = below(at, &weight);
-    Pixel sum{};
-    for (unsigned corner = 0; corner < 1u << dimensions_; ++corner) {
-      float factor = 1;
-      std::array<int64_t, 3> index = base;
-      for (unsigned d = 0; d < dimensions_; ++d) {
-        const bool upper = (corner >> d & 1) != 0;
-        factor *= upper ? weight[d] : 1.0f - weight[d];
-        index[d] += upper ? 1 : 0;
+    // Weights of texels have 8 bits too, and sum up to 256.
+    std::array<int32_t, 8> factors{256};
+    for (unsigned d = 0; d < dimensions_; ++d) {
+      for (unsigned corner = 0; corner < 1u << d; ++corner) {
+        const int32_t upper = (factors[corner] * weight[d] + 128) >> 8;
+        factors[corner | 1u << d] = upper;
+        factors[corner] -= upper;
       }
-      if (factor == 0) continue;
-      const Pixel pixel = color(index);
-      for (size_t c = 0; c < 4; ++c) sum[c] += factor * pixel[c];
     }
-    return sum;
+    std::array<double, 4> sum{};
+    for (unsigned corner = 0; corner < 1u << dimensions_; ++corner) {
+      if (factors[corner] == 0) continue;
+      std::array<int64_t, 3> index = base;
+      for (unsigned d = 0; d < dimensions_; ++d) index[d] += corner >> d & 1;
+      const Pixel pixel = color(index);
+      for (size_t c = 0; c < 4; ++c) sum[c] += factors[corner] * double{pixel[c]};
+    }
+    Pixel result;
+    for (size_t c = 0; c < 4; ++c) {
+      result[c] = static_cast<float>(sum[c] / 256);
+      // What is filtered as halves is delivered as halves.
+      if (texture_.format == TexelFormat::f16) result[c] = half_to_float(float_to_half(result[c]));
+    }
+    return result;
   }
 
  private:
   float scaled(const std::array<float, 3>& at, unsigned dimension) const {
-    return texture_.normalized_coordinates ? at[dimension] * static_cast<float>(sizes_[dimension])
-                                           : at[dimension];
+    const float value = at[dimension];
+    if (std::isnan(value)) return 0;
+    if (!texture_.normalized_coordinates) return value;
+    const TexelAddressMode mode = texture_.address_mode[dimension];
+    if ((mode == TexelAddressMode::wrap || mode == TexelAddressMode::mirror) &&
+        std::fabs(value) >= 0x1p24f) {
+      return 0;  // no fraction is left
+    }
+    return value * static_cast<float>(sizes_[dimension]);
   }
 
-  uint32_t border(size_t component) const {
-    if (texture_.plain_memory) return 0;
+  // The border colour in the texture's format: floats as they are, integers by their low bits, or
+  // rounded where they are read as fractions.
+  uint32_t border(size_t component, bool as_fraction) const {
+    if (texture_.plain_memory || component >= texture_.channels) return 0;
     const float value = texture_.border_color[component];
+    const auto bits = std::bit_cast<uint32_t>(value);
+    const auto fraction = [value](float largest, float least) {
+      const float clamped = std::isnan(value) ? 0 : std::clamp(value, least, 1.0f);
+      return static_cast<uint32_t>(static_cast<int32_t>(std::ceil(clamped * largest - 0.5f)));
+    };
     switch (texture_.format) {
-      case TexelFormat::f16:
-      case TexelFormat::f32: return std::bit_cast<uint32_t>(value);
-      case TexelFormat::u8: return static_cast<uint32_t>(value * 255.0f);
-      case TexelFormat::u16: return static_cast<uint32_t>(value * 65535.0f);
-      default: return static_cast<uint32_t>(static_cast<int32_t>(value));
+      case TexelFormat::u8: return as_fraction ? fraction(255, 0) : bits & 0xff;
+      case TexelFormat::u16: return as_fraction ? fraction(65535, 0) : bits & 0xffff;
+      case TexelFormat::s8:
+        return as_fraction ? fraction(127, -1) : static_cast<uint32_t>(int32_t{static_cast<int8_t>(bits)});
+      case TexelFormat::s16:
+        return as_fraction ? fraction(32767, -1)
+                           : static_cast<uint32_t>(int32_t{static_cast<int16_t>(bits)});
+      case TexelFormat::f16: return std::bit_cast<uint32_t>(half_to_float(float_to_half(value)));
+      default: return bits;
     }
   }
 
@@ -292,8 +321,11 @@ bool fetch_nearest_words(const Texture& texture, TexelGeometry geometry, uint32_
       index = static_cast<int32_t>(coordinates[d]);
     } else {
       float value = std::bit_cast<float>(coordinates[d]);
-      if (texture.normalized_coordinates) value *= static_cast<float>(sizes[d]);
-      index = floor_index(value);
+      if (texture.normalized_coordinates) {
+        if (std::fabs(value) >= 0x1p24f) return false;
+        value *= static_cast<float>(sizes[d]);
+      }
+      index = floor_index(double{value});
     }
     if (static_cast<uint64_t>(index) >= sizes[d]) {
       TexelAddressMode mode = texture.address_mode[d];
@@ -360,9 +392,12 @@ void fetch_texture(const Texture& texture, TexelGeometry geometry, uint32_t flag
     lod = level_of_gradients(texture, gradients.data(), shape.coordinates);
   }
   if (texture.level_count > 1) {
-    lod = std::clamp(lod + texture.mip_bias, texture.min_mip_level,
+    // A fetch without a level of detail is not biased.
+    if ((flags & (kernel::kTextureLevel | kernel::kTextureGradient)) != 0) lod += texture.mip_bias;
+    lod = std::clamp(lod, texture.min_mip_level,
                      std::max(texture.min_mip_level, texture.max_mip_level));
     lod = std::clamp(lod, 0.0f, static_cast<float>(texture.level_count - 1));
+    lod = std::floor(lod * 256 + 0.5f) / 256;
   } else {
     lod = 0;
   }
@@ -375,7 +410,7 @@ void fetch_texture(const Texture& texture, TexelGeometry geometry, uint32_t flag
 
   if ((flags & kernel::kTextureGather) != 0) {
     const unsigned component = flags >> kernel::kTextureComponentShift & 3;
-    std::array<float, 3> weight{};
+    std::array<int32_t, 3> weight{};
     const std::array<int64_t, 3> corner = base.below(at, &weight);
     // Counter-clockwise from the lower left, as PTX says.
     constexpr int kOffsets[4][2] = {{0, 1}, {1, 1}, {1, 0}, {0, 0}};
