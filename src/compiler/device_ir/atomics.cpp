@@ -1,6 +1,8 @@
 // Atomic read-modify-write operations (PTX ISA 9.7.13): atom and red.
 #include <llvm/IR/Instructions.h>
+#include <llvm/IR/Intrinsics.h>
 
+#include "compiler/device_ir/float_operations.h"
 #include "compiler/device_ir/memory_access.h"
 
 namespace guda::device_ir {
@@ -43,6 +45,45 @@ void lower_cas(Lowering& l) {
   l.out(l.b.CreateExtractValue(pair, 0));
 }
 
+// bf16 by compare and swap, because the sum is computed in f32 (float_operations.h). Returns the old
+// bits.
+Value* bf16_atomic(Lowering& l, Value* pointer, Value* operand, unsigned bits,
+                   llvm::AtomicOrdering order) {
+  auto& b = l.b;
+  llvm::Type* word = b.getIntNTy(bits);
+  llvm::BasicBlock* before = b.GetInsertBlock();
+  llvm::BasicBlock* loop = l.fn.new_block("atomic");
+  llvm::BasicBlock* done = l.fn.new_block("atomic.done");
+  llvm::LoadInst* first = b.CreateAlignedLoad(word, pointer, llvm::Align(bits / 8));
+  first->setAtomic(llvm::AtomicOrdering::Monotonic);
+  b.CreateBr(loop);
+  l.fn.continue_in(loop);
+  llvm::PHINode* old = b.CreatePHI(word, 2);
+  old->addIncoming(first, before);
+  auto lane = [&](Value* value, unsigned index) {
+    Value* wide = b.CreateZExt(value, b.getInt32Ty());
+    wide = index == 0 ? b.CreateShl(wide, 16) : b.CreateAnd(wide, l.i32(0xffff0000));
+    return b.CreateBitCast(wide, b.getFloatTy());
+  };
+  Value* desired = nullptr;
+  for (unsigned i = 0; i < bits / 16; ++i) {
+    Value* left = lane(old, i);
+    Value* right = lane(operand, i);
+    Value* sum = l.has("add")   ? b.CreateFAdd(left, right)
+                 : l.has("min") ? l.intrinsic(llvm::Intrinsic::minimumnum, {left, right})
+                                : l.intrinsic(llvm::Intrinsic::maximumnum, {left, right});
+    Value* part = b.CreateZExt(round_to_bf16(l, sum), word);
+    desired = i == 0 ? part : b.CreateOr(desired, b.CreateShl(part, 16));
+  }
+  Value* pair =
+      b.CreateAtomicCmpXchg(pointer, old, desired, llvm::Align(bits / 8), order,
+                            llvm::AtomicCmpXchgInst::getStrongestFailureOrdering(order));
+  old->addIncoming(b.CreateExtractValue(pair, 0), loop);
+  b.CreateCondBr(b.CreateExtractValue(pair, 1), done, loop);
+  l.fn.continue_in(done);
+  return old;
+}
+
 // atom d, [a], b and red [a], b; vector forms are one operation per element.
 void lower_atomic(Lowering& l) {
   const ScalarType type = l.type();
@@ -55,23 +96,28 @@ void lower_atomic(Lowering& l) {
   const llvm::ArrayRef<ptx::Operand> sources = l.elements(address_index + 1);
   llvm::SmallVector<Value*, 8> old;
   for (size_t i = 0; i < sources.size() && !l.fn.failed(); ++i) {
+    Value* address =
+        i == 0 ? pointer : l.b.CreateConstGEP1_64(l.b.getInt8Ty(), pointer, i * bytes);
+    if (lane_type(type) == ScalarType::bf16 && binary != AtomicRMWInst::Xchg) {
+      old.push_back(bf16_atomic(l, address, l.fn.read(sources[i], bits_type(8 * bytes)), 8 * bytes,
+                                order));
+      continue;
+    }
     Value* value = l.fn.read(sources[i], type);
     if (binary == AtomicRMWInst::Xchg && value->getType()->isVectorTy()) {
       value = l.b.CreateBitCast(value, l.b.getInt32Ty());
     }
-    Value* address =
-        i == 0 ? pointer : l.b.CreateConstGEP1_64(l.b.getInt8Ty(), pointer, i * bytes);
     old.push_back(l.b.CreateAtomicRMW(binary, address, value, llvm::MaybeAlign(bytes), order));
   }
   if (l.fn.failed() || !returns) return;
   const llvm::ArrayRef<ptx::Operand> results = l.elements(0);
-  if (old.size() == 1) {
-    l.out(old[0]);
-  } else if (results.size() == old.size()) {
-    for (size_t i = 0; i < old.size(); ++i) l.fn.write(results[i], type, old[i]);
-  } else {
+  if (old.empty() || results.size() != old.size()) {
     l.fail("source and destination vectors differ in length");
+    return;
   }
+  const bool is_bits = old[0]->getType()->isIntegerTy();
+  const ScalarType result = is_bits && is_float(type) ? bits_type(8 * bytes) : type;
+  for (size_t i = 0; i < old.size(); ++i) l.fn.write(results[i], result, old[i]);
 }
 
 constexpr Row kRows[] = {
