@@ -134,6 +134,7 @@ Status expand_lane_ops(llvm::Module& module, const llvm::TargetMachine& machine)
     if (Status status = expand(*call, features); !status) return status;
   legalize_small_floats(module, features);
   legalize_division(module, features);
+  legalize_masked_memory(module, features);
   for (llvm::Function& function : llvm::make_early_inc_range(module))
     if (function.isDeclaration() && function.use_empty()) function.eraseFromParent();
   return Status::ok();

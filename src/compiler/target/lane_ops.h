@@ -69,6 +69,9 @@ llvm::Value* flush_subnormal(LaneBuilder&, llvm::Value* value);
 /// compiler-rt or round twice. lane_small_floats.cpp
 void legalize_small_floats(llvm::Module& module, const CpuFeatures& features);
 
+/// Rewrites masked loads, stores, gathers and scatters that x86 lacks. lane_memory.cpp
+void legalize_masked_memory(llvm::Module& module, const CpuFeatures& features);
+
 /// Rewrites vector division by a variable, which LLVM would do lane by lane. lane_divide.cpp
 void legalize_division(llvm::Module& module, const CpuFeatures& features);
 
