@@ -256,6 +256,7 @@ GUDA_CU(cuCtxDetach)(void* handle) {
 
 GUDA_CU(cuCtxPushCurrent_v2)(void* handle) {
   GUDA_CU_INITIALIZED();
+  if (!handle) return kInvalidValue;
   Context* context = find_context(handle);
   if (!context) return kInvalidContext;
   context_stack.push_back(context);
@@ -311,7 +312,8 @@ GUDA_CU(cuCtxGetDevice_v2)(CUdevice* device, void* handle) {
 GUDA_CU(cuCtxGetFlags)(unsigned* flags) {
   GUDA_CU_ENTER();
   if (!flags) return kInvalidValue;
-  *flags = current_context()->flags;
+  constexpr unsigned kMapHost = 8;  // always so, with unified addresses
+  *flags = current_context()->flags | kMapHost;
   return kSuccess;
 }
 GUDA_CU(cuCtxSetFlags)(unsigned flags) {

@@ -28,17 +28,17 @@ Error after_wait(Wait wait) {
   return runtime::Context::instance().sticky_error();
 }
 
-Error copy(void* handle, bool per_thread, CopySide to, CopySide from, CopyShape shape, Wait wait) {
+Error copy(void* handle, bool per_thread, CopySide to, CopySide from, CopyShape shape, CopyKind kind, Wait wait) {
   Stream* stream = runtime::StreamTable::instance().find(handle, per_thread);
   if (!stream) return kInvalidHandle;
-  Status status = runtime::copy(*stream, to, from, shape, CopyKind::unspecified, wait == Wait::no);
+  Status status = runtime::copy(*stream, to, from, shape, kind, wait == Wait::no);
   return status ? after_wait(wait) : finish(status);
 }
 
 template <typename To, typename From>
-Error copy_linear(void* handle, bool per_thread, To to, From from, size_t count, Wait wait) {
+Error copy_linear(void* handle, bool per_thread, To to, From from, size_t count, CopyKind kind, Wait wait) {
   GUDA_CU_ENTER();
-  return copy(handle, per_thread, linear(to, count), linear(from, count), {count, 1, 1}, wait);
+  return copy(handle, per_thread, linear(to, count), linear(from, count), {count, 1, 1}, kind, wait);
 }
 
 Error fill(void* handle, bool per_thread, CUdeviceptr to, size_t pitch, CopyShape shape, uint32_t value,
@@ -93,7 +93,7 @@ Error copy_3d(void* handle, bool per_thread, const CUDA_MEMCPY3D* parameters, Wa
   auto box = resolve_copy(*parameters);
   if (!box) return kInvalidValue;
   if (box->shape.bytes() == 0) return kSuccess;
-  return copy(handle, per_thread, box->to, box->from, box->shape, wait);
+  return copy(handle, per_thread, box->to, box->from, box->shape, box->kind, wait);
 }
 
 Error copy_2d(void* handle, bool per_thread, const CUDA_MEMCPY2D* parameters, Wait wait) {
@@ -110,7 +110,7 @@ Error copy_array(void* handle, bool per_thread, CUarray array, size_t offset, co
   auto side = array_side(array, offset, 0, 0, shape);
   if (!side || !memory) return kInvalidValue;
   CopySide other = linear(memory, count);
-  return copy(handle, per_thread, to_array ? *side : other, to_array ? other : *side, shape, wait);
+  return copy(handle, per_thread, to_array ? *side : other, to_array ? other : *side, shape, CopyKind::unspecified, wait);
 }
 
 }  // namespace
@@ -124,6 +124,13 @@ std::optional<Box> resolve_copy(const CUDA_MEMCPY3D& p) {
   auto to = side_of({p.dstMemoryType, p.dstHost, p.dstDevice, p.dstArray, p.dstXInBytes, p.dstY, p.dstZ, p.dstPitch,
                      p.dstHeight}, box.shape);
   if (!from || !to) return std::nullopt;
+  auto is_host = [](CUmemorytype type) { return type == kMemoryHost; };
+  auto unknown = [](CUmemorytype type) { return type == kMemoryUnified || type == kMemoryArray; };
+  if (!unknown(p.srcMemoryType) && !unknown(p.dstMemoryType)) {
+    box.kind = is_host(p.srcMemoryType)
+                   ? (is_host(p.dstMemoryType) ? CopyKind::host_to_host : CopyKind::host_to_device)
+                   : (is_host(p.dstMemoryType) ? CopyKind::device_to_host : CopyKind::device_to_device);
+  }
   box.from = *from;
   box.to = *to;
   return box;
@@ -154,43 +161,43 @@ CUDA_MEMCPY3D in_three_dimensions(const CUDA_MEMCPY2D& p) {
 // Linear -----------------------------------------------------------------------------------------------
 
 GUDA_CU_PTDS(cuMemcpy, (CUdeviceptr to, CUdeviceptr from, size_t count), (to, from, count)) {
-  return copy_linear(nullptr, kPerThread, to, from, count, Wait::yes);
+  return copy_linear(nullptr, kPerThread, to, from, count, CopyKind::unspecified, Wait::yes);
 }
 GUDA_CU_PTSZ(cuMemcpyAsync, (CUdeviceptr to, CUdeviceptr from, size_t count, CUstream stream),
              (to, from, count, stream)) {
-  return copy_linear(stream, kPerThread, to, from, count, Wait::no);
+  return copy_linear(stream, kPerThread, to, from, count, CopyKind::unspecified, Wait::no);
 }
 GUDA_CU_PTDS(cuMemcpyHtoD_v2, (CUdeviceptr to, const void* from, size_t count), (to, from, count)) {
-  return copy_linear(nullptr, kPerThread, to, from, count, Wait::yes);
+  return copy_linear(nullptr, kPerThread, to, from, count, CopyKind::host_to_device, Wait::yes);
 }
 GUDA_CU_PTSZ(cuMemcpyHtoDAsync_v2, (CUdeviceptr to, const void* from, size_t count, CUstream stream),
              (to, from, count, stream)) {
-  return copy_linear(stream, kPerThread, to, from, count, Wait::no);
+  return copy_linear(stream, kPerThread, to, from, count, CopyKind::host_to_device, Wait::no);
 }
 GUDA_CU_PTDS(cuMemcpyDtoH_v2, (void* to, CUdeviceptr from, size_t count), (to, from, count)) {
-  return copy_linear(nullptr, kPerThread, to, from, count, Wait::yes);
+  return copy_linear(nullptr, kPerThread, to, from, count, CopyKind::device_to_host, Wait::yes);
 }
 GUDA_CU_PTSZ(cuMemcpyDtoHAsync_v2, (void* to, CUdeviceptr from, size_t count, CUstream stream),
              (to, from, count, stream)) {
-  return copy_linear(stream, kPerThread, to, from, count, Wait::no);
+  return copy_linear(stream, kPerThread, to, from, count, CopyKind::device_to_host, Wait::no);
 }
 GUDA_CU_PTDS(cuMemcpyDtoD_v2, (CUdeviceptr to, CUdeviceptr from, size_t count), (to, from, count)) {
-  return copy_linear(nullptr, kPerThread, to, from, count, Wait::yes);
+  return copy_linear(nullptr, kPerThread, to, from, count, CopyKind::device_to_device, Wait::yes);
 }
 GUDA_CU_PTSZ(cuMemcpyDtoDAsync_v2, (CUdeviceptr to, CUdeviceptr from, size_t count, CUstream stream),
              (to, from, count, stream)) {
-  return copy_linear(stream, kPerThread, to, from, count, Wait::no);
+  return copy_linear(stream, kPerThread, to, from, count, CopyKind::device_to_device, Wait::no);
 }
 GUDA_CU_PTDS(cuMemcpyPeer, (CUdeviceptr to, void* to_context, CUdeviceptr from, void* from_context, size_t count),
              (to, to_context, from, from_context, count)) {
   if (!find_context(to_context) || !find_context(from_context)) return kInvalidContext;
-  return copy_linear(nullptr, kPerThread, to, from, count, Wait::yes);
+  return copy_linear(nullptr, kPerThread, to, from, count, CopyKind::device_to_device, Wait::yes);
 }
 GUDA_CU_PTSZ(cuMemcpyPeerAsync,
              (CUdeviceptr to, void* to_context, CUdeviceptr from, void* from_context, size_t count, CUstream stream),
              (to, to_context, from, from_context, count, stream)) {
   if (!find_context(to_context) || !find_context(from_context)) return kInvalidContext;
-  return copy_linear(stream, kPerThread, to, from, count, Wait::no);
+  return copy_linear(stream, kPerThread, to, from, count, CopyKind::device_to_device, Wait::no);
 }
 
 // Pitched and three-dimensional ------------------------------------------------------------------------

@@ -11,6 +11,7 @@ namespace guda::cuda {
 struct Box {
   runtime::CopySide to, from;
   runtime::CopyShape shape;
+  runtime::CopyKind kind = runtime::CopyKind::unspecified;
 };
 
 /// Empty when a side is missing, or does not fit its array, or a pitch is less than a row.

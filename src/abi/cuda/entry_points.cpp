@@ -63,13 +63,9 @@ const EntryPoint* find(std::string_view name, int version, bool per_thread, Quer
   return best;
 }
 
-Error proc_address(const char* name, void** function, int version, unsigned long long flags, int* status) {
-  if (!name || !function || (flags & ~3ull) || version < 2000) return kInvalidValue;
-  QueryResult result = kSymbolNotFound;
-  const EntryPoint* entry = find(name, version, (flags & kPerThreadDefaultStream) != 0, result);
-  *function = entry ? dlsym(own_library(), entry->symbol) : nullptr;
-  if (status) *status = result;
-  return *function || status ? kSuccess : kNotFound;
+/// As a driver answers: versions that it does not know yet are invalid.
+bool valid_query(const char* name, void** function, int version, unsigned long long flags) {
+  return name && function && !(flags & ~3ull) && version <= kDriverVersion;
 }
 
 }  // namespace
@@ -91,11 +87,23 @@ GUDA_CU(cuDriverGetVersion)(int* version) {
 }
 
 GUDA_CU(cuGetProcAddress)(const char* name, void** function, int version, unsigned long long flags) {
-  return proc_address(name, function, version, flags, nullptr);
+  if (!valid_query(name, function, version, flags)) return kInvalidValue;
+  QueryResult result = kSymbolNotFound;
+  const EntryPoint* entry = find(name, version, (flags & kPerThreadDefaultStream) != 0, result);
+  if (!entry) return kNotFound;
+  *function = dlsym(own_library(), entry->symbol);
+  return kSuccess;
 }
+
+// What is not found is no error here: the status says so.
 GUDA_CU(cuGetProcAddress_v2)(const char* name, void** function, int version, unsigned long long flags,
                              int* status) {
-  return proc_address(name, function, version, flags, status);
+  if (!valid_query(name, function, version, flags)) return kInvalidValue;
+  QueryResult result = kSymbolNotFound;
+  const EntryPoint* entry = find(name, version, (flags & kPerThreadDefaultStream) != 0, result);
+  *function = entry ? dlsym(own_library(), entry->symbol) : nullptr;
+  if (status) *status = result;
+  return kSuccess;
 }
 
 // Tables of functions that no document describes: there are none here.

@@ -130,7 +130,7 @@ GUDA_CU(cuFuncIsLoaded)(int* state, CUfunction handle) {
   return kSuccess;
 }
 GUDA_CU(cuFuncLoad)(CUfunction handle) {
-  GUDA_CU_ENTER();
+  GUDA_CU_INITIALIZED();
   Kernel* kernel = find_function(handle);
   return kernel ? finish(kernel->layout().status()) : kInvalidHandle;
 }

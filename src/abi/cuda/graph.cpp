@@ -10,69 +10,69 @@ using cudart::cudaHostNodeParams;
 using cudart::cudaMemcpy3DParms;
 using cudart::cudaMemsetParams;
 
-GUDA_CU_SHARED(cuGraphCreate, cudaGraphCreate, (CUgraph* out, unsigned flags), (out, flags))
-GUDA_CU_SHARED(cuGraphDestroy, cudaGraphDestroy, (CUgraph graph), (graph))
-GUDA_CU_SHARED(cuGraphClone, cudaGraphClone, (CUgraph* out, CUgraph original), (out, original))
-GUDA_CU_SHARED(cuGraphNodeFindInClone, cudaGraphNodeFindInClone,
+GUDA_CU_SHARED_DEVICE(cuGraphCreate, cudaGraphCreate, (CUgraph* out, unsigned flags), (out, flags))
+GUDA_CU_SHARED_DEVICE(cuGraphDestroy, cudaGraphDestroy, (CUgraph graph), (graph))
+GUDA_CU_SHARED_DEVICE(cuGraphClone, cudaGraphClone, (CUgraph* out, CUgraph original), (out, original))
+GUDA_CU_SHARED_DEVICE(cuGraphNodeFindInClone, cudaGraphNodeFindInClone,
                (CUgraphNode* out, CUgraphNode original, CUgraph clone), (out, original, clone))
-GUDA_CU_SHARED(cuGraphGetNodes, cudaGraphGetNodes, (CUgraph graph, CUgraphNode* out, size_t* count),
+GUDA_CU_SHARED_DEVICE(cuGraphGetNodes, cudaGraphGetNodes, (CUgraph graph, CUgraphNode* out, size_t* count),
                (graph, out, count))
-GUDA_CU_SHARED(cuGraphGetRootNodes, cudaGraphGetRootNodes, (CUgraph graph, CUgraphNode* out, size_t* count),
+GUDA_CU_SHARED_DEVICE(cuGraphGetRootNodes, cudaGraphGetRootNodes, (CUgraph graph, CUgraphNode* out, size_t* count),
                (graph, out, count))
-GUDA_CU_SHARED(cuGraphGetEdges, cudaGraphGetEdges_v1,
+GUDA_CU_SHARED_DEVICE(cuGraphGetEdges, cudaGraphGetEdges_v1,
                (CUgraph graph, CUgraphNode* from, CUgraphNode* to, size_t* count), (graph, from, to, count))
-GUDA_CU_SHARED(cuGraphGetEdges_v2, cudaGraphGetEdges_v2,
+GUDA_CU_SHARED_DEVICE(cuGraphGetEdges_v2, cudaGraphGetEdges_v2,
                (CUgraph graph, CUgraphNode* from, CUgraphNode* to, cudaGraphEdgeData* edges, size_t* count),
                (graph, from, to, edges, count))
-GUDA_CU_SHARED(cuGraphNodeGetDependencies, cudaGraphNodeGetDependencies_v1,
+GUDA_CU_SHARED_DEVICE(cuGraphNodeGetDependencies, cudaGraphNodeGetDependencies_v1,
                (CUgraphNode node, CUgraphNode* out, size_t* count), (node, out, count))
-GUDA_CU_SHARED(cuGraphNodeGetDependencies_v2, cudaGraphNodeGetDependencies_v2,
+GUDA_CU_SHARED_DEVICE(cuGraphNodeGetDependencies_v2, cudaGraphNodeGetDependencies_v2,
                (CUgraphNode node, CUgraphNode* out, cudaGraphEdgeData* edges, size_t* count),
                (node, out, edges, count))
-GUDA_CU_SHARED(cuGraphNodeGetDependentNodes, cudaGraphNodeGetDependentNodes_v1,
+GUDA_CU_SHARED_DEVICE(cuGraphNodeGetDependentNodes, cudaGraphNodeGetDependentNodes_v1,
                (CUgraphNode node, CUgraphNode* out, size_t* count), (node, out, count))
-GUDA_CU_SHARED(cuGraphNodeGetDependentNodes_v2, cudaGraphNodeGetDependentNodes_v2,
+GUDA_CU_SHARED_DEVICE(cuGraphNodeGetDependentNodes_v2, cudaGraphNodeGetDependentNodes_v2,
                (CUgraphNode node, CUgraphNode* out, cudaGraphEdgeData* edges, size_t* count),
                (node, out, edges, count))
-GUDA_CU_SHARED(cuGraphAddDependencies, cudaGraphAddDependencies_v1,
+GUDA_CU_SHARED_DEVICE(cuGraphAddDependencies, cudaGraphAddDependencies_v1,
                (CUgraph graph, const CUgraphNode* from, const CUgraphNode* to, size_t count), (graph, from, to, count))
-GUDA_CU_SHARED(cuGraphAddDependencies_v2, cudaGraphAddDependencies_v2,
+GUDA_CU_SHARED_DEVICE(cuGraphAddDependencies_v2, cudaGraphAddDependencies_v2,
                (CUgraph graph, const CUgraphNode* from, const CUgraphNode* to, const cudaGraphEdgeData* edges,
                 size_t count),
                (graph, from, to, edges, count))
-GUDA_CU_SHARED(cuGraphRemoveDependencies, cudaGraphRemoveDependencies_v1,
+GUDA_CU_SHARED_DEVICE(cuGraphRemoveDependencies, cudaGraphRemoveDependencies_v1,
                (CUgraph graph, const CUgraphNode* from, const CUgraphNode* to, size_t count), (graph, from, to, count))
-GUDA_CU_SHARED(cuGraphRemoveDependencies_v2, cudaGraphRemoveDependencies_v2,
+GUDA_CU_SHARED_DEVICE(cuGraphRemoveDependencies_v2, cudaGraphRemoveDependencies_v2,
                (CUgraph graph, const CUgraphNode* from, const CUgraphNode* to, const cudaGraphEdgeData* edges,
                 size_t count),
                (graph, from, to, edges, count))
-GUDA_CU_SHARED(cuGraphDestroyNode, cudaGraphDestroyNode, (CUgraphNode node), (node))
-GUDA_CU_SHARED(cuGraphNodeGetType, cudaGraphNodeGetType, (CUgraphNode node, int* type), (node, type))
-GUDA_CU_SHARED(cuGraphDebugDotPrint, cudaGraphDebugDotPrint, (CUgraph graph, const char* path, unsigned flags),
+GUDA_CU_SHARED_DEVICE(cuGraphDestroyNode, cudaGraphDestroyNode, (CUgraphNode node), (node))
+GUDA_CU_SHARED_DEVICE(cuGraphNodeGetType, cudaGraphNodeGetType, (CUgraphNode node, int* type), (node, type))
+GUDA_CU_SHARED_DEVICE(cuGraphDebugDotPrint, cudaGraphDebugDotPrint, (CUgraph graph, const char* path, unsigned flags),
                (graph, path, flags))
 
 // Executable graphs ------------------------------------------------------------------------------------
 
-GUDA_CU_SHARED(cuGraphInstantiateWithFlags, cudaGraphInstantiateWithFlags,
+GUDA_CU_SHARED_DEVICE(cuGraphInstantiateWithFlags, cudaGraphInstantiateWithFlags,
                (CUgraphExec* out, CUgraph graph, unsigned long long flags), (out, graph, flags))
-GUDA_CU_SHARED(cuGraphInstantiate, cudaGraphInstantiate_v1,
+GUDA_CU_SHARED_DEVICE(cuGraphInstantiate, cudaGraphInstantiate_v1,
                (CUgraphExec* out, CUgraph graph, CUgraphNode* culprit, char* log, size_t size),
                (out, graph, culprit, log, size))
-GUDA_CU_SHARED_PTSZ(cuGraphInstantiateWithParams, cudaGraphInstantiateWithParams,
+GUDA_CU_SHARED_DEVICE_PTSZ(cuGraphInstantiateWithParams, cudaGraphInstantiateWithParams,
                     (CUgraphExec* out, CUgraph graph, cudart::cudaGraphInstantiateParams* parameters),
                     (out, graph, parameters))
-GUDA_CU_SHARED(cuGraphExecGetFlags, cudaGraphExecGetFlags, (CUgraphExec exec, unsigned long long* flags),
+GUDA_CU_SHARED_DEVICE(cuGraphExecGetFlags, cudaGraphExecGetFlags, (CUgraphExec exec, unsigned long long* flags),
                (exec, flags))
-GUDA_CU_SHARED(cuGraphExecDestroy, cudaGraphExecDestroy, (CUgraphExec exec), (exec))
+GUDA_CU_SHARED_DEVICE(cuGraphExecDestroy, cudaGraphExecDestroy, (CUgraphExec exec), (exec))
 GUDA_CU_SHARED_PTSZ(cuGraphLaunch, cudaGraphLaunch, (CUgraphExec exec, CUstream stream), (exec, stream))
 GUDA_CU_SHARED_PTSZ(cuGraphUpload, cudaGraphUpload, (CUgraphExec exec, CUstream stream), (exec, stream))
-GUDA_CU_SHARED(cuGraphExecUpdate, cudaGraphExecUpdate_v1,
+GUDA_CU_SHARED_DEVICE(cuGraphExecUpdate, cudaGraphExecUpdate_v1,
                (CUgraphExec exec, CUgraph graph, CUgraphNode* culprit, int* result), (exec, graph, culprit, result))
-GUDA_CU_SHARED(cuGraphExecUpdate_v2, cudaGraphExecUpdate,
+GUDA_CU_SHARED_DEVICE(cuGraphExecUpdate_v2, cudaGraphExecUpdate,
                (CUgraphExec exec, CUgraph graph, cudart::cudaGraphExecUpdateResultInfo* result), (exec, graph, result))
-GUDA_CU_SHARED(cuGraphNodeSetEnabled, cudaGraphNodeSetEnabled, (CUgraphExec exec, CUgraphNode node, unsigned enabled),
+GUDA_CU_SHARED_DEVICE(cuGraphNodeSetEnabled, cudaGraphNodeSetEnabled, (CUgraphExec exec, CUgraphNode node, unsigned enabled),
                (exec, node, enabled))
-GUDA_CU_SHARED(cuGraphNodeGetEnabled, cudaGraphNodeGetEnabled,
+GUDA_CU_SHARED_DEVICE(cuGraphNodeGetEnabled, cudaGraphNodeGetEnabled,
                (CUgraphExec exec, CUgraphNode node, unsigned* enabled), (exec, node, enabled))
 
 GUDA_CU_SHARED_DEVICE(cuDeviceGraphMemTrim, cudaDeviceGraphMemTrim, (CUdevice device), (device))
@@ -80,14 +80,14 @@ GUDA_CU_SHARED_DEVICE(cuDeviceGetGraphMemAttribute, cudaDeviceGetGraphMemAttribu
                (CUdevice device, int attribute, void* value), (device, attribute, value))
 GUDA_CU_SHARED_DEVICE(cuDeviceSetGraphMemAttribute, cudaDeviceSetGraphMemAttribute,
                (CUdevice device, int attribute, void* value), (device, attribute, value))
-GUDA_CU_SHARED(cuUserObjectCreate, cudaUserObjectCreate,
+GUDA_CU_SHARED_DEVICE(cuUserObjectCreate, cudaUserObjectCreate,
                (void** out, void* pointer, void (*destroy)(void*), unsigned references, unsigned flags),
                (out, pointer, destroy, references, flags))
-GUDA_CU_SHARED(cuUserObjectRetain, cudaUserObjectRetain, (void* object, unsigned count), (object, count))
-GUDA_CU_SHARED(cuUserObjectRelease, cudaUserObjectRelease, (void* object, unsigned count), (object, count))
-GUDA_CU_SHARED(cuGraphRetainUserObject, cudaGraphRetainUserObject,
+GUDA_CU_SHARED_DEVICE(cuUserObjectRetain, cudaUserObjectRetain, (void* object, unsigned count), (object, count))
+GUDA_CU_SHARED_DEVICE(cuUserObjectRelease, cudaUserObjectRelease, (void* object, unsigned count), (object, count))
+GUDA_CU_SHARED_DEVICE(cuGraphRetainUserObject, cudaGraphRetainUserObject,
                (CUgraph graph, void* object, unsigned count, unsigned flags), (graph, object, count, flags))
-GUDA_CU_SHARED(cuGraphReleaseUserObject, cudaGraphReleaseUserObject, (CUgraph graph, void* object, unsigned count),
+GUDA_CU_SHARED_DEVICE(cuGraphReleaseUserObject, cudaGraphReleaseUserObject, (CUgraph graph, void* object, unsigned count),
                (graph, object, count))
 
 // Nodes ------------------------------------------------------------------------------------------------
@@ -95,55 +95,55 @@ GUDA_CU_SHARED(cuGraphReleaseUserObject, cudaGraphReleaseUserObject, (CUgraph gr
 #define PLACE_PARAMETERS CUgraphNode *out, CUgraph graph, const CUgraphNode *dependencies, size_t count
 #define PLACE out, graph, dependencies, count
 
-GUDA_CU_SHARED(cuGraphAddEmptyNode, cudaGraphAddEmptyNode, (PLACE_PARAMETERS), (PLACE))
-GUDA_CU_SHARED(cuGraphAddChildGraphNode, cudaGraphAddChildGraphNode, (PLACE_PARAMETERS, CUgraph child), (PLACE, child))
-GUDA_CU_SHARED(cuGraphAddEventRecordNode, cudaGraphAddEventRecordNode, (PLACE_PARAMETERS, CUevent event),
+GUDA_CU_SHARED_DEVICE(cuGraphAddEmptyNode, cudaGraphAddEmptyNode, (PLACE_PARAMETERS), (PLACE))
+GUDA_CU_SHARED_DEVICE(cuGraphAddChildGraphNode, cudaGraphAddChildGraphNode, (PLACE_PARAMETERS, CUgraph child), (PLACE, child))
+GUDA_CU_SHARED_DEVICE(cuGraphAddEventRecordNode, cudaGraphAddEventRecordNode, (PLACE_PARAMETERS, CUevent event),
                (PLACE, event))
-GUDA_CU_SHARED(cuGraphAddEventWaitNode, cudaGraphAddEventWaitNode, (PLACE_PARAMETERS, CUevent event), (PLACE, event))
-GUDA_CU_SHARED(cuGraphAddHostNode, cudaGraphAddHostNode, (PLACE_PARAMETERS, const cudaHostNodeParams* p), (PLACE, p))
-GUDA_CU_SHARED(cuGraphAddMemAllocNode, cudaGraphAddMemAllocNode,
+GUDA_CU_SHARED_DEVICE(cuGraphAddEventWaitNode, cudaGraphAddEventWaitNode, (PLACE_PARAMETERS, CUevent event), (PLACE, event))
+GUDA_CU_SHARED_DEVICE(cuGraphAddHostNode, cudaGraphAddHostNode, (PLACE_PARAMETERS, const cudaHostNodeParams* p), (PLACE, p))
+GUDA_CU_SHARED_DEVICE(cuGraphAddMemAllocNode, cudaGraphAddMemAllocNode,
                (PLACE_PARAMETERS, cudart::cudaMemAllocNodeParams* p), (PLACE, p))
-GUDA_CU_SHARED(cuGraphAddMemFreeNode, cudaGraphAddMemFreeNode, (PLACE_PARAMETERS, void* address), (PLACE, address))
-GUDA_CU_SHARED(cuGraphChildGraphNodeGetGraph, cudaGraphChildGraphNodeGetGraph, (CUgraphNode node, CUgraph* out),
+GUDA_CU_SHARED_DEVICE(cuGraphAddMemFreeNode, cudaGraphAddMemFreeNode, (PLACE_PARAMETERS, void* address), (PLACE, address))
+GUDA_CU_SHARED_DEVICE(cuGraphChildGraphNodeGetGraph, cudaGraphChildGraphNodeGetGraph, (CUgraphNode node, CUgraph* out),
                (node, out))
-GUDA_CU_SHARED(cuGraphEventRecordNodeGetEvent, cudaGraphEventRecordNodeGetEvent, (CUgraphNode node, CUevent* out),
+GUDA_CU_SHARED_DEVICE(cuGraphEventRecordNodeGetEvent, cudaGraphEventRecordNodeGetEvent, (CUgraphNode node, CUevent* out),
                (node, out))
-GUDA_CU_SHARED(cuGraphEventRecordNodeSetEvent, cudaGraphEventRecordNodeSetEvent, (CUgraphNode node, CUevent event),
+GUDA_CU_SHARED_DEVICE(cuGraphEventRecordNodeSetEvent, cudaGraphEventRecordNodeSetEvent, (CUgraphNode node, CUevent event),
                (node, event))
-GUDA_CU_SHARED(cuGraphEventWaitNodeGetEvent, cudaGraphEventWaitNodeGetEvent, (CUgraphNode node, CUevent* out),
+GUDA_CU_SHARED_DEVICE(cuGraphEventWaitNodeGetEvent, cudaGraphEventWaitNodeGetEvent, (CUgraphNode node, CUevent* out),
                (node, out))
-GUDA_CU_SHARED(cuGraphEventWaitNodeSetEvent, cudaGraphEventWaitNodeSetEvent, (CUgraphNode node, CUevent event),
+GUDA_CU_SHARED_DEVICE(cuGraphEventWaitNodeSetEvent, cudaGraphEventWaitNodeSetEvent, (CUgraphNode node, CUevent event),
                (node, event))
-GUDA_CU_SHARED(cuGraphExecEventRecordNodeSetEvent, cudaGraphExecEventRecordNodeSetEvent,
+GUDA_CU_SHARED_DEVICE(cuGraphExecEventRecordNodeSetEvent, cudaGraphExecEventRecordNodeSetEvent,
                (CUgraphExec exec, CUgraphNode node, CUevent event), (exec, node, event))
-GUDA_CU_SHARED(cuGraphExecEventWaitNodeSetEvent, cudaGraphExecEventWaitNodeSetEvent,
+GUDA_CU_SHARED_DEVICE(cuGraphExecEventWaitNodeSetEvent, cudaGraphExecEventWaitNodeSetEvent,
                (CUgraphExec exec, CUgraphNode node, CUevent event), (exec, node, event))
-GUDA_CU_SHARED(cuGraphHostNodeGetParams, cudaGraphHostNodeGetParams, (CUgraphNode node, cudaHostNodeParams* p),
+GUDA_CU_SHARED_DEVICE(cuGraphHostNodeGetParams, cudaGraphHostNodeGetParams, (CUgraphNode node, cudaHostNodeParams* p),
                (node, p))
-GUDA_CU_SHARED(cuGraphHostNodeSetParams, cudaGraphHostNodeSetParams, (CUgraphNode node, const cudaHostNodeParams* p),
+GUDA_CU_SHARED_DEVICE(cuGraphHostNodeSetParams, cudaGraphHostNodeSetParams, (CUgraphNode node, const cudaHostNodeParams* p),
                (node, p))
-GUDA_CU_SHARED(cuGraphExecHostNodeSetParams, cudaGraphExecHostNodeSetParams,
+GUDA_CU_SHARED_DEVICE(cuGraphExecHostNodeSetParams, cudaGraphExecHostNodeSetParams,
                (CUgraphExec exec, CUgraphNode node, const cudaHostNodeParams* p), (exec, node, p))
-GUDA_CU_SHARED(cuGraphMemAllocNodeGetParams, cudaGraphMemAllocNodeGetParams,
+GUDA_CU_SHARED_DEVICE(cuGraphMemAllocNodeGetParams, cudaGraphMemAllocNodeGetParams,
                (CUgraphNode node, cudart::cudaMemAllocNodeParams* p), (node, p))
-GUDA_CU_SHARED(cuGraphMemFreeNodeGetParams, cudaGraphMemFreeNodeGetParams, (CUgraphNode node, void* out), (node, out))
-GUDA_CU_SHARED(cuGraphKernelNodeCopyAttributes, cudaGraphKernelNodeCopyAttributes, (CUgraphNode to, CUgraphNode from),
+GUDA_CU_SHARED_DEVICE(cuGraphMemFreeNodeGetParams, cudaGraphMemFreeNodeGetParams, (CUgraphNode node, void* out), (node, out))
+GUDA_CU_SHARED_DEVICE(cuGraphKernelNodeCopyAttributes, cudaGraphKernelNodeCopyAttributes, (CUgraphNode to, CUgraphNode from),
                (to, from))
-GUDA_CU_SHARED(cuGraphKernelNodeGetAttribute, cudaGraphKernelNodeGetAttribute,
+GUDA_CU_SHARED_DEVICE(cuGraphKernelNodeGetAttribute, cudaGraphKernelNodeGetAttribute,
                (CUgraphNode node, int id, cudart::cudaLaunchAttributeValue* value), (node, id, value))
-GUDA_CU_SHARED(cuGraphKernelNodeSetAttribute, cudaGraphKernelNodeSetAttribute,
+GUDA_CU_SHARED_DEVICE(cuGraphKernelNodeSetAttribute, cudaGraphKernelNodeSetAttribute,
                (CUgraphNode node, int id, const cudart::cudaLaunchAttributeValue* value), (node, id, value))
 
 // Kernel nodes. The first version's structure is the runtime API's.
 static_assert(sizeof(CUDA_KERNEL_NODE_PARAMS_v1) == sizeof(cudart::cudaKernelNodeParams));
 
-GUDA_CU_SHARED(cuGraphAddKernelNode, cudaGraphAddKernelNode, (PLACE_PARAMETERS, const CUDA_KERNEL_NODE_PARAMS_v1* p),
+GUDA_CU_SHARED_DEVICE(cuGraphAddKernelNode, cudaGraphAddKernelNode, (PLACE_PARAMETERS, const CUDA_KERNEL_NODE_PARAMS_v1* p),
                (PLACE, p))
-GUDA_CU_SHARED(cuGraphKernelNodeGetParams, cudaGraphKernelNodeGetParams,
+GUDA_CU_SHARED_DEVICE(cuGraphKernelNodeGetParams, cudaGraphKernelNodeGetParams,
                (CUgraphNode node, CUDA_KERNEL_NODE_PARAMS_v1* p), (node, p))
-GUDA_CU_SHARED(cuGraphKernelNodeSetParams, cudaGraphKernelNodeSetParams,
+GUDA_CU_SHARED_DEVICE(cuGraphKernelNodeSetParams, cudaGraphKernelNodeSetParams,
                (CUgraphNode node, const CUDA_KERNEL_NODE_PARAMS_v1* p), (node, p))
-GUDA_CU_SHARED(cuGraphExecKernelNodeSetParams, cudaGraphExecKernelNodeSetParams,
+GUDA_CU_SHARED_DEVICE(cuGraphExecKernelNodeSetParams, cudaGraphExecKernelNodeSetParams,
                (CUgraphExec exec, CUgraphNode node, const CUDA_KERNEL_NODE_PARAMS_v1* p), (exec, node, p))
 
 namespace {
@@ -192,9 +192,9 @@ Error guda_cudart_cudaGraphExecMemcpyNodeSetParams(void* exec, void* node, const
 GUDA_CU(cuGraphAddMemsetNode)(PLACE_PARAMETERS, const cudaMemsetParams* p, void*) {
   return shared([&] { return guda_cudart_cudaGraphAddMemsetNode(PLACE, p); });
 }
-GUDA_CU_SHARED(cuGraphMemsetNodeGetParams, cudaGraphMemsetNodeGetParams, (CUgraphNode node, cudaMemsetParams* p),
+GUDA_CU_SHARED_DEVICE(cuGraphMemsetNodeGetParams, cudaGraphMemsetNodeGetParams, (CUgraphNode node, cudaMemsetParams* p),
                (node, p))
-GUDA_CU_SHARED(cuGraphMemsetNodeSetParams, cudaGraphMemsetNodeSetParams,
+GUDA_CU_SHARED_DEVICE(cuGraphMemsetNodeSetParams, cudaGraphMemsetNodeSetParams,
                (CUgraphNode node, const cudaMemsetParams* p), (node, p))
 GUDA_CU(cuGraphExecMemsetNodeSetParams)(CUgraphExec exec, CUgraphNode node, const cudaMemsetParams* p, void*) {
   return shared([&] { return guda_cudart_cudaGraphExecMemsetNodeSetParams(exec, node, p); });

@@ -14,7 +14,12 @@ using memory::Heap;
 constexpr size_t kPitchAlignment = 512;
 
 Error allocate(void** pointer, size_t size, AllocationKind kind, unsigned flags) {
-  if (!pointer || size == 0) return kInvalidValue;
+  if (!pointer) return kInvalidValue;
+  if (size == 0 && kind == AllocationKind::host) {
+    *pointer = nullptr;   // an empty block, unlike on the device
+    return kSuccess;
+  }
+  if (size == 0) return kInvalidValue;
   auto memory = Heap::instance().allocate(size, kind, flags);
   if (!memory) return finish(memory.status());
   *pointer = *memory;
@@ -117,8 +122,9 @@ GUDA_CU(cuMemHostAlloc)(void** pointer, size_t size, unsigned flags) {
   return allocate(pointer, size, AllocationKind::host, flags);
 }
 
-GUDA_CU_SHARED(cuMemFree_v2, cudaFree, (void* address), (address))
-GUDA_CU_SHARED(cuMemFreeHost, cudaFreeHost, (void* pointer), (pointer))
+// Freeing and asking about memory need no context: the address says whose it is.
+GUDA_CU_SHARED_DEVICE(cuMemFree_v2, cudaFree, (void* address), (address))
+GUDA_CU_SHARED_DEVICE(cuMemFreeHost, cudaFreeHost, (void* pointer), (pointer))
 GUDA_CU_SHARED(cuMemHostRegister_v2, cudaHostRegister, (void* pointer, size_t size, unsigned flags),
                (pointer, size, flags))
 GUDA_CU_SHARED(cuMemHostUnregister, cudaHostUnregister, (void* pointer), (pointer))
@@ -137,14 +143,14 @@ GUDA_CU(cuMemGetAddressRange_v2)(CUdeviceptr* base, size_t* size, CUdeviceptr ad
 }
 
 GUDA_CU(cuPointerGetAttribute)(void* out, int attribute, CUdeviceptr address) {
-  GUDA_CU_ENTER();
+  GUDA_CU_INITIALIZED();
   if (!out) return kInvalidValue;
   auto found = Heap::instance().find(pointer_of(address));
   return found ? pointer_attribute(out, attribute, address, &*found) : kInvalidValue;
 }
 
 GUDA_CU(cuPointerGetAttributes)(unsigned count, int* attributes, void** out, CUdeviceptr address) {
-  GUDA_CU_ENTER();
+  GUDA_CU_INITIALIZED();
   if (count == 0 || !attributes || !out) return kInvalidValue;
   auto found = Heap::instance().find(pointer_of(address));
   for (unsigned i = 0; i < count; ++i) {

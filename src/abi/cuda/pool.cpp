@@ -8,12 +8,11 @@ using cudart::cudaMemAccessDesc;
 using cudart::cudaMemLocation;
 using cudart::cudaMemPoolProps;
 
-GUDA_CU_SHARED_PTSZ(cuMemAllocAsync, cudaMallocAsync, (void** address, size_t size, CUstream stream),
+GUDA_CU_SHARED_STREAM_PTSZ(cuMemAllocAsync, cudaMallocAsync, (void** address, size_t size, CUstream stream),
                     (address, size, stream))
-// The pool says which device it is.
-GUDA_CU_SHARED_DEVICE_PTSZ(cuMemAllocFromPoolAsync, cudaMallocFromPoolAsync,
+GUDA_CU_SHARED_STREAM_PTSZ(cuMemAllocFromPoolAsync, cudaMallocFromPoolAsync,
                     (void** address, size_t size, CUmemoryPool pool, CUstream stream), (address, size, pool, stream))
-GUDA_CU_SHARED_DEVICE_PTSZ(cuMemFreeAsync, cudaFreeAsync, (void* address, CUstream stream), (address, stream))
+GUDA_CU_SHARED_STREAM_PTSZ(cuMemFreeAsync, cudaFreeAsync, (void* address, CUstream stream), (address, stream))
 
 GUDA_CU_SHARED_DEVICE(cuMemPoolCreate, cudaMemPoolCreate, (CUmemoryPool* out, const cudaMemPoolProps* properties),
                (out, properties))

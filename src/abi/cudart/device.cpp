@@ -8,7 +8,9 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
-#include <dlfcn.h>
+
+extern "C" int guda_cuda_cuGetProcAddress_v2(const char* name, void** function, int version, unsigned long long flags,
+                                             int* status);
 
 namespace guda::cudart {
 namespace {
@@ -115,23 +117,14 @@ cudaDeviceProp12 properties12() {
   return p;
 }
 
-Error driver_entry(const char* symbol, void** function, int* result) {
+/// A function of the driver API, as cuGetProcAddress finds it.
+Error driver_entry(const char* symbol, void** function, unsigned version, unsigned long long flags, bool per_thread,
+                   int* result) {
   GUDA_ENTER();
-  if (!symbol || !function) return invalid_value();
-  // Driver functions that are loaded (libcuda.so.1 of GUDA); their newest version.
-  void* found = nullptr;
-  if (void* library = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_NOLOAD)) {
-    for (const char* suffix : {"_v4", "_v3", "_v2", ""}) {
-      char name[256];
-      std::snprintf(name, sizeof name, "%s%s", symbol, suffix);
-      if ((found = dlsym(library, name))) break;
-    }
-    dlclose(library);
-  }
-  *function = found;
-  if (result) *result = found ? 0 : 1;
-  if (!found && !result) return fail(static_cast<Error>(StatusCode::not_found));
-  return kSuccess;
+  constexpr unsigned long long kLegacy = 1, kPerThread = 2;
+  if (!(flags & (kLegacy | kPerThread))) flags |= per_thread ? kPerThread : kLegacy;
+  Error error = guda_cuda_cuGetProcAddress_v2(symbol, function, static_cast<int>(version), flags, result);
+  return error ? fail(error) : kSuccess;
 }
 
 }  // namespace
@@ -350,18 +343,19 @@ GUDA_API(cudaDriverGetVersion)(int* out) { return version(out, kVersion13); }
 GUDA_API(cudaDriverGetVersion_v12)(int* out) { return version(out, kVersion12); }
 GUDA_API(cudaDriverGetVersion_v11)(int* out) { return version(out, kVersion11); }
 
-GUDA_API_PTSZ(cudaGetDriverEntryPoint, (const char* symbol, void** function, unsigned long long, int* result),
-              (symbol, function, 0, result)) {
-  return driver_entry(symbol, function, result);
+GUDA_API_PTSZ(cudaGetDriverEntryPoint,
+              (const char* symbol, void** function, unsigned long long flags, int* result),
+              (symbol, function, flags, result)) {
+  return driver_entry(symbol, function, kVersion13, flags, kPerThread, result);
 }
-GUDA_API_PTSZ(cudaGetDriverEntryPoint_v1, (const char* symbol, void** function, unsigned long long),
-              (symbol, function, 0)) {
-  return driver_entry(symbol, function, nullptr);
+GUDA_API_PTSZ(cudaGetDriverEntryPoint_v1, (const char* symbol, void** function, unsigned long long flags),
+              (symbol, function, flags)) {
+  return driver_entry(symbol, function, kVersion11, flags, kPerThread, nullptr);
 }
 GUDA_API_PTSZ(cudaGetDriverEntryPointByVersion,
-              (const char* symbol, void** function, unsigned, unsigned long long, int* result),
-              (symbol, function, 0, 0, result)) {
-  return driver_entry(symbol, function, result);
+              (const char* symbol, void** function, unsigned version, unsigned long long flags, int* result),
+              (symbol, function, version, flags, result)) {
+  return driver_entry(symbol, function, version, flags, kPerThread, result);
 }
 
 // Profiling tools look at the process from outside; these only mark regions.
