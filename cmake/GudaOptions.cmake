@@ -12,8 +12,10 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 
 find_program(GUDA_CCACHE ccache)
 if(GUDA_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${GUDA_CCACHE})
-  set(CMAKE_C_COMPILER_LAUNCHER ${GUDA_CCACHE})
+  # Another clone of the same sources finds what this one compiled.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}
+      CCACHE_NOHASHDIR=1 ${GUDA_CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${CMAKE_CXX_COMPILER_LAUNCHER})
 endif()
 
 # A toolkit that scripts/setup fetched is found by find_program(nvcc) like any other.
