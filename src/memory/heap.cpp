@@ -2,6 +2,7 @@
 
 #include "support/log.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -84,7 +85,7 @@ Heap::~Heap() {
     if (record.block.mapping) munmap(record.block.mapping, record.block.mapping_size);
   }
   for (auto& [size, kept] : kept_) munmap(kept.block.mapping, kept.block.mapping_size);
-  for (auto& [start, size] : chunks_) munmap(reinterpret_cast<void*>(start), size);
+  for (auto& [start, chunk] : chunks_) munmap(reinterpret_cast<void*>(start), chunk.size);
 }
 
 Heap& Heap::instance() {
@@ -103,7 +104,7 @@ Result<void*> Heap::allocate(size_t size, AllocationKind kind, uint32_t flags, v
     return Status(StatusCode::out_of_memory,
                   fmt::format("{} bytes asked, {} of {} in use", size, used_, limit_));
   }
-  Block block{nullptr, 0, charged};
+  Block block{nullptr, 0, charged, -1};
   std::byte* base = nullptr;
   if (large) {
     block = take_mapping(charged, charged >= kHugePage ? std::max(alignment, kHugePage) : std::max(alignment, kPage),
@@ -131,7 +132,9 @@ Status Heap::release(void* pointer, uint32_t kinds) {
   Record record = found->second;
   records_.erase(found);
   used_ -= record.block.charged;
-  if (record.block.mapping) {
+  if (record.allocation.kind == AllocationKind::imported) {
+    munmap(record.block.mapping, record.block.mapping_size);
+  } else if (record.block.mapping) {
     keep_mapping(record.block, record.allocation.base, record.block.charged);
   } else if (record.block.charged) {
     give_small(record.allocation.base, record.block.charged);
@@ -192,8 +195,7 @@ bool Heap::in_bounds(const void* pointer, size_t size) const {
 bool Heap::in_heap_locked(uintptr_t address) const {
   auto next = chunks_.upper_bound(address);
   if (next != chunks_.begin()) {
-    auto [start, size] = *std::prev(next);
-    if (address < start + size) return true;
+    if (address < std::prev(next)->first + std::prev(next)->second.size) return true;
   }
   for (auto& [size, kept] : kept_) {
     auto start = reinterpret_cast<uintptr_t>(kept.block.mapping);
@@ -228,11 +230,12 @@ Heap::Block Heap::take_mapping(size_t bytes, size_t alignment, std::byte*& base)
     mapping = map_guarded(bytes, alignment);
   }
   base = mapping.usable;
-  return {mapping.start, mapping.size, bytes};
+  return {mapping.start, mapping.size, bytes, -1};
 }
 
 void Heap::keep_mapping(const Block& block, std::byte* base, size_t bytes) {
-  if (bytes > std::min(kMostKept, limit_ / 8) || mprotect(base, bytes, PROT_NONE) != 0) {
+  if (block.descriptor >= 0) close(block.descriptor);
+  if (block.descriptor >= 0 || bytes > std::min(kMostKept, limit_ / 8) || mprotect(base, bytes, PROT_NONE) != 0) {
     munmap(block.mapping, block.mapping_size);
     return;
   }
@@ -244,6 +247,69 @@ void Heap::keep_mapping(const Block& block, std::byte* base, size_t bytes) {
     kept_bytes_ -= largest->first;
     kept_.erase(largest);
   }
+}
+
+namespace {
+
+/// Puts the contents of [start, start + size) into a file and the file in their place. The descriptor, or -1.
+int back_by_file(std::byte* start, size_t size) {
+  int descriptor = memfd_create("guda-shared", MFD_CLOEXEC);
+  if (descriptor < 0) return -1;
+  void* copy = MAP_FAILED;
+  if (ftruncate(descriptor, static_cast<off_t>(size)) == 0) {
+    copy = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+  }
+  if (copy != MAP_FAILED) {
+    std::memcpy(copy, start, size);
+    munmap(copy, size);
+    if (mmap(start, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, descriptor, 0) != MAP_FAILED) {
+      return descriptor;
+    }
+  }
+  close(descriptor);
+  return -1;
+}
+
+}  // namespace
+
+Result<Heap::Shared> Heap::share(void* pointer) {
+  std::unique_lock lock(mutex_);
+  auto found = records_.find(reinterpret_cast<uintptr_t>(pointer));
+  if (found == records_.end() || found->second.allocation.kind != AllocationKind::device) {
+    return Status(StatusCode::invalid_value, "only memory of cudaMalloc can be shared");
+  }
+  auto& [allocation, block] = found->second;
+  Shared shared{getpid(), -1, 0, 0, allocation.size};
+  if (block.mapping) {
+    if (block.descriptor < 0) block.descriptor = back_by_file(allocation.base, block.charged);
+    shared.descriptor = block.descriptor;
+    shared.region_size = block.charged;
+  } else {
+    // Small blocks take their whole chunk along, as on a GPU.
+    Chunk& chunk = std::prev(chunks_.upper_bound(found->first))->second;
+    if (chunk.descriptor < 0) chunk.descriptor = back_by_file(chunk.usable, kChunk);
+    shared.descriptor = chunk.descriptor;
+    shared.region_size = kChunk;
+    shared.offset = static_cast<size_t>(allocation.base - chunk.usable);
+  }
+  if (shared.descriptor < 0) return Status(StatusCode::operating_system, "no file behind shared memory");
+  return shared;
+}
+
+Result<void*> Heap::import(const Shared& shared) {
+  std::string path = fmt::format("/proc/{}/fd/{}", shared.process, shared.descriptor);
+  int descriptor = open(path.c_str(), O_RDWR | O_CLOEXEC);
+  if (descriptor < 0) return Status(StatusCode::operating_system, fmt::format("cannot open {}", path));
+  void* region = mmap(nullptr, shared.region_size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+  close(descriptor);
+  if (region == MAP_FAILED) return Status(StatusCode::operating_system, fmt::format("cannot map {}", path));
+  auto* base = static_cast<std::byte*>(region) + shared.offset;
+  std::unique_lock lock(mutex_);
+  Record record;
+  record.allocation = {base, shared.size, AllocationKind::imported, 0, next_id_++, nullptr, false};
+  record.block = {static_cast<std::byte*>(region), shared.region_size, 0, -1};
+  records_.emplace(reinterpret_cast<uintptr_t>(base), record);
+  return static_cast<void*>(base);
 }
 
 void Heap::release_all(uint32_t kinds) {
@@ -282,7 +348,7 @@ size_t Heap::allocation_count() const {
 Status Heap::add_chunk() {
   Mapping mapping = map_guarded(kChunk, kHugePage);
   if (!mapping.usable) return {StatusCode::out_of_memory, "the system refuses another chunk"};
-  chunks_.emplace(reinterpret_cast<uintptr_t>(mapping.start), mapping.size);
+  chunks_.emplace(reinterpret_cast<uintptr_t>(mapping.start), Chunk{mapping.size, mapping.usable, -1});
   give_small(mapping.usable, kChunk);
   return Status::ok();
 }

@@ -28,6 +28,7 @@ enum class AllocationKind : uint8_t {
   pool,        // cudaMallocAsync, cudaMallocFromPoolAsync
   variable,    // __device__ and __constant__ variables of a module
   array,       // storage of cudaArray_t
+  imported,    // another process's device memory (cudaIpcOpenMemHandle)
 };
 
 struct Allocation {
@@ -80,6 +81,21 @@ class Heap {
   /// Releases every allocation of these kinds (cudaDeviceReset).
   void release_all(uint32_t kinds);
 
+  /// Where another process finds an allocation: bytes [offset, offset + size) of the file `descriptor` of
+  /// process `process`, whose first region_size bytes are one mapping.
+  struct Shared {
+    int process = 0;
+    int descriptor = -1;
+    size_t region_size = 0;
+    size_t offset = 0;
+    size_t size = 0;
+  };
+  /// Makes the memory of `pointer` (the start of device memory) reachable from other processes, at its present
+  /// address. Nothing may use it during the call. Errors: invalid_value, operating_system.
+  Result<Shared> share(void* pointer);
+  /// Maps what another process shared; a new allocation of kind `imported`. Errors: operating_system.
+  Result<void*> import(const Shared& shared);
+
   size_t total_bytes() const { return limit_; }
   size_t used_bytes() const;
   size_t free_bytes() const;
@@ -90,6 +106,12 @@ class Heap {
     std::byte* mapping = nullptr;  // large: start of the mapping, guard pages included
     size_t mapping_size = 0;
     size_t charged = 0;            // bytes counted against the limit
+    int descriptor = -1;           // of the file behind it, when it is shared
+  };
+  struct Chunk {
+    size_t size = 0;               // of the mapping
+    std::byte* usable = nullptr;
+    int descriptor = -1;
   };
   struct Record {
     Allocation allocation;
@@ -110,7 +132,7 @@ class Heap {
   uint64_t next_id_ = 1;
   std::map<uintptr_t, size_t> free_by_address_;       // small: free ranges, coalesced
   std::set<std::pair<size_t, uintptr_t>> free_by_size_;
-  std::map<uintptr_t, size_t> chunks_;                // mappings of small blocks
+  std::map<uintptr_t, Chunk> chunks_;                 // mappings of small blocks
   // Mappings given back lately, inaccessible but with their pages: programs that allocate and free in a loop
   // must not fault gigabytes in again. By size.
   struct Kept {

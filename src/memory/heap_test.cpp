@@ -1,6 +1,8 @@
 #include "memory/heap.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <random>
@@ -94,6 +96,31 @@ TEST(Heap, ReleasingAllLeavesOtherKinds) {
   EXPECT_EQ(heap.allocation_count(), 1u);
   EXPECT_TRUE(heap.release(*pinned, kind_bit(AllocationKind::host)).is_ok());
   EXPECT_EQ(heap.used_bytes(), 0u);
+}
+
+TEST(Heap, SharedMemoryIsSeenByAnotherProcess) {
+  Heap heap;
+  for (size_t size : {size_t{1000}, size_t{4} << 20}) {
+    auto* pointer = static_cast<volatile char*>(allocate(heap, size));
+    pointer[7] = 42;
+    auto shared = heap.share(const_cast<char*>(pointer));
+    ASSERT_TRUE(shared);
+    EXPECT_EQ(pointer[7], 42);
+    pid_t child = fork();
+    if (child == 0) {
+      Heap own;
+      auto mine = own.import(*shared);
+      auto* bytes = mine ? static_cast<volatile char*>(*mine) : nullptr;
+      if (!bytes || bytes[7] != 42 || !own.in_bounds(*mine, size)) _exit(1);
+      bytes[8] = 43;
+      _exit(own.release(*mine, kind_bit(AllocationKind::imported)).is_ok() ? 0 : 2);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    EXPECT_EQ(status, 0);
+    EXPECT_EQ(pointer[8], 43);
+    EXPECT_TRUE(heap.release(const_cast<char*>(pointer), kDevice).is_ok());
+  }
 }
 
 TEST(HeapDeathTest, FreedLargeAllocationFaults) {

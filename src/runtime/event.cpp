@@ -1,8 +1,13 @@
 #include "runtime/event.h"
 
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
-#include <algorithm>
+#include <new>
+#include <string>
 #include <unordered_map>
 
 namespace guda::runtime {
@@ -10,19 +15,107 @@ namespace {
 
 class MarkOperation final : public Operation {
  public:
-  explicit MarkOperation(std::shared_ptr<EventMark> mark) : mark_(std::move(mark)) {}
+  explicit MarkOperation(std::shared_ptr<EventMark> mark, std::shared_ptr<SharedMark> shared, uint64_t record)
+      : mark_(std::move(mark)), shared_(std::move(shared)), record_(record) {}
   Status execute() override {
     mark_->nanoseconds.store(now_nanoseconds(), std::memory_order_relaxed);
+    if (shared_) reach(*shared_, record_);
     return Status::ok();
+  }
+  static void reach(SharedMark& shared, uint64_t record) {
+    uint64_t before = shared.reached.load();
+    while (before < record && !shared.reached.compare_exchange_weak(before, record)) {
+    }
   }
   bool runs_after_error() const override { return true; }
   uint64_t expected_ns() const override { return 0; }
 
  private:
   std::shared_ptr<EventMark> mark_;
+  std::shared_ptr<SharedMark> shared_;
+  uint64_t record_;
 };
 
+/// Other processes cannot wake us: look often at first, then now and then.
+void wait_for_process(const SharedMark& shared, uint64_t record) {
+  for (int round = 0; shared.reached.load(std::memory_order_acquire) < record; ++round) {
+    if (round < 100) {
+      sched_yield();
+    } else {
+      timespec pause{0, 50000};
+      nanosleep(&pause, nullptr);
+    }
+  }
+}
+
+class WaitForProcess final : public Operation {
+ public:
+  WaitForProcess(std::shared_ptr<SharedMark> shared, uint64_t record)
+      : shared_(std::move(shared)), record_(record) {}
+  Status execute() override {
+    wait_for_process(*shared_, record_);
+    return Status::ok();
+  }
+
+ private:
+  std::shared_ptr<SharedMark> shared_;
+  uint64_t record_;
+};
+
+/// The page of a shared event; unmapped with its last user.
+std::shared_ptr<SharedMark> map_shared(int descriptor, bool fresh) {
+  void* page = mmap(nullptr, sizeof(SharedMark), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+  if (page == MAP_FAILED) return nullptr;
+  auto* mark = fresh ? new (page) SharedMark : static_cast<SharedMark*>(page);
+  return {mark, [](SharedMark* mapped) { munmap(mapped, sizeof(SharedMark)); }};
+}
+
 }  // namespace
+
+Result<Event::Shared> Event::share() {
+  std::unique_lock lock(mutex_);
+  if (!shared_) {
+    int descriptor = memfd_create("guda-event", MFD_CLOEXEC);
+    if (descriptor < 0 || ftruncate(descriptor, sizeof(SharedMark)) != 0) {
+      return Status(StatusCode::operating_system, "no shared memory for an event");
+    }
+    shared_ = map_shared(descriptor, true);
+    if (!shared_) return Status(StatusCode::operating_system, "no shared memory for an event");
+    shared_descriptor_ = descriptor;  // stays open: that is how others find it
+  }
+  if (shared_descriptor_ < 0) return Status(StatusCode::invalid_value, "the event belongs to another process");
+  return Shared{getpid(), shared_descriptor_};
+}
+
+Status Event::attach(const Shared& shared) {
+  std::string path = "/proc/" + std::to_string(shared.process) + "/fd/" + std::to_string(shared.descriptor);
+  int descriptor = open(path.c_str(), O_RDWR | O_CLOEXEC);
+  if (descriptor < 0) return {StatusCode::operating_system, "cannot open " + path};
+  auto mark = map_shared(descriptor, false);
+  close(descriptor);
+  if (!mark) return {StatusCode::operating_system, "cannot map " + path};
+  std::unique_lock lock(mutex_);
+  shared_ = std::move(mark);
+  return Status::ok();
+}
+
+Event::~Event() {
+  if (shared_descriptor_ >= 0) close(shared_descriptor_);
+}
+
+void Event::make_wait(Stream& stream) const {
+  std::unique_lock lock(mutex_);
+  auto latest = mark_;
+  auto shared = shared_;
+  lock.unlock();
+  if (shared) {
+    if (uint64_t record = shared->recorded.load(); shared->reached.load() < record) {
+      stream.enqueue(std::make_unique<WaitForProcess>(std::move(shared), record));
+    }
+  } else if (latest && latest->stream) {
+    stream.wait_for({latest->stream, latest->ticket});
+  }
+}
 
 int64_t now_nanoseconds() {
   timespec now;
@@ -32,13 +125,20 @@ int64_t now_nanoseconds() {
 
 void Event::record(Stream& stream) {
   auto mark = std::make_shared<EventMark>();
+  std::shared_ptr<SharedMark> shared;
+  if (flags_ & kEventInterprocess) {
+    std::unique_lock lock(mutex_);
+    shared = shared_;
+  }
+  uint64_t record = shared ? shared->recorded.fetch_add(1) + 1 : 0;
   if (uint64_t ticket = stream.try_begin()) {
     mark->nanoseconds.store(now_nanoseconds(), std::memory_order_relaxed);
+    if (shared) MarkOperation::reach(*shared, record);
     stream.end(ticket);
   } else {
     // The ticket is known only after the operation is queued; nobody else sees the mark before.
     mark->stream = stream.shared_from_this();
-    mark->ticket = stream.enqueue(std::make_unique<MarkOperation>(mark));
+    mark->ticket = stream.enqueue(std::make_unique<MarkOperation>(mark, std::move(shared), record));
   }
   set_mark(std::move(mark));
 }
@@ -65,13 +165,24 @@ void Event::set_captured(std::shared_ptr<CapturedMark> captured) {
 }
 
 bool Event::complete() const {
+  if (flags_ & kEventInterprocess) {
+    std::unique_lock lock(mutex_);
+    if (shared_) return shared_->reached.load() >= shared_->recorded.load();
+  }
   auto latest = mark();
   return !latest || latest->reached();
 }
 
 void Event::synchronize() {
   auto latest = mark();
+  std::shared_ptr<SharedMark> shared;
+  if (flags_ & kEventInterprocess) {
+    std::unique_lock lock(mutex_);
+    shared = shared_;
+  }
+  uint64_t record = shared ? shared->recorded.load() : 0;
   if (latest && latest->stream) latest->stream->wait(latest->ticket);
+  if (shared) wait_for_process(*shared, record);
 }
 
 Result<float> Event::elapsed(const Event& start, const Event& end) {

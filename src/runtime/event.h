@@ -27,6 +27,13 @@ enum EventFlags : uint32_t {
   kEventInterprocess = 4,
 };
 
+/// What an event shares with other processes: how often it was recorded, and the last record that a
+/// stream has reached.
+struct SharedMark {
+  std::atomic<uint64_t> recorded{0};
+  std::atomic<uint64_t> reached{0};
+};
+
 class Capture;
 struct GraphNode;
 
@@ -39,8 +46,22 @@ struct CapturedMark {
 class Event {
  public:
   explicit Event(uint32_t flags) : flags_(flags) {}
+  ~Event();
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
 
   uint32_t flags() const { return flags_; }
+  /// Where other processes find the event. Errors: operating_system.
+  struct Shared {
+    int process = 0;
+    int descriptor = -1;
+  };
+  Result<Shared> share();
+  /// Attaches this (new) event to another process's. Errors: operating_system.
+  Status attach(const Shared& shared);
+  /// Makes later work of the stream wait for the latest record, whichever process made it.
+  void make_wait(Stream& stream) const;
+
   /// Marks the stream's present end.
   void record(Stream& stream);
   /// The latest record; null before the first.
@@ -62,6 +83,8 @@ class Event {
   mutable std::mutex mutex_;
   std::shared_ptr<EventMark> mark_;
   std::shared_ptr<CapturedMark> captured_;
+  std::shared_ptr<SharedMark> shared_;      // null: this process's only
+  int shared_descriptor_ = -1;
 };
 
 /// Live cudaEvent_t handles.

@@ -215,7 +215,7 @@ GUDA_API_PTSZ(cudaStreamWaitEvent, (cudaStream_t stream_handle, cudaEvent_t hand
   auto captured = runtime::capture_wait(*stream, event);
   if (!captured) return finish(captured.status());
   if (*captured) return kSuccess;
-  if (auto mark = event->mark(); mark && mark->stream) stream->wait_for({mark->stream, mark->ticket});
+  event->make_wait(*stream);
   return kSuccess;
 }
 
