@@ -94,6 +94,16 @@ void* StackPool::bottom(void* top) const {
   return nullptr;
 }
 
+void StackPool::trim(size_t stacks) {
+  const size_t keep = (stacks + kStacksPerSlab - 1) / kStacksPerSlab;
+  if (slabs_.size() <= keep) return;
+  for (size_t i = keep; i < slabs_.size(); ++i) {
+    munmap(slabs_[i].base, kStacksPerSlab * slabs_[i].stride);
+  }
+  slabs_.resize(keep);
+  reclaim_all();
+}
+
 bool StackPool::is_guard(const void* address) const {
   const auto* byte = static_cast<const std::byte*>(address);
   return std::any_of(slabs_.begin(), slabs_.end(), [&](const Slab& slab) {

@@ -23,6 +23,11 @@ class GuardedRegion {
   std::byte* reserve(size_t bytes);
   std::byte* data() const { return data_; }
   size_t capacity() const { return capacity_; }
+  /// True for addresses in the page before the region, where a stack overflows to.
+  bool is_lower_guard(const void* address) const {
+    const auto* byte = static_cast<const std::byte*>(address);
+    return data_ != nullptr && byte < data_ && byte >= data_ - kPageSize;
+  }
 
  private:
   void release();
@@ -50,6 +55,8 @@ class StackPool {
   void* bottom(void* top) const;
   /// All stacks are free again (after a fault abandoned them).
   void reclaim_all();
+  /// Unmaps all but about `stacks` stacks. None may be in use.
+  void trim(size_t stacks);
   /// True when the address lies in the guard page of one of the stacks.
   bool is_guard(const void* address) const;
 

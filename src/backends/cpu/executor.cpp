@@ -278,6 +278,11 @@ Status Executor::run(const LaunchDescription& description) {
   if (description.kernel == nullptr || description.kernel->abi_version != kernel::kAbiVersion) {
     return {StatusCode::invalid_image, "the kernel object is of another version"};
   }
+  constexpr uint64_t kMaxBlockThreads = 1024;
+  const kernel::Dim3& shape = description.block;
+  if (uint64_t{shape.x} * shape.y * shape.z > kMaxBlockThreads) {
+    return {StatusCode::invalid_value, "a block has more than 1024 threads"};
+  }
   State& state = *state_;
   Launch launch(description, state.workers);
   if (launch.blocks() == 0 || launch.block_threads() == 0) return Status::ok();

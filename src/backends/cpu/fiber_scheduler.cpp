@@ -25,6 +25,7 @@ constexpr auto kIdleBeforeCompany = std::chrono::microseconds(500);
 // The same for kernels whose polling loops contain barriers or cross-lane operations, so that there
 // is always some progress.
 constexpr auto kPollingBeforeCompany = std::chrono::milliseconds(50);
+constexpr size_t kSpareBlocks = 16;
 constexpr uint32_t kMaxResidentFibers = 32 * 1024;
 
 size_t stack_bytes(const Launch& launch) {
@@ -111,6 +112,11 @@ void FiberScheduler::run(Launch& launch, BlockRange& range) {
     }
   }
   worker_.fibers = nullptr;
+  if (spare_.size() > kSpareBlocks) {
+    // Many blocks were resident at once: do not keep their memory for ever.
+    spare_.resize(kSpareBlocks);
+    stacks_.trim(kSpareBlocks * kMaxWarps * kWarpSize);
+  }
 }
 
 bool FiberScheduler::take_another() {

@@ -64,7 +64,7 @@ class FiberScheduler {
     uint32_t bit;               // 1 << lane
     kernel::BarrierOp barrier_op;
     uint32_t barrier_result;
-    StackIdentity stack;
+    [[no_unique_address]] StackIdentity stack;
   };
 
   // Lanes that have met at one cross-lane operation.

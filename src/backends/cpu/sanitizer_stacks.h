@@ -15,11 +15,13 @@ namespace guda::cpu {
 
 /// A stack as the sanitizers know it.
 struct StackIdentity {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   const void* bottom = nullptr;
   size_t bytes = 0;
   void* fake_stack = nullptr;  // AddressSanitizer's, while the stack is suspended
   void* fiber = nullptr;       // ThreadSanitizer's
   int fiber_uses = 0;
+#endif
 };
 
 /// A new execution on the stack [bottom, bottom + bytes), which may hold rests of an old one.

@@ -3,6 +3,7 @@
 #include <immintrin.h>
 #include <unistd.h>
 
+#include <bit>
 #include <cstdio>
 #include <cstring>
 #include <ctime>
@@ -128,6 +129,19 @@ void texture_service(const BlockState*, kernel::TexelGeometry geometry, uint32_t
   fetch_texture(texture_of(texture), geometry, flags, coordinates, out);
 }
 
+void textures_service(const BlockState*, kernel::TexelGeometry geometry, uint32_t flags,
+                      uint32_t lanes, uint64_t mask, const uint64_t* textures,
+                      const uint32_t* coordinates, uint32_t* out) {
+  while (mask != 0) {
+    // Nearly always once: lanes seldom have textures of their own.
+    const uint64_t handle = textures[std::countr_zero(mask)];
+    uint64_t same = 0;
+    for (uint32_t lane = 0; lane < lanes; ++lane) same |= uint64_t{textures[lane] == handle} << lane;
+    fetch_textures(texture_of(handle), geometry, flags, lanes, mask & same, coordinates, out);
+    mask &= ~same;
+  }
+}
+
 void surface_service(const BlockState*, kernel::TexelGeometry geometry, uint32_t flags,
                      uint64_t surface, const uint32_t* coordinates, uint32_t bytes, void* data) {
   if (!access_surface(texture_of(surface), geometry, flags, coordinates, bytes, data)) {
@@ -155,6 +169,7 @@ kernel::Services make_services() {
   table.warp_op = warp_op_service;
   table.yield = yield_service;
   table.texture = texture_service;
+  table.textures = textures_service;
   table.surface = surface_service;
   table.texture_query = texture_query_service;
   table.exit_thread = exit_thread_service;

@@ -301,17 +301,20 @@ float level_of_gradients(const Texture& texture, const float* gradients, unsigne
   return longest > 0 ? std::log2(longest) : -16.0f;
 }
 
-// The common case at a tenth of the cost: unfiltered 1D and 2D textures of 32-bit components.
-bool fetch_nearest_words(const Texture& texture, TexelGeometry geometry, uint32_t flags,
-                         const uint32_t* coordinates, uint32_t* out) {
+// The common case: unfiltered 1D and 2D textures of 32-bit components.
+bool is_nearest_words(const Texture& texture, TexelGeometry geometry, uint32_t flags) {
   constexpr uint32_t kSpecial =
       kernel::kTextureLevel | kernel::kTextureGradient | kernel::kTextureGather;
-  if ((flags & kSpecial) != 0 || texture.level_count != 1 || texture.linear_filter ||
-      texture.format < TexelFormat::u32 || texture.format == TexelFormat::f16 ||
-      (geometry != TexelGeometry::d1 && geometry != TexelGeometry::d2) ||
-      (flags >> kernel::kTextureResultShift & 3) == 3) {
-    return false;
-  }
+  return (flags & kSpecial) == 0 && texture.level_count == 1 && !texture.linear_filter &&
+         texture.format >= TexelFormat::u32 && texture.format != TexelFormat::f16 &&
+         (geometry == TexelGeometry::d1 || geometry == TexelGeometry::d2) &&
+         (flags >> kernel::kTextureResultShift & 3) != 3;
+}
+
+// That at a tenth of the cost.
+bool fetch_nearest_words(const Texture& texture, TexelGeometry geometry, uint32_t flags,
+                         const uint32_t* coordinates, uint32_t* out) {
+  if (!is_nearest_words(texture, geometry, flags)) return false;
   const TextureLevel& level = texture.levels[0];
   const std::byte* at = level.data;
   const uint32_t sizes[2] = {level.width, level.height};
@@ -338,6 +341,63 @@ bool fetch_nearest_words(const Texture& texture, TexelGeometry geometry, uint32_
   }
   for (unsigned c = 0; c < 4; ++c) {
     out[c] = c < texture.channels ? read_as<uint32_t>(at + 4 * size_t{c}) : 0;
+  }
+  return true;
+}
+
+// The same for the lanes of a warp: what does not differ between them is decided once, and the
+// indices are computed side by side.
+bool fetch_nearest_rows(const Texture& texture, TexelGeometry geometry, uint32_t flags, uint32_t lanes,
+                        uint64_t mask, const uint32_t* coordinates, uint32_t* out) {
+  constexpr uint32_t kMaxLanes = 64;
+  constexpr uint32_t kLargest = 1u << 30;
+  const TextureLevel& level = texture.levels[0];
+  if (!is_nearest_words(texture, geometry, flags) || lanes > kMaxLanes || level.width > kLargest ||
+      level.height > kLargest) {
+    return false;
+  }
+  const unsigned dimensions = geometry == TexelGeometry::d2 ? 2 : 1;
+  const uint32_t sizes[2] = {level.width, level.height};
+  int32_t indices[2][kMaxLanes] = {};
+  for (unsigned d = 0; d < dimensions; ++d) {
+    const uint32_t* words = coordinates + size_t{d} * lanes;
+    int32_t* index = indices[d];
+    if ((flags & kernel::kTextureIntegerCoordinates) != 0) {
+      for (uint32_t lane = 0; lane < lanes; ++lane) index[lane] = static_cast<int32_t>(words[lane]);
+    } else {
+      const float scale = texture.normalized_coordinates ? static_cast<float>(sizes[d]) : 1.0f;
+      for (uint32_t lane = 0; lane < lanes; ++lane) {
+        float value = std::bit_cast<float>(words[lane]) * scale;
+        value = value > -0x1p30f ? value : -0x1p30f;  // NaN as well
+        value = value < 0x1p30f ? value : 0x1p30f;
+        const auto truncated = static_cast<int32_t>(value);
+        index[lane] = truncated - (value < static_cast<float>(truncated) ? 1 : 0);
+      }
+    }
+    const auto last = static_cast<int32_t>(sizes[d]) - 1;
+    if (!texture.plain_memory && (texture.address_mode[d] == TexelAddressMode::clamp ||
+                                  (!texture.normalized_coordinates &&
+                                   texture.address_mode[d] != TexelAddressMode::border))) {
+      for (uint32_t lane = 0; lane < lanes; ++lane) index[lane] = std::clamp(index[lane], 0, last);
+    }
+  }
+  const size_t texel_bytes = size_t{4} * texture.channels;
+  for (; mask != 0; mask &= mask - 1) {
+    const auto lane = static_cast<size_t>(std::countr_zero(mask));
+    const auto x = static_cast<uint32_t>(indices[0][lane]);
+    const auto y = static_cast<uint32_t>(indices[1][lane]);
+    if (x < sizes[0] && y < sizes[1]) {
+      const std::byte* at = level.data + y * level.row_pitch + x * texel_bytes;
+      for (unsigned c = 0; c < 4; ++c) {
+        out[c * lanes + lane] = c < texture.channels ? read_as<uint32_t>(at + 4 * size_t{c}) : 0;
+      }
+      continue;
+    }
+    // Outside: one by one.
+    const uint32_t own[2] = {coordinates[lane], dimensions == 2 ? coordinates[lanes + lane] : 0};
+    std::array<uint32_t, 4> texel{};
+    fetch_texture(texture, geometry, flags, own, texel.data());
+    for (unsigned c = 0; c < 4; ++c) out[c * lanes + lane] = texel[c];
   }
   return true;
 }
@@ -397,7 +457,7 @@ void fetch_texture(const Texture& texture, TexelGeometry geometry, uint32_t flag
     lod = std::clamp(lod, texture.min_mip_level,
                      std::max(texture.min_mip_level, texture.max_mip_level));
     lod = std::clamp(lod, 0.0f, static_cast<float>(texture.level_count - 1));
-    lod = std::floor(lod * 256 + 0.5f) / 256;
+    lod = std::floor(lod * 256) / 256;
   } else {
     lod = 0;
   }
@@ -449,6 +509,23 @@ void fetch_texture(const Texture& texture, TexelGeometry geometry, uint32_t flag
     return;
   }
   for (size_t c = 0; c < 4; ++c) out[c] = pack(pixel[c], result_type);
+}
+
+void fetch_textures(const Texture& texture, TexelGeometry geometry, uint32_t flags, uint32_t lanes,
+                    uint64_t mask, const uint32_t* coordinates, uint32_t* out) {
+  if (fetch_nearest_rows(texture, geometry, flags, lanes, mask, coordinates, out)) return;
+  const Shape shape = shape_of(geometry);
+  unsigned words = shape.layers + shape.coordinates;
+  if ((flags & kernel::kTextureLevel) != 0) words += 1;
+  if ((flags & kernel::kTextureGradient) != 0) words += 2 * shape.coordinates;
+  for (; mask != 0; mask &= mask - 1) {
+    const auto lane = static_cast<size_t>(std::countr_zero(mask));
+    std::array<uint32_t, 12> own{};
+    std::array<uint32_t, 4> texel{};
+    for (unsigned i = 0; i < words; ++i) own[i] = coordinates[i * lanes + lane];
+    fetch_texture(texture, geometry, flags, own.data(), texel.data());
+    for (unsigned c = 0; c < 4; ++c) out[c * lanes + lane] = texel[c];
+  }
 }
 
 bool access_surface(const Texture& texture, TexelGeometry geometry, uint32_t flags,

@@ -50,6 +50,10 @@ struct Texture {
 void fetch_texture(const Texture& texture, kernel::TexelGeometry geometry, uint32_t flags,
                    const uint32_t* coordinates, uint32_t* out);
 
+/// kernel::Services::textures with one texture for all lanes (at most 64).
+void fetch_textures(const Texture& texture, kernel::TexelGeometry geometry, uint32_t flags,
+                    uint32_t lanes, uint64_t mask, const uint32_t* coordinates, uint32_t* out);
+
 /// kernel::Services::surface on level 0; false: out of bounds where that is a fault.
 bool access_surface(const Texture& texture, kernel::TexelGeometry geometry, uint32_t flags,
                     const uint32_t* coordinates, uint32_t bytes, void* data);

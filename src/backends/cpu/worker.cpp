@@ -52,7 +52,7 @@ Worker::~Worker() = default;
 char* Worker::text() { return reinterpret_cast<char*>(text_.reserve(kTextBytes)); }
 
 bool Worker::is_stack_guard(const void* address) const {
-  return kernel_stack_.is_guard(address) ||
+  return kernel_stack_.is_lower_guard(address) ||
          (fiber_scheduler_ != nullptr && fiber_scheduler_->is_stack_guard(address));
 }
 
@@ -67,10 +67,7 @@ bool Worker::prepare() {
   if (shared_bytes > 0 && shared_.reserve(shared_bytes) == nullptr) return false;
   if (mode == Launch::Mode::threads) {
     const size_t bytes = std::max<size_t>(1 << 20, 2 * stack_limit() + kernel.local_bytes + 65536);
-    kernel_stack_.reclaim_all();
-    kernel_stack_.set_stack_bytes(bytes);
-    kernel_stack_top_ = kernel_stack_.acquire();
-    return kernel_stack_top_ != nullptr;
+    return kernel_stack_.reserve(bytes) != nullptr;
   }
   const uint32_t lanes = std::max(1u, kernel.lanes);
   const size_t calls = (launch->block_threads() + lanes - 1) / lanes;
@@ -108,11 +105,10 @@ void Worker::execute(Launch& new_launch, bool (*may_leave)(void*), void* argumen
     in_kernel = true;
     int left = 0;
     if (launch->mode() == Launch::Mode::threads) {
-      begin_stack(kernel_stack_identity_, kernel_stack_.bottom(kernel_stack_top_),
-                  kernel_stack_.stack_bytes(), false);
+      begin_stack(kernel_stack_identity_, kernel_stack_.data(), kernel_stack_.capacity(), false);
       before_switch(thread_stack, kernel_stack_identity_);
       left = guda_guarded_call(
-          &guard, kernel_stack_top_,
+          &guard, kernel_stack_.data() + kernel_stack_.capacity(),
           [](void* self) { static_cast<Worker*>(self)->run_range_on_kernel_stack(); }, this);
       if (left == 0) after_switch(thread_stack);
     } else {

@@ -79,8 +79,7 @@ class Worker {
   GuardedRegion local_;
   GuardedRegion frames_;
   GuardedRegion text_;
-  StackPool kernel_stack_;
-  void* kernel_stack_top_ = nullptr;
+  GuardedRegion kernel_stack_;     // of threads that run one after the other
   StackIdentity kernel_stack_identity_;
   std::unique_ptr<FiberScheduler> fiber_scheduler_;
 
