@@ -122,7 +122,8 @@ Value* directed(Lowering& l, std::string_view operation, ScalarType type,
   for (uint64_t lane = 0; lane < 2; ++lane) {
     llvm::SmallVector<Value*, 3> parts;
     for (Value* argument : arguments) parts.push_back(l.b.CreateExtractElement(argument, lane));
-    packed = l.b.CreateInsertElement(packed, l.call(name, l.llvm_type(lane_type(type)), parts), lane);
+    packed =
+        l.b.CreateInsertElement(packed, l.call(name, l.llvm_type(lane_type(type)), parts), lane);
   }
   return packed;
 }
@@ -162,15 +163,14 @@ Value* sticky_fma(Lowering& l, Value* left, Value* right, Value* addend) {
   Value* product = b.CreateFMul(left, right);  // exact unless it overflows
   Value* sum = l.intrinsic(llvm::Intrinsic::fma, {left, right, addend});
   Value* second = b.CreateFSub(sum, product);
-  Value* error = b.CreateFAdd(b.CreateFSub(product, b.CreateFSub(sum, second)),
-                              b.CreateFSub(addend, second));
+  Value* error =
+      b.CreateFAdd(b.CreateFSub(product, b.CreateFSub(sum, second)), b.CreateFSub(addend, second));
   llvm::Type* integer = sum->getType()->getWithNewType(b.getInt32Ty());
   Value* zero = llvm::Constant::getNullValue(integer);
   Value* bits = b.CreateBitCast(sum, integer);
   Value* error_bits = b.CreateBitCast(error, integer);
   // Ordered comparison: infinities make the error NaN and stay as they are.
-  Value* inexact =
-      b.CreateFCmpONE(error, llvm::Constant::getNullValue(error->getType()));
+  Value* inexact = b.CreateFCmpONE(error, llvm::Constant::getNullValue(error->getType()));
   Value* even = b.CreateICmpEQ(b.CreateAnd(bits, 1), zero);
   Value* toward_zero = b.CreateICmpSLT(b.CreateXor(bits, error_bits), zero);
   Value* one = llvm::ConstantInt::get(integer, 1);
@@ -301,7 +301,8 @@ void lower_min_max(Lowering& l) {
     // The sign is that of the product.
     const unsigned bits = left->getType()->getPrimitiveSizeInBits().getFixedValue();
     llvm::Type* integer = l.b.getIntNTy(bits);
-    Value* both = l.b.CreateXor(l.b.CreateBitCast(left, integer), l.b.CreateBitCast(right, integer));
+    Value* both =
+        l.b.CreateXor(l.b.CreateBitCast(left, integer), l.b.CreateBitCast(right, integer));
     sign_source = l.b.CreateBitCast(both, left->getType());
   }
   auto magnitude = [&](Value* value) {
@@ -329,9 +330,12 @@ void lower_testp(Lowering& l) {
     unsigned mask;
   };
   constexpr Class kClasses[] = {
-      {"finite", llvm::fcFinite}, {"infinite", llvm::fcInf},
-      {"number", llvm::fcFinite | llvm::fcInf}, {"notanumber", llvm::fcNan},
-      {"normal", llvm::fcNormal | llvm::fcZero}, {"subnormal", llvm::fcSubnormal},
+      {"finite", llvm::fcFinite},
+      {"infinite", llvm::fcInf},
+      {"number", llvm::fcFinite | llvm::fcInf},
+      {"notanumber", llvm::fcNan},
+      {"normal", llvm::fcNormal | llvm::fcZero},
+      {"subnormal", llvm::fcSubnormal},
   };
   for (const Class& entry : kClasses) {
     if (!l.has(entry.name)) continue;
@@ -389,12 +393,14 @@ constexpr Row kRows[] = {
     {"min", "ftz? NaN? xorsign? abs? $half", 3, 3, Execution::pure, lower_min_max},
     {"max", "ftz? NaN? xorsign? abs? $half", 3, 3, Execution::pure, lower_min_max},
     {"copysign", "f32|f64", 3, 3, Execution::pure, lower_copysign},
-    {"testp", "finite|infinite|number|notanumber|normal|subnormal f32|f64", 2, 2,
-     Execution::pure, lower_testp},
+    {"testp", "finite|infinite|number|notanumber|normal|subnormal f32|f64", 2, 2, Execution::pure,
+     lower_testp},
 };
 
 }  // namespace
 
-std::span<const Row> float_rows() { return kRows; }
+std::span<const Row> float_rows() {
+  return kRows;
+}
 
 }  // namespace guda::device_ir

@@ -9,7 +9,9 @@ namespace {
 
 using llvm::Value;
 
-unsigned width(Lowering& l) { return ptx::bit_width(l.type()); }
+unsigned width(Lowering& l) {
+  return ptx::bit_width(l.type());
+}
 
 Value* saturating_or_plain(Lowering& l, unsigned plain, unsigned saturating, Value* left,
                            Value* right) {
@@ -18,11 +20,13 @@ Value* saturating_or_plain(Lowering& l, unsigned plain, unsigned saturating, Val
 }
 
 void lower_add(Lowering& l) {
-  l.out(saturating_or_plain(l, llvm::Instruction::Add, llvm::Intrinsic::sadd_sat, l.in(1), l.in(2)));
+  l.out(
+      saturating_or_plain(l, llvm::Instruction::Add, llvm::Intrinsic::sadd_sat, l.in(1), l.in(2)));
 }
 
 void lower_sub(Lowering& l) {
-  l.out(saturating_or_plain(l, llvm::Instruction::Sub, llvm::Intrinsic::ssub_sat, l.in(1), l.in(2)));
+  l.out(
+      saturating_or_plain(l, llvm::Instruction::Sub, llvm::Intrinsic::ssub_sat, l.in(1), l.in(2)));
 }
 
 Value* with_overflow(Lowering& l, unsigned intrinsic, Value* left, Value* right, Value*& carry) {
@@ -59,8 +63,9 @@ void lower_sub_carry(Lowering& l) {
 Value* multiply_high(Lowering& l, Value* left, Value* right, bool is_signed) {
   const unsigned bits = left->getType()->getIntegerBitWidth();
   llvm::Type* wide = l.b.getIntNTy(2 * bits);
-  Value* product = is_signed ? l.b.CreateMul(l.b.CreateSExt(left, wide), l.b.CreateSExt(right, wide))
-                             : l.b.CreateMul(l.b.CreateZExt(left, wide), l.b.CreateZExt(right, wide));
+  Value* product = is_signed
+                       ? l.b.CreateMul(l.b.CreateSExt(left, wide), l.b.CreateSExt(right, wide))
+                       : l.b.CreateMul(l.b.CreateZExt(left, wide), l.b.CreateZExt(right, wide));
   return l.b.CreateTrunc(l.b.CreateLShr(product, bits), left->getType());
 }
 
@@ -99,7 +104,8 @@ void lower_mad(Lowering& l) {
     return;
   }
   Value* product = multiply(l);
-  l.out(saturating_or_plain(l, llvm::Instruction::Add, llvm::Intrinsic::sadd_sat, product, l.in(3)));
+  l.out(
+      saturating_or_plain(l, llvm::Instruction::Add, llvm::Intrinsic::sadd_sat, product, l.in(3)));
 }
 
 void lower_mad_carry(Lowering& l) {
@@ -121,11 +127,14 @@ Value* multiply24(Lowering& l) {
   return l.b.CreateTrunc(product, l.b.getInt32Ty());
 }
 
-void lower_mul24(Lowering& l) { l.out(multiply24(l)); }
+void lower_mul24(Lowering& l) {
+  l.out(multiply24(l));
+}
 
 void lower_mad24(Lowering& l) {
   Value* product = multiply24(l);
-  l.out(saturating_or_plain(l, llvm::Instruction::Add, llvm::Intrinsic::sadd_sat, product, l.in(3)));
+  l.out(
+      saturating_or_plain(l, llvm::Instruction::Add, llvm::Intrinsic::sadd_sat, product, l.in(3)));
 }
 
 void lower_division(Lowering& l) {
@@ -138,7 +147,8 @@ void lower_division(Lowering& l) {
 void lower_sad(Lowering& l) {
   Value* left = l.in(1);
   Value* right = l.in(2);
-  Value* less = is_signed(l.type()) ? l.b.CreateICmpSLT(left, right) : l.b.CreateICmpULT(left, right);
+  Value* less =
+      is_signed(l.type()) ? l.b.CreateICmpSLT(left, right) : l.b.CreateICmpULT(left, right);
   Value* difference =
       l.b.CreateSelect(less, l.b.CreateSub(right, left), l.b.CreateSub(left, right));
   l.out(l.b.CreateAdd(l.in(3), difference));
@@ -160,13 +170,17 @@ void lower_min_max(Lowering& l) {
   l.out(result);
 }
 
-void lower_packed_add(Lowering& l) { l.out(l.b.CreateAdd(l.in(1), l.in(2))); }
+void lower_packed_add(Lowering& l) {
+  l.out(l.b.CreateAdd(l.in(1), l.in(2)));
+}
 
 void lower_abs(Lowering& l) {
   l.out(l.b.CreateBinaryIntrinsic(llvm::Intrinsic::abs, l.in(1), l.b.getFalse()));
 }
 
-void lower_neg(Lowering& l) { l.out(l.b.CreateNeg(l.in(1))); }
+void lower_neg(Lowering& l) {
+  l.out(l.b.CreateNeg(l.in(1)));
+}
 
 // The packed dot products: ptx.dp4a.<a type>.<b type>(a, b, c).
 void lower_dot_product(Lowering& l) {
@@ -208,6 +222,8 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> integer_rows() { return kRows; }
+std::span<const Row> integer_rows() {
+  return kRows;
+}
 
 }  // namespace guda::device_ir

@@ -39,14 +39,14 @@ void lower_cas(Lowering& l) {
   Value* desired = l.in(3);
   if (l.fn.failed()) return;
   const llvm::AtomicOrdering success = ordering(l, llvm::AtomicOrdering::Monotonic);
-  Value* pair = l.b.CreateAtomicCmpXchg(pointer, expected, desired,
-                                        llvm::MaybeAlign(ptx::bit_width(type) / 8), success,
-                                        llvm::AtomicCmpXchgInst::getStrongestFailureOrdering(success));
+  Value* pair = l.b.CreateAtomicCmpXchg(
+      pointer, expected, desired, llvm::MaybeAlign(ptx::bit_width(type) / 8), success,
+      llvm::AtomicCmpXchgInst::getStrongestFailureOrdering(success));
   l.out(l.b.CreateExtractValue(pair, 0));
 }
 
-// bf16 by compare and swap, because the sum is computed in f32 (float_operations.h). Returns the old
-// bits.
+// bf16 by compare and swap, because the sum is computed in f32 (float_operations.h). Returns the
+// old bits.
 Value* bf16_atomic(Lowering& l, Value* pointer, Value* operand, unsigned bits,
                    llvm::AtomicOrdering order) {
   auto& b = l.b;
@@ -75,9 +75,8 @@ Value* bf16_atomic(Lowering& l, Value* pointer, Value* operand, unsigned bits,
     Value* part = b.CreateZExt(round_to_bf16(l, sum), word);
     desired = i == 0 ? part : b.CreateOr(desired, b.CreateShl(part, 16));
   }
-  Value* pair =
-      b.CreateAtomicCmpXchg(pointer, old, desired, llvm::Align(bits / 8), order,
-                            llvm::AtomicCmpXchgInst::getStrongestFailureOrdering(order));
+  Value* pair = b.CreateAtomicCmpXchg(pointer, old, desired, llvm::Align(bits / 8), order,
+                                      llvm::AtomicCmpXchgInst::getStrongestFailureOrdering(order));
   old->addIncoming(b.CreateExtractValue(pair, 0), loop);
   b.CreateCondBr(b.CreateExtractValue(pair, 1), done, loop);
   l.fn.continue_in(done);
@@ -96,11 +95,10 @@ void lower_atomic(Lowering& l) {
   const llvm::ArrayRef<ptx::Operand> sources = l.elements(address_index + 1);
   llvm::SmallVector<Value*, 8> old;
   for (size_t i = 0; i < sources.size() && !l.fn.failed(); ++i) {
-    Value* address =
-        i == 0 ? pointer : l.b.CreateConstGEP1_64(l.b.getInt8Ty(), pointer, i * bytes);
+    Value* address = i == 0 ? pointer : l.b.CreateConstGEP1_64(l.b.getInt8Ty(), pointer, i * bytes);
     if (lane_type(type) == ScalarType::bf16 && binary != AtomicRMWInst::Xchg) {
-      old.push_back(bf16_atomic(l, address, l.fn.read(sources[i], bits_type(8 * bytes)), 8 * bytes,
-                                order));
+      old.push_back(
+          bf16_atomic(l, address, l.fn.read(sources[i], bits_type(8 * bytes)), 8 * bytes, order));
       continue;
     }
     Value* value = l.fn.read(sources[i], type);
@@ -121,18 +119,22 @@ void lower_atomic(Lowering& l) {
 }
 
 constexpr Row kRows[] = {
-    {"atom", "$sem? $scope? $space? cas b16|b32|b64|b128 L2::cache_hint?", 4, 5,
-     Execution::effect, lower_cas},
-    {"atom", "$sem? $scope? $space? add|min|max|and|or|xor|exch|inc|dec L2::cache_hint? noftz? "
-             "v2|v4|v8? b32|b64|b128|u32|u64|s32|s64|f32|f64|f16|f16x2|bf16|bf16x2", 3, 4,
-     Execution::effect, lower_atomic},
-    {"red", "$sem? $scope? $space? add|min|max|and|or|xor|inc|dec L2::cache_hint? noftz? "
-            "v2|v4|v8? b32|b64|u32|u64|s32|s64|f32|f64|f16|f16x2|bf16|bf16x2", 2, 3,
-     Execution::effect, lower_atomic},
+    {"atom", "$sem? $scope? $space? cas b16|b32|b64|b128 L2::cache_hint?", 4, 5, Execution::effect,
+     lower_cas},
+    {"atom",
+     "$sem? $scope? $space? add|min|max|and|or|xor|exch|inc|dec L2::cache_hint? noftz? "
+     "v2|v4|v8? b32|b64|b128|u32|u64|s32|s64|f32|f64|f16|f16x2|bf16|bf16x2",
+     3, 4, Execution::effect, lower_atomic},
+    {"red",
+     "$sem? $scope? $space? add|min|max|and|or|xor|inc|dec L2::cache_hint? noftz? "
+     "v2|v4|v8? b32|b64|u32|u64|s32|s64|f32|f64|f16|f16x2|bf16|bf16x2",
+     2, 3, Execution::effect, lower_atomic},
 };
 
 }  // namespace
 
-std::span<const Row> atomic_rows() { return kRows; }
+std::span<const Row> atomic_rows() {
+  return kRows;
+}
 
 }  // namespace guda::device_ir

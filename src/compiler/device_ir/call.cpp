@@ -110,8 +110,8 @@ void take_results(Lowering& l, const CallOperands& call, const std::vector<ptx::
   unsigned index = 0;
   for (size_t i = 0; i < call.results.size(); ++i) {
     if (!passed_by_value(results[i])) continue;
-    Value* value = returned->getType()->isStructTy() ? l.b.CreateExtractValue(returned, index++)
-                                                     : returned;
+    Value* value =
+        returned->getType()->isStructTy() ? l.b.CreateExtractValue(returned, index++) : returned;
     store_result(l, call.results[i], value);
   }
 }
@@ -184,7 +184,7 @@ void call_indirect(Lowering& l, const CallOperands& call, Value* address) {
 struct SystemCall {
   std::string_view name;
   const char* ptx_name;
-  uint8_t result_bits;                 // 0: none
+  uint8_t result_bits;                   // 0: none
   std::array<uint8_t, 5> argument_bits;  // 0 ends the list
 };
 
@@ -205,11 +205,11 @@ bool call_system(Lowering& l, const CallOperands& call, std::string_view name) {
         l.fail("an argument is missing");
         return true;
       }
-      arguments.push_back(
-          argument_value(l, call.arguments[arguments.size()], l.b.getIntNTy(bits)));
+      arguments.push_back(argument_value(l, call.arguments[arguments.size()], l.b.getIntNTy(bits)));
     }
-    llvm::Type* result = entry.result_bits == 0 ? l.b.getVoidTy()
-                                                : llvm::cast<llvm::Type>(l.b.getIntNTy(entry.result_bits));
+    llvm::Type* result = entry.result_bits == 0
+                             ? l.b.getVoidTy()
+                             : llvm::cast<llvm::Type>(l.b.getIntNTy(entry.result_bits));
     Value* returned = l.call(entry.ptx_name, result, arguments, Effects::service);
     if (entry.result_bits != 0 && call.results.size() == 1) {
       store_result(l, call.results[0], returned);

@@ -129,22 +129,26 @@ void lower_slct(Lowering& l) {
   const ScalarType condition = l.type(1);
   Value* selector = is_float(condition) ? float_in(l, 3, condition) : l.in(3, condition);
   Value* zero = llvm::Constant::getNullValue(selector->getType());
-  Value* not_negative = is_float(condition) ? l.b.CreateFCmpOGE(selector, zero)
-                                            : l.b.CreateICmpSGE(selector, zero);
+  Value* not_negative =
+      is_float(condition) ? l.b.CreateFCmpOGE(selector, zero) : l.b.CreateICmpSGE(selector, zero);
   Value* chosen = l.in(1);
   l.out(l.b.CreateSelect(not_negative, chosen, l.in(2)));
 }
 
 constexpr Row kRows[] = {
     {"setp", "$cmp $bool? ftz? $any|f16|f16x2|bf16|bf16x2", 3, 4, Execution::pure, lower_setp},
-    {"set", "$cmp $bool? ftz? u32|s32|f32|u16|s16|f16|f16x2|bf16|bf16x2 "
-            "$any|f16|f16x2|bf16|bf16x2", 3, 4, Execution::pure, lower_set},
+    {"set",
+     "$cmp $bool? ftz? u32|s32|f32|u16|s16|f16|f16x2|bf16|bf16x2 "
+     "$any|f16|f16x2|bf16|bf16x2",
+     3, 4, Execution::pure, lower_set},
     {"selp", "$any|f16|f16x2|bf16|bf16x2", 4, 4, Execution::pure, lower_selp},
     {"slct", "ftz? $any s32|f32", 4, 4, Execution::pure, lower_slct},
 };
 
 }  // namespace
 
-std::span<const Row> comparison_rows() { return kRows; }
+std::span<const Row> comparison_rows() {
+  return kRows;
+}
 
 }  // namespace guda::device_ir

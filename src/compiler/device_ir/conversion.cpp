@@ -11,7 +11,9 @@ namespace {
 
 using llvm::Value;
 
-unsigned bits_of(ScalarType type) { return ptx::bit_width(type); }
+unsigned bits_of(ScalarType type) {
+  return ptx::bit_width(type);
+}
 
 // .relu: negative values become 0, NaN stays.
 Value* rectify(Lowering& l, Value* value) {
@@ -48,8 +50,8 @@ void integer_to_integer(Lowering& l, ScalarType to, ScalarType from) {
   Value* value = l.in(1, from);
   if (l.has("sat")) value = clamp_integer(l, value, from, to);
   llvm::Type* type = l.llvm_type(to);
-  l.out(0, to, is_signed(from) ? l.b.CreateSExtOrTrunc(value, type)
-                               : l.b.CreateZExtOrTrunc(value, type));
+  l.out(0, to,
+        is_signed(from) ? l.b.CreateSExtOrTrunc(value, type) : l.b.CreateZExtOrTrunc(value, type));
 }
 
 Value* rounded_from_integer(Lowering& l, std::string_view mode, ScalarType to, ScalarType from,
@@ -69,8 +71,8 @@ void integer_to_float(Lowering& l, ScalarType to, ScalarType from) {
     // f32 with a sticky last bit, so that rounding to bf16 is the only rounding that shows.
     Value* low = rounded_from_integer(l, "rm", through, from, value);
     Value* high = rounded_from_integer(l, "rp", through, from, value);
-    Value* bits = l.b.CreateBitCast(rounded_from_integer(l, "rz", through, from, value),
-                                    l.b.getInt32Ty());
+    Value* bits =
+        l.b.CreateBitCast(rounded_from_integer(l, "rz", through, from, value), l.b.getInt32Ty());
     Value* inexact = l.b.CreateZExt(l.b.CreateFCmpUNE(low, high), l.b.getInt32Ty());
     result = l.b.CreateBitCast(l.b.CreateOr(bits, inexact), type);
   } else if (rounding(l) == "rn" || exact) {
@@ -87,8 +89,8 @@ Value* convertible(Lowering& l, size_t index, ScalarType type) {
   return float_in(l, index, type);
 }
 
-// Always a saturating call on f32 or f64 into 32 or 64 bits; narrower integers are clamped. NaN gives
-// 0 from the call; the ISA wants the most negative number where f64 or 64 bits are involved.
+// Always a saturating call on f32 or f64 into 32 or 64 bits; narrower integers are clamped. NaN
+// gives 0 from the call; the ISA wants the most negative number where f64 or 64 bits are involved.
 void float_to_integer(Lowering& l, ScalarType to, ScalarType from) {
   const std::string_view mode = l.one_of("rni rzi rmi rpi");
   if (mode.empty()) {
@@ -103,9 +105,9 @@ void float_to_integer(Lowering& l, ScalarType to, ScalarType from) {
   }
   ScalarType wide = to;
   if (bits_of(to) < 32) wide = is_signed(to) ? ScalarType::s32 : ScalarType::u32;
-  Value* result = l.call(fmt::format("ptx.cvt.{}.{}.{}", mode, ptx::to_string(wide),
-                                     ptx::to_string(from)),
-                         l.llvm_type(wide), {value});
+  Value* result =
+      l.call(fmt::format("ptx.cvt.{}.{}.{}", mode, ptx::to_string(wide), ptx::to_string(from)),
+             l.llvm_type(wide), {value});
   if (wide != to) {
     result = l.b.CreateTrunc(clamp_integer(l, result, wide, to), l.llvm_type(to));
   }
@@ -127,9 +129,9 @@ Value* round_to_integral(Lowering& l, std::string_view mode, Value* value) {
 // A narrower floating type, correctly rounded from `value`.
 Value* narrow(Lowering& l, Value* value, ScalarType to, ScalarType from) {
   if (rounding(l) == "rn") return l.b.CreateFPTrunc(value, l.llvm_type(to));
-  return l.call(fmt::format("ptx.cvt.{}.{}.{}", rounding(l), ptx::to_string(to),
-                            ptx::to_string(from)),
-                l.llvm_type(to), {value});
+  return l.call(
+      fmt::format("ptx.cvt.{}.{}.{}", rounding(l), ptx::to_string(to), ptx::to_string(from)),
+      l.llvm_type(to), {value});
 }
 
 // The same on the bits of bf16 values.
@@ -233,7 +235,8 @@ void lower_cvt_tf32(Lowering& l) {
   Value* magnitude = l.b.CreateAnd(bits, l.i32(0x7fffffff));
   if (l.has("satfinite")) {
     Value* sign = l.b.CreateAnd(bits, l.i32(0x80000000));
-    Value* overflow = l.b.CreateICmpUGE(l.b.CreateAnd(rounded, l.i32(0x7fffffff)), l.i32(0x7f800000));
+    Value* overflow =
+        l.b.CreateICmpUGE(l.b.CreateAnd(rounded, l.i32(0x7fffffff)), l.i32(0x7f800000));
     rounded = l.b.CreateSelect(overflow, l.b.CreateOr(sign, l.i32(0x7f7fe000)), rounded);
     Value* is_nan = l.b.CreateICmpUGT(magnitude, l.i32(0x7f800000));
     rounded = l.b.CreateSelect(is_nan, l.i32(0x7fffffff), rounded);
@@ -264,8 +267,9 @@ Value* encode_small(Lowering& l, const SmallFloat& format, Value* value) {
   // Normal numbers: round the fraction, rebase the exponent.
   Value* odd = b.CreateAnd(b.CreateLShr(magnitude, dropped), 1);
   Value* rounded = b.CreateAdd(magnitude, b.CreateAdd(odd, l.i32((1u << (dropped - 1)) - 1)));
-  Value* normal = b.CreateSub(b.CreateLShr(rounded, dropped),
-                              l.i32(static_cast<uint32_t>(127 - format.bias) << format.fraction_bits));
+  Value* normal =
+      b.CreateSub(b.CreateLShr(rounded, dropped),
+                  l.i32(static_cast<uint32_t>(127 - format.bias) << format.fraction_bits));
   // Subnormal ones: adding 2^23 quanta leaves the count in the low bits.
   const int quantum = 1 - format.bias - format.fraction_bits;
   const auto magic = static_cast<uint32_t>(quantum + 23 + 127) << 23;
@@ -273,10 +277,12 @@ Value* encode_small(Lowering& l, const SmallFloat& format, Value* value) {
                                 b.CreateBitCast(l.i32(magic), b.getFloatTy()));
   Value* subnormal = b.CreateSub(b.CreateBitCast(shifted, b.getInt32Ty()), l.i32(magic));
   const auto smallest_normal = static_cast<uint32_t>(1 - format.bias + 127) << 23;
-  Value* code = b.CreateSelect(b.CreateICmpULT(magnitude, l.i32(smallest_normal)), subnormal, normal);
+  Value* code =
+      b.CreateSelect(b.CreateICmpULT(magnitude, l.i32(smallest_normal)), subnormal, normal);
   // The comparison is on the f32 value: huge values would wrap in `normal`.
   Value* fits = b.CreateICmpULT(magnitude, l.i32(0x7f800000));
-  code = b.CreateSelect(fits, b.CreateBinaryIntrinsic(llvm::Intrinsic::umin, code, l.i32(format.largest)),
+  code = b.CreateSelect(fits,
+                        b.CreateBinaryIntrinsic(llvm::Intrinsic::umin, code, l.i32(format.largest)),
                         l.i32(format.largest));
   Value* is_nan = b.CreateICmpUGT(magnitude, l.i32(0x7f800000));
   Value* result = b.CreateSelect(is_nan, l.i32(format.nan), b.CreateOr(code, sign));
@@ -350,8 +356,10 @@ void lower_cvt_pack(Lowering& l) {
 }
 
 constexpr Row kRows[] = {
-    {"cvt", "rni|rzi|rmi|rpi|rn|rz|rm|rp? ftz? sat? relu? satfinite? $int8|f16|bf16|f32|f64 "
-            "$int8|f16|bf16|f32|f64", 2, 2, Execution::pure, lower_cvt},
+    {"cvt",
+     "rni|rzi|rmi|rpi|rn|rz|rm|rp? ftz? sat? relu? satfinite? $int8|f16|bf16|f32|f64 "
+     "$int8|f16|bf16|f32|f64",
+     2, 2, Execution::pure, lower_cvt},
     {"cvt", "rn|rz relu? satfinite? f16x2|bf16x2 f32", 3, 3, Execution::pure, lower_cvt_packed},
     {"cvt", "rna|rn|rz relu? satfinite? tf32 f32", 2, 2, Execution::pure, lower_cvt_tf32},
     {"cvt", "rn satfinite relu? e4m3x2|e5m2x2 f32", 3, 3, Execution::pure, lower_cvt_to_small},
@@ -362,6 +370,8 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> conversion_rows() { return kRows; }
+std::span<const Row> conversion_rows() {
+  return kRows;
+}
 
 }  // namespace guda::device_ir

@@ -8,8 +8,8 @@ namespace guda::device_ir {
 /// Flushes subnormal values of f32 (ptx.ftz.f32) and f16 (written out) to zero of the same sign.
 llvm::Value* flush(Lowering& l, ScalarType type, llvm::Value* value);
 /// The type arithmetic on `type` is done in: float for bf16 (<2 x float> for bf16x2), whose results
-/// are rounded explicitly, because few machines have bf16 arithmetic and none rounds as the ISA says;
-/// value_type for all others.
+/// are rounded explicitly, because few machines have bf16 arithmetic and none rounds as the ISA
+/// says; value_type for all others.
 llvm::Type* arithmetic_type(Lowering& l, ScalarType type);
 /// Operand `index` in its arithmetic type, flushed when the instruction has .ftz.
 llvm::Value* float_in(Lowering& l, size_t index, ScalarType type);

@@ -1,8 +1,9 @@
 // The integer that stands for a device function's address.
 //
 // Every kernel is compiled on its own, yet function pointers travel between kernels and the host in
-// memory (vtables, __device__ variables, cudaMemcpyFromSymbol). So an address is not machine code but
-// the function's number in its module, the same for every kernel; an indirect call dispatches on it.
+// memory (vtables, __device__ variables, cudaMemcpyFromSymbol). So an address is not machine code
+// but the function's number in its module, the same for every kernel; an indirect call dispatches
+// on it.
 #pragma once
 
 #include <cstdint>

@@ -132,13 +132,15 @@ void FunctionLowering::declare(const ptx::Variable& variable) {
     return;
   }
   switch (variable.space) {
-    case StateSpace::reg: scope.registers[variable.name] = {&variable, {}}; break;
+    case StateSpace::reg:
+      scope.registers[variable.name] = {&variable, {}};
+      break;
     case StateSpace::local:
     case StateSpace::param: {
       const uint32_t count = variable.range.value_or(1);
       auto* type = llvm::ArrayType::get(builder_.getInt8Ty(), variable.size_in_bytes() * count);
-      scope.storages[variable.name] = {entry_alloca(type, alignment, variable.name),
-                                       variable.space, &variable};
+      scope.storages[variable.name] = {entry_alloca(type, alignment, variable.name), variable.space,
+                                       &variable};
       break;
     }
     case StateSpace::shared:
@@ -328,8 +330,7 @@ void FunctionLowering::exit_thread() {
     builder_.CreateRetVoid();
     return;
   }
-  builder_.CreateCall(
-      module_.ptx_function("ptx.exit", builder_.getVoidTy(), {}, Effects::service));
+  builder_.CreateCall(module_.ptx_function("ptx.exit", builder_.getVoidTy(), {}, Effects::service));
   builder_.CreateUnreachable();
 }
 

@@ -17,11 +17,11 @@ constexpr Class kClasses[] = {
     {"$int8", "u8|u16|u32|u64|s8|s16|s32|s64"},
     {"$bits", "b16|b32|b64"},
     {"$any", "b16|b32|b64|u16|u32|u64|s16|s32|s64|f32|f64"},
-    {"$mem",
-     "b8|b16|b32|b64|b128|u8|u16|u32|u64|s8|s16|s32|s64|f16|f16x2|bf16|bf16x2|f32|f64"},
+    {"$mem", "b8|b16|b32|b64|b128|u8|u16|u32|u64|s8|s16|s32|s64|f16|f16x2|bf16|bf16x2|f32|f64"},
     {"$half", "f16|f16x2|bf16|bf16x2"},
     {"$rnd", "rn|rz|rm|rp"},
-    {"$space", "global|shared|shared::cta|shared::cluster|local|param|param::entry|param::func|const"},
+    {"$space",
+     "global|shared|shared::cta|shared::cluster|local|param|param::entry|param::func|const"},
     {"$scope", "cta|cluster|gpu|gl|sys"},
     {"$sem", "weak|relaxed|acquire|release|acq_rel|sc|volatile|mmio"},
     {"$cmp", "eq|ne|lt|le|gt|ge|lo|ls|hi|hs|equ|neu|ltu|leu|gtu|geu|num|nan"},
@@ -96,10 +96,10 @@ struct Table {
   std::unordered_map<std::string_view, std::vector<CompiledRow>> by_opcode;
 
   Table() {
-    for (auto group : {integer_rows(), bit_rows(), float_rows(), comparison_rows(),
-                       conversion_rows(), move_rows(), memory_rows(), atomic_rows(),
-                       control_rows(), synchronization_rows(), warp_rows(), texture_rows(),
-                       mbarrier_rows(), video_rows(), matrix_rows()}) {
+    for (auto group :
+         {integer_rows(), bit_rows(), float_rows(), comparison_rows(), conversion_rows(),
+          move_rows(), memory_rows(), atomic_rows(), control_rows(), synchronization_rows(),
+          warp_rows(), texture_rows(), mbarrier_rows(), video_rows(), matrix_rows()}) {
       for (const Row& row : group) {
         rows.push_back(&row);
         by_opcode[row.opcode].push_back(compile(row));
@@ -161,6 +161,8 @@ const Row* find_row(const ptx::Instruction& instruction, std::string& reason) {
   return nullptr;
 }
 
-std::vector<const Row*> all_rows() { return table().rows; }
+std::vector<const Row*> all_rows() {
+  return table().rows;
+}
 
 }  // namespace guda::device_ir

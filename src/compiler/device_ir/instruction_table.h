@@ -1,9 +1,9 @@
 // The table of PTX instructions: opcode and admitted modifiers -> lowering function.
 //
-// A row's pattern lists modifier slots separated by blanks. A slot is a list of alternatives with |,
-// or a class such as $int (see kClasses in the .cpp); a trailing ? makes it optional. Modifiers may
-// come in any order (compilers do not agree on one), except that equal alternatives fill slots from
-// left to right. "..." admits anything else.
+// A row's pattern lists modifier slots separated by blanks. A slot is a list of alternatives with
+// |, or a class such as $int (see kClasses in the .cpp); a trailing ? makes it optional. Modifiers
+// may come in any order (compilers do not agree on one), except that equal alternatives fill slots
+// from left to right. "..." admits anything else.
 #pragma once
 
 #include <cstdint>

@@ -15,8 +15,9 @@ class Module;
 namespace guda::device_ir {
 
 /// `module` may be lazily parsed; bodies are parsed when reached. The result verifies
-/// (llvm::verifyModule). Errors: invalid_ptx with "file:line: instruction: reason" for an instruction
-/// that has no lowering or whose operands do not fit; not_found when there is no such entry.
+/// (llvm::verifyModule). Errors: invalid_ptx with "file:line: instruction: reason" for an
+/// instruction that has no lowering or whose operands do not fit; not_found when there is no such
+/// entry.
 Result<std::unique_ptr<llvm::Module>> lower_kernel(ptx::Module& module, std::string_view kernel,
                                                    std::string_view file_name,
                                                    llvm::LLVMContext& context);

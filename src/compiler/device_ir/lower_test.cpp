@@ -44,8 +44,9 @@ Lowered lower_module(const std::string& text, const char* kernel = "k") {
 
 // A kernel with pointer, u32 and f32 parameters and the usual registers around `body`.
 Lowered lower_body(const std::string& body) {
-  return lower_module(std::string(".visible .entry k(.param .u64 a, .param .u32 n, .param .f32 x) {") +
-                      kRegisters + body + "\nret;\n}\n");
+  return lower_module(
+      std::string(".visible .entry k(.param .u64 a, .param .u32 n, .param .f32 x) {") + kRegisters +
+      body + "\nret;\n}\n");
 }
 
 testing::AssertionResult lowers_to(const std::string& body, const std::string& expected) {
@@ -111,8 +112,8 @@ TEST(LowerInstruction, TableHasNoDuplicateRows) {
 }
 
 TEST(LowerInstruction, ParametersAreInvariantLoads) {
-  EXPECT_TRUE(lowers_to("ld.param.u32 %r1, [n]; st.global.u32 [%rd1], %r1;",
-                        ", align 4, !invariant.load"));
+  EXPECT_TRUE(
+      lowers_to("ld.param.u32 %r1, [n]; st.global.u32 [%rd1], %r1;", ", align 4, !invariant.load"));
 }
 
 TEST(LowerInstruction, ShiftsClamp) {
@@ -137,8 +138,10 @@ TEST(LowerInstruction, PredicatedPureInstructionsSelect) {
 }
 
 TEST(LowerInstruction, PredicatedStoresBranch) {
-  EXPECT_TRUE(lowers_to("mov.u32 %r1, %tid.x; setp.eq.s32 %p1, %r1, 0;"
-                        "@%p1 st.global.u32 [%rd1], %r1;", "br i1"));
+  EXPECT_TRUE(
+      lowers_to("mov.u32 %r1, %tid.x; setp.eq.s32 %p1, %r1, 0;"
+                "@%p1 st.global.u32 [%rd1], %r1;",
+                "br i1"));
 }
 
 TEST(LowerInstruction, DivisionByConstantsIsPlain) {
@@ -149,13 +152,17 @@ TEST(LowerInstruction, DivisionByConstantsIsPlain) {
 }
 
 TEST(LowerInstruction, FlushingWrapsOperandsAndResult) {
-  EXPECT_TRUE(lowers_to("ld.param.f32 %f1, [x]; add.ftz.f32 %f2, %f1, 0f3F800000;"
-                        "st.global.f32 [%rd1], %f2;", "@ptx.ftz.f32"));
+  EXPECT_TRUE(
+      lowers_to("ld.param.f32 %f1, [x]; add.ftz.f32 %f2, %f1, 0f3F800000;"
+                "st.global.f32 [%rd1], %f2;",
+                "@ptx.ftz.f32"));
 }
 
 TEST(LowerInstruction, DirectedRoundingIsACall) {
-  EXPECT_TRUE(lowers_to("ld.param.f32 %f1, [x]; fma.rm.f32 %f2, %f1, %f1, %f1;"
-                        "st.global.f32 [%rd1], %f2;", "@ptx.fma.rm.f32"));
+  EXPECT_TRUE(
+      lowers_to("ld.param.f32 %f1, [x]; fma.rm.f32 %f2, %f1, %f1, %f1;"
+                "st.global.f32 [%rd1], %f2;",
+                "@ptx.fma.rm.f32"));
 }
 
 TEST(LowerInstruction, SharedAddressesAreOffsets) {
@@ -199,8 +206,10 @@ TEST(LowerInstruction, LocalArraysBecomePointersAgain) {
 }
 
 TEST(LowerInstruction, VectorAccessesWithOrderingAreOneAccess) {
-  EXPECT_TRUE(lowers_to("ld.relaxed.gpu.v2.u32 {%r1, %r2}, [%rd1]; add.s32 %r1, %r1, %r2;"
-                        "st.global.u32 [%rd1], %r1;", "load atomic i64"));
+  EXPECT_TRUE(
+      lowers_to("ld.relaxed.gpu.v2.u32 {%r1, %r2}, [%rd1]; add.s32 %r1, %r1, %r2;"
+                "st.global.u32 [%rd1], %r1;",
+                "load atomic i64"));
   EXPECT_TRUE(lowers_to("st.relaxed.gpu.v2.u64 [%rd1], {%rd2, %rd3};", "store atomic i128"));
 }
 
@@ -279,7 +288,8 @@ TEST(LowerFunction, LabelsAndRegistersAreScoped) {
     { .reg .b32 %r<2>; mov.u32 %r1, 8;
       bra again; again: }
     { bra again; again: }
-    st.global.u32 [%rd1], %r1;)", "store i32 7"));
+    st.global.u32 [%rd1], %r1;)",
+                        "store i32 7"));
 }
 
 }  // namespace

@@ -45,7 +45,9 @@ const ptx::Operand& Lowering::operand(size_t index) const {
   return kSink;
 }
 
-llvm::Value* Lowering::in(size_t index, ScalarType type) { return fn.read(operand(index), type); }
+llvm::Value* Lowering::in(size_t index, ScalarType type) {
+  return fn.read(operand(index), type);
+}
 
 void Lowering::out(size_t index, ScalarType type, llvm::Value* value) {
   const ptx::Operand& destination = operand(index);
@@ -56,8 +58,7 @@ void Lowering::out(size_t index, ScalarType type, llvm::Value* value) {
   }
 }
 
-void Lowering::out_pair(size_t index, ScalarType type, llvm::Value* value,
-                        llvm::Value* predicate) {
+void Lowering::out_pair(size_t index, ScalarType type, llvm::Value* value, llvm::Value* predicate) {
   const ptx::Operand& destination = operand(index);
   if (destination.kind == ptx::Operand::Kind::pair && destination.elements.size() == 2) {
     fn.write(destination.elements[0], type, value);

@@ -44,10 +44,13 @@ bool parse_shape(Lowering& l, Shape& shape) {
 unsigned elements_per_register(ScalarType type) {
   switch (type) {
     case ScalarType::f16:
-    case ScalarType::bf16: return 2;
+    case ScalarType::bf16:
+      return 2;
     case ScalarType::s8:
-    case ScalarType::u8: return 4;
-    default: return 1;
+    case ScalarType::u8:
+      return 4;
+    default:
+      return 1;
   }
 }
 
@@ -106,7 +109,8 @@ Value* unpack(Lowering& l, Value* bits, ScalarType type, unsigned index) {
     }
     case ScalarType::tf32:
       return b.CreateBitCast(b.CreateAnd(bits, l.i32(0xffffe000)), b.getFloatTy());
-    case ScalarType::f64: return b.CreateBitCast(bits, b.getDoubleTy());
+    case ScalarType::f64:
+      return b.CreateBitCast(bits, b.getDoubleTy());
     case ScalarType::s8:
       return b.CreateAShr(index == 3 ? bits : b.CreateShl(bits, 24 - 8 * index), 24);
     default: {
@@ -216,9 +220,8 @@ void multiply(Lowering& l, const Shape& shape, ScalarType a_type, ScalarType b_t
   }
   if (integer) {
     for (unsigned i = 0; i < accumulators; ++i) {
-      sums[i] = l.has("satfinite")
-                    ? l.intrinsic(llvm::Intrinsic::sadd_sat, {initial[i], sums[i]})
-                    : b.CreateAdd(initial[i], sums[i]);
+      sums[i] = l.has("satfinite") ? l.intrinsic(llvm::Intrinsic::sadd_sat, {initial[i], sums[i]})
+                                   : b.CreateAdd(initial[i], sums[i]);
     }
   }
   write_accumulators(l, 0, d_type, sums);
@@ -333,7 +336,8 @@ void lower_wmma_load(Lowering& l) {
     for (unsigned row = 0; row < shape.m / 8; ++row) {
       for (unsigned j = 0; j < 2; ++j) {
         Value* from = address.at(plus(l, lanes.group, 8 * row), plus(l, first, 8 * column + j));
-        llvm::Type* element = type == ScalarType::f16 ? b.getHalfTy() : memory_type(l.context(), type);
+        llvm::Type* element =
+            type == ScalarType::f16 ? b.getHalfTy() : memory_type(l.context(), type);
         Value* value = b.CreateAlignedLoad(element, from, llvm::Align(element_bits(type) / 8));
         if (type == ScalarType::f16) value = b.CreateFPExt(value, b.getFloatTy());
         values.push_back(value);
@@ -372,8 +376,8 @@ void lower_wmma_store(Lowering& l) {
 // The row address that lane `lane` supplies, advanced by `offset` bytes.
 Value* row_address(Lowering& l, Lanes& lanes, Value* address, Value* lane, Value* offset) {
   const unsigned space = state_space(l) == StateSpace::shared ? 3 : 0;
-  Value* row = l.b.CreateIntToPtr(lanes.shuffle(address, lane),
-                                  llvm::PointerType::get(l.context(), space));
+  Value* row =
+      l.b.CreateIntToPtr(lanes.shuffle(address, lane), llvm::PointerType::get(l.context(), space));
   return l.b.CreateGEP(l.b.getInt8Ty(), row, offset);
 }
 
@@ -447,14 +451,18 @@ constexpr Row kRows[] = {
      Execution::effect, lower_mma},
     {"mma", "sync aligned m8n8k16|m16n8k16|m16n8k32 row col satfinite? s32 s8|u8 s8|u8 s32", 4, 4,
      Execution::effect, lower_mma},
-    {"wmma", "load a|b|c sync aligned row|col ... global|shared|shared::cta? "
-             "f16|bf16|tf32|f32|f64|s8|u8|s32", 2, 3, Execution::effect, lower_wmma_load},
+    {"wmma",
+     "load a|b|c sync aligned row|col ... global|shared|shared::cta? "
+     "f16|bf16|tf32|f32|f64|s8|u8|s32",
+     2, 3, Execution::effect, lower_wmma_load},
     {"wmma", "store d sync aligned row|col ... global|shared|shared::cta? f16|f32|f64|s32", 2, 3,
      Execution::effect, lower_wmma_store},
     {"wmma", "mma sync aligned row|col row|col ... satfinite? f16|f32 f16|f32", 4, 4,
      Execution::effect, lower_mma},
-    {"wmma", "mma sync aligned row|col row|col ... rn? satfinite? f32|s32|f64 bf16|tf32|s8|u8|f64 "
-             "bf16|tf32|s8|u8|f64 f32|s32|f64", 4, 4, Execution::effect, lower_mma},
+    {"wmma",
+     "mma sync aligned row|col row|col ... rn? satfinite? f32|s32|f64 bf16|tf32|s8|u8|f64 "
+     "bf16|tf32|s8|u8|f64 f32|s32|f64",
+     4, 4, Execution::effect, lower_mma},
     {"ldmatrix", "sync aligned m8n8 x1|x2|x4 trans? shared|shared::cta? b16", 2, 2,
      Execution::effect, lower_matrix_move},
     {"stmatrix", "sync aligned m8n8 x1|x2|x4 trans? shared|shared::cta? b16", 2, 2,
@@ -464,6 +472,8 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> matrix_rows() { return kRows; }
+std::span<const Row> matrix_rows() {
+  return kRows;
+}
 
 }  // namespace guda::device_ir

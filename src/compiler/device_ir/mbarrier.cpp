@@ -1,5 +1,5 @@
-// mbarrier objects and bulk copies (PTX ISA 9.7.13.15 and 9.7.9.25), open-coded on the 64-bit word in
-// shared memory, so that waiting is an ordinary polling loop of the program.
+// mbarrier objects and bulk copies (PTX ISA 9.7.13.15 and 9.7.9.25), open-coded on the 64-bit word
+// in shared memory, so that waiting is an ordinary polling loop of the program.
 //
 // Word: bits 0-19 pending arrivals, 20-39 expected arrivals, 40-62 transaction count + 2^21,
 // 63 parity of the current phase. A state token is the word before the arrival.
@@ -48,9 +48,9 @@ llvm::Function* update_function(Lowering& l) {
   Value* expected = b.CreateAnd(b.CreateLShr(changed, kExpectedShift), b.getInt64(kCountMask));
   Value* next = b.CreateXor(b.CreateAdd(changed, expected), b.getInt64(kPhase));
   Value* desired = b.CreateSelect(complete, next, changed);
-  Value* pair = b.CreateAtomicCmpXchg(function->getArg(0), old, desired, align,
-                                      llvm::AtomicOrdering::AcquireRelease,
-                                      llvm::AtomicOrdering::Acquire);
+  Value* pair =
+      b.CreateAtomicCmpXchg(function->getArg(0), old, desired, align,
+                            llvm::AtomicOrdering::AcquireRelease, llvm::AtomicOrdering::Acquire);
   old->addIncoming(b.CreateExtractValue(pair, 0), loop);
   b.CreateCondBr(b.CreateExtractValue(pair, 1), done, loop);
   b.SetInsertPoint(done);
@@ -77,8 +77,8 @@ void lower_init(Lowering& l) {
   Value* count = extended(l, 1);
   if (l.fn.failed()) return;
   Value* word = l.b.CreateOr(count, l.b.CreateShl(count, kExpectedShift));
-  llvm::StoreInst* store = l.b.CreateAlignedStore(
-      l.b.CreateOr(word, l.i64(kTransactionZero)), pointer, llvm::Align(8));
+  llvm::StoreInst* store =
+      l.b.CreateAlignedStore(l.b.CreateOr(word, l.i64(kTransactionZero)), pointer, llvm::Align(8));
   store->setAtomic(llvm::AtomicOrdering::Monotonic);
 }
 
@@ -154,8 +154,8 @@ void copy_loop(Lowering& l, Value* to, Value* from, Value* size) {
   at->addIncoming(l.i64(0), before);
   l.b.CreateCondBr(l.b.CreateICmpULT(at, size), body, done);
   l.fn.continue_in(body);
-  Value* value = l.b.CreateAlignedLoad(piece, l.b.CreateGEP(l.b.getInt8Ty(), from, at),
-                                       llvm::Align(16));
+  Value* value =
+      l.b.CreateAlignedLoad(piece, l.b.CreateGEP(l.b.getInt8Ty(), from, at), llvm::Align(16));
   l.b.CreateAlignedStore(value, l.b.CreateGEP(l.b.getInt8Ty(), to, at), llvm::Align(16));
   at->addIncoming(l.b.CreateAdd(at, l.i64(16)), body);
   l.b.CreateBr(loop);
@@ -188,17 +188,21 @@ void lower_bulk_copy(Lowering& l) {
 constexpr Row kRows[] = {
     {"mbarrier", "init shared|shared::cta? b64", 2, 2, Execution::effect, lower_init},
     {"mbarrier", "inval shared|shared::cta? b64", 1, 1, Execution::effect, lower_nothing},
-    {"mbarrier", "arrive|arrive_drop expect_tx|noComplete? $sem? $scope? "
-                 "shared|shared::cta|shared::cluster? b64", 1, 3, Execution::effect, lower_arrive},
-    {"mbarrier", "expect_tx|complete_tx $sem? $scope? shared|shared::cta|shared::cluster? b64", 2, 2,
-     Execution::effect, lower_transaction},
+    {"mbarrier",
+     "arrive|arrive_drop expect_tx|noComplete? $sem? $scope? "
+     "shared|shared::cta|shared::cluster? b64",
+     1, 3, Execution::effect, lower_arrive},
+    {"mbarrier", "expect_tx|complete_tx $sem? $scope? shared|shared::cta|shared::cluster? b64", 2,
+     2, Execution::effect, lower_transaction},
     {"mbarrier", "test_wait|try_wait parity? $sem? $scope? shared|shared::cta? b64", 3, 4,
      Execution::effect, lower_wait},
     {"mbarrier", "pending_count b64", 2, 2, Execution::pure, lower_pending_count},
     {"cp", "async mbarrier arrive noinc? shared|shared::cta? b64", 1, 1, Execution::effect,
      lower_copy_arrive},
-    {"cp", "async bulk shared::cluster|shared::cta global mbarrier::complete_tx::bytes "
-           "L2::cache_hint?", 4, 5, Execution::effect, lower_bulk_copy},
+    {"cp",
+     "async bulk shared::cluster|shared::cta global mbarrier::complete_tx::bytes "
+     "L2::cache_hint?",
+     4, 5, Execution::effect, lower_bulk_copy},
     {"cp", "async bulk shared::cluster shared::cta mbarrier::complete_tx::bytes", 4, 4,
      Execution::effect, lower_bulk_copy},
     {"cp", "async bulk global shared::cta bulk_group L2::cache_hint?", 3, 4, Execution::effect,
@@ -207,6 +211,8 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> mbarrier_rows() { return kRows; }
+std::span<const Row> mbarrier_rows() {
+  return kRows;
+}
 
 }  // namespace guda::device_ir

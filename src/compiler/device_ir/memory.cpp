@@ -1,8 +1,8 @@
 // Loads, stores and copies (PTX ISA 9.7.9): ld, ldu, st, prefetch, cp.async, alloca.
-#include "compiler/device_ir/memory_access.h"
-
 #include <llvm/Analysis/ValueTracking.h>
 #include <llvm/IR/Intrinsics.h>
+
+#include "compiler/device_ir/memory_access.h"
 
 namespace guda::device_ir {
 
@@ -69,7 +69,9 @@ bool element_operands(Lowering& l, size_t index, unsigned width,
 
 // Vector accesses with an ordering are one integer access of up to 128 bits: programs rely on GPUs
 // doing them at once (look-back scans keep a status beside its value).
-unsigned atomic_part(unsigned total_bits) { return total_bits > 128 ? 128 : total_bits; }
+unsigned atomic_part(unsigned total_bits) {
+  return total_bits > 128 ? 128 : total_bits;
+}
 
 void lower_load(Lowering& l) {
   const ScalarType type = l.type();
@@ -103,8 +105,8 @@ void lower_load(Lowering& l) {
   llvm::Type* access = width == 1 ? element : llvm::FixedVectorType::get(element, width);
   llvm::LoadInst* load = l.b.CreateAlignedLoad(access, pointer, llvm::Align(width * bits / 8));
   load->setVolatile(l.has("volatile"));
-  if (!l.has("volatile") && (l.has("nc") || l.ast.opcode == "ldu" || space == StateSpace::constant ||
-                             is_kernel_parameter(l, pointer))) {
+  if (!l.has("volatile") && (l.has("nc") || l.ast.opcode == "ldu" ||
+                             space == StateSpace::constant || is_kernel_parameter(l, pointer))) {
     mark_invariant(l, load);
   }
   for (unsigned i = 0; i < width; ++i) {
@@ -155,7 +157,9 @@ void lower_store(Lowering& l) {
 
 void lower_nothing(Lowering&) {}
 
-void lower_createpolicy(Lowering& l) { l.out(0, ScalarType::b64, l.i64(0)); }
+void lower_createpolicy(Lowering& l) {
+  l.out(0, ScalarType::b64, l.i64(0));
+}
 
 // Copies `bytes` (4, 8 or 16; or a run-time count followed by zeros) at once: the asynchronous copy
 // is complete when it is issued, so groups need no waiting.
@@ -170,10 +174,12 @@ void lower_cp_async(Lowering& l) {
     return;
   }
   const unsigned bytes = static_cast<unsigned>(size.bits);
-  llvm::Type* type = bytes == 16 ? llvm::cast<llvm::Type>(llvm::FixedVectorType::get(l.b.getInt32Ty(), 4))
-                                 : l.b.getIntNTy(8 * bytes);
+  llvm::Type* type = bytes == 16
+                         ? llvm::cast<llvm::Type>(llvm::FixedVectorType::get(l.b.getInt32Ty(), 4))
+                         : l.b.getIntNTy(8 * bytes);
   const llvm::Align align(bytes);
-  const bool has_size = l.operand_count() > 3 && !(l.has("L2::cache_hint") && l.operand_count() == 4);
+  const bool has_size =
+      l.operand_count() > 3 && !(l.has("L2::cache_hint") && l.operand_count() == 4);
   Value* count = nullptr;
   if (has_size) {
     const ptx::Operand& operand = l.operand(3);
@@ -243,8 +249,10 @@ void lower_stackrestore(Lowering& l) {
 }
 
 constexpr Row kRows[] = {
-    {"ld", "$sem? $scope? $space? $cop? nc? $evict? $evict2? L2::cache_hint? $prefetch? "
-           "v2|v4|v8? unified? $mem", 2, 3, Execution::effect, lower_load},
+    {"ld",
+     "$sem? $scope? $space? $cop? nc? $evict? $evict2? L2::cache_hint? $prefetch? "
+     "v2|v4|v8? unified? $mem",
+     2, 3, Execution::effect, lower_load},
     {"ldu", "global? v2|v4? $mem", 2, 2, Execution::effect, lower_load},
     {"st", "$sem? $scope? $space? $cop? $evict? $evict2? L2::cache_hint? v2|v4|v8? $mem", 2, 3,
      Execution::effect, lower_store},
@@ -268,6 +276,8 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> memory_rows() { return kRows; }
+std::span<const Row> memory_rows() {
+  return kRows;
+}
 
 }  // namespace guda::device_ir

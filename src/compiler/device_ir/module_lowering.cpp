@@ -109,7 +109,8 @@ llvm::Function* ModuleLowering::create_kernel(const ptx::Function& source) {
   function->getArg(0)->setName("params");
   function->addParamAttr(0, llvm::Attribute::NoAlias);
   function->addParamAttr(0, llvm::Attribute::ReadOnly);
-  function->addParamAttr(0, llvm::Attribute::getWithCaptureInfo(context, llvm::CaptureInfo::none()));
+  function->addParamAttr(0,
+                         llvm::Attribute::getWithCaptureInfo(context, llvm::CaptureInfo::none()));
   function->addFnAttr(llvm::Attribute::NoUnwind);
   function->addFnAttr(llvm::Attribute::Convergent);
   function->addFnAttr("guda.kernel");
@@ -152,12 +153,15 @@ llvm::Function* ModuleLowering::ptx_function(std::string_view name, llvm::Type* 
       function->setMemoryEffects(llvm::MemoryEffects::inaccessibleMemOnly());
       function->addFnAttr(llvm::Attribute::Convergent);
       break;
-    case Effects::barrier: function->addFnAttr(llvm::Attribute::Convergent); break;
+    case Effects::barrier:
+      function->addFnAttr(llvm::Attribute::Convergent);
+      break;
     case Effects::texture:
       function->setMemoryEffects(llvm::MemoryEffects::readOnly());
       function->addFnAttr(llvm::Attribute::WillReturn);
       break;
-    case Effects::service: break;
+    case Effects::service:
+      break;
   }
   for (const SpecialRegisterRange& range : kRanges) {
     if (range.name == name) {
@@ -182,9 +186,9 @@ llvm::GlobalVariable* ModuleLowering::variable(std::string_view name) {
     llvm::LLVMContext& context = target_->getContext();
     const bool constant = variable->space == StateSpace::constant;
     auto* type = llvm::ArrayType::get(llvm::Type::getInt8Ty(context), variable->size_in_bytes());
-    global = new llvm::GlobalVariable(
-        *target_, type, constant, llvm::GlobalValue::ExternalLinkage, nullptr,
-        llvm::StringRef(name), nullptr, llvm::GlobalValue::NotThreadLocal, constant ? 4 : 1, true);
+    global = new llvm::GlobalVariable(*target_, type, constant, llvm::GlobalValue::ExternalLinkage,
+                                      nullptr, llvm::StringRef(name), nullptr,
+                                      llvm::GlobalValue::NotThreadLocal, constant ? 4 : 1, true);
     global->setAlignment(llvm::MaybeAlign(std::max(variable->effective_alignment(), 1u)));
   }
   variables_[name] = global;

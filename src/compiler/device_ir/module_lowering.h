@@ -19,12 +19,12 @@ namespace guda::device_ir {
 
 /// What a ptx.* function may do besides computing its result; decides its attributes.
 enum class Effects : uint8_t {
-  lane,      // a function of its arguments: memory(none) speculatable willreturn nounwind
-  clock,     // reads a changing value of this thread
-  warp,      // exchanges values between lanes, orders no memory: convergent, inaccessiblemem
-  barrier,   // synchronises threads and memory: convergent
-  texture,   // reads memory that the kernel does not write: memory(read) willreturn
-  service,   // runtime call that may read and write memory
+  lane,     // a function of its arguments: memory(none) speculatable willreturn nounwind
+  clock,    // reads a changing value of this thread
+  warp,     // exchanges values between lanes, orders no memory: convergent, inaccessiblemem
+  barrier,  // synchronises threads and memory: convergent
+  texture,  // reads memory that the kernel does not write: memory(read) willreturn
+  service,  // runtime call that may read and write memory
 };
 
 class ModuleLowering {

@@ -12,7 +12,9 @@
 namespace guda::device_ir {
 namespace {
 
-unsigned bits_of(llvm::Type* type) { return type->getPrimitiveSizeInBits().getFixedValue(); }
+unsigned bits_of(llvm::Type* type) {
+  return type->getPrimitiveSizeInBits().getFixedValue();
+}
 
 llvm::Value* as_integer(llvm::IRBuilder<>& b, llvm::Value* value) {
   return b.CreateBitCast(value, b.getIntNTy(bits_of(value->getType())));
@@ -20,9 +22,8 @@ llvm::Value* as_integer(llvm::IRBuilder<>& b, llvm::Value* value) {
 
 llvm::Constant* floating_constant(const ptx::Operand& operand, llvm::Type* type) {
   llvm::APFloat value =
-      operand.is_single
-          ? llvm::APFloat(std::bit_cast<float>(static_cast<uint32_t>(operand.bits)))
-          : llvm::APFloat(std::bit_cast<double>(operand.bits));
+      operand.is_single ? llvm::APFloat(std::bit_cast<float>(static_cast<uint32_t>(operand.bits)))
+                        : llvm::APFloat(std::bit_cast<double>(operand.bits));
   bool inexact = false;
   value.convert(type->getFltSemantics(), llvm::APFloat::rmNearestTiesToEven, &inexact);
   return llvm::ConstantFP::get(type->getContext(), value);
@@ -38,14 +39,16 @@ llvm::Value* FunctionLowering::convert_bits(llvm::Value* value, ScalarType type)
     fail(fmt::format("a {}-bit register does not fit type .{}", from_bits, ptx::to_string(type)));
     return llvm::PoisonValue::get(to);
   }
-  llvm::Value* bits = builder_.CreateTrunc(as_integer(builder_, value), builder_.getIntNTy(to_bits));
+  llvm::Value* bits =
+      builder_.CreateTrunc(as_integer(builder_, value), builder_.getIntNTy(to_bits));
   return builder_.CreateBitCast(bits, to);
 }
 
 llvm::Value* FunctionLowering::read(const ptx::Operand& operand, ScalarType type) {
   llvm::Type* to = value_type(module_.context(), type);
   switch (operand.kind) {
-    case ptx::Operand::Kind::name: return read_name(operand, type);
+    case ptx::Operand::Kind::name:
+      return read_name(operand, type);
     case ptx::Operand::Kind::integer: {
       if (to->isIntegerTy()) {
         if (to->isIntegerTy(1)) return builder_.getInt1(operand.bits != 0);
@@ -89,7 +92,8 @@ llvm::Value* FunctionLowering::read(const ptx::Operand& operand, ScalarType type
       }
       return builder_.CreateBitCast(value, to);
     }
-    default: break;
+    default:
+      break;
   }
   fail("operand of an unexpected kind");
   return llvm::PoisonValue::get(to);
@@ -191,8 +195,8 @@ llvm::Value* FunctionLowering::pointer(const ptx::Operand& operand, StateSpace s
   if (symbol.storage != nullptr) {
     llvm::Value* pointer = symbol.storage->pointer;
     if (offset != 0) {
-      pointer = builder_.CreateConstGEP1_64(builder_.getInt8Ty(), pointer,
-                                            static_cast<uint64_t>(offset));
+      pointer =
+          builder_.CreateConstGEP1_64(builder_.getInt8Ty(), pointer, static_cast<uint64_t>(offset));
     }
     return pointer->getType() == type ? pointer : builder_.CreateAddrSpaceCast(pointer, type);
   }

@@ -54,7 +54,8 @@ class BaseFinder {
         result = phi_base(llvm::cast<llvm::PHINode>(instruction), depth);
         if (result != nullptr) forget_failures();
         break;
-      default: break;
+      default:
+        break;
     }
     bases_[instruction] = result;
     return result;
@@ -119,8 +120,8 @@ class OffsetBuilder {
     llvm::Value*& known = offsets_[instruction];
     if (known != nullptr) return known;
     if (auto* phi = llvm::dyn_cast<llvm::PHINode>(instruction)) {
-      auto* result = llvm::PHINode::Create(phi->getType(), phi->getNumIncomingValues(),
-                                           "offset", phi->getIterator());
+      auto* result = llvm::PHINode::Create(phi->getType(), phi->getNumIncomingValues(), "offset",
+                                           phi->getIterator());
       known = result;
       for (unsigned i = 0; i < phi->getNumIncomingValues(); ++i) {
         result->addIncoming(offset(phi->getIncomingValue(i)), phi->getIncomingBlock(i));

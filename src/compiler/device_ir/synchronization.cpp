@@ -9,8 +9,7 @@ namespace {
 using llvm::Value;
 
 Value* count_operand(Lowering& l, size_t index) {
-  return l.operand_count() > index ? l.in(index, ScalarType::u32)
-                                   : llvm::cast<Value>(l.i32(0));
+  return l.operand_count() > index ? l.in(index, ScalarType::u32) : llvm::cast<Value>(l.i32(0));
 }
 
 void lower_barrier(Lowering& l) {
@@ -89,6 +88,8 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> synchronization_rows() { return kRows; }
+std::span<const Row> synchronization_rows() {
+  return kRows;
+}
 
 }  // namespace guda::device_ir

@@ -1,5 +1,5 @@
-// Texture and surface instructions (PTX ISA 9.7.10 and 9.7.11): calls of ptx.tex..., one argument per
-// coordinate.
+// Texture and surface instructions (PTX ISA 9.7.10 and 9.7.11): calls of ptx.tex..., one argument
+// per coordinate.
 #include <fmt/format.h>
 
 #include "compiler/device_ir/memory_access.h"
@@ -11,15 +11,14 @@ using llvm::Value;
 
 struct Geometry {
   std::string_view name;
-  uint8_t layers;       // leading integer coordinates: layer or sample
+  uint8_t layers;  // leading integer coordinates: layer or sample
   uint8_t coordinates;
-  uint8_t gradient;     // components of each gradient vector
+  uint8_t gradient;  // components of each gradient vector
 };
 
 constexpr Geometry kGeometries[] = {
-    {"1d", 0, 1, 1},    {"2d", 0, 2, 2},   {"3d", 0, 3, 3},     {"a1d", 1, 1, 1},
-    {"a2d", 1, 2, 2},   {"cube", 0, 3, 3}, {"acube", 1, 3, 3},  {"2dms", 1, 2, 0},
-    {"a2dms", 2, 2, 0},
+    {"1d", 0, 1, 1},   {"2d", 0, 2, 2},    {"3d", 0, 3, 3},   {"a1d", 1, 1, 1},   {"a2d", 1, 2, 2},
+    {"cube", 0, 3, 3}, {"acube", 1, 3, 3}, {"2dms", 1, 2, 0}, {"a2dms", 2, 2, 0},
 };
 
 const Geometry* geometry(Lowering& l) {
@@ -156,8 +155,8 @@ void lower_suld(Lowering& l) {
   llvm::SmallVector<Value*, 6> arguments{handle(l, l.operand(1))};
   coordinates(l, l.operand(1), *shape, ScalarType::s32, arguments);
   if (l.fn.failed()) return;
-  Value* texel = l.call(surface_name(l, *shape), result_type(l, l.type(), count), arguments,
-                        Effects::service);
+  Value* texel =
+      l.call(surface_name(l, *shape), result_type(l, l.type(), count), arguments, Effects::service);
   write_results(l, l.type(), texel, count);
 }
 
@@ -180,21 +179,25 @@ constexpr Row kRows[] = {
     {"tex", "level|grad|base? 1d|2d|3d|a1d|a2d|cube|acube v2 f16x2 s32|f32", 2, 6,
      Execution::effect, lower_tex},
     {"tld4", "r|g|b|a 2d|a2d|cube|acube v4 u32|s32|f32 f32", 2, 2, Execution::effect, lower_tld4},
-    {"txq", "level? width|height|depth|channel_data_type|channel_order|normalized_coords|"
-            "array_size|num_mipmap_levels|num_samples|force_unnormalized_coords|filter_mode|"
-            "addr_mode_0|addr_mode_1|addr_mode_2 b32", 2, 3, Execution::effect, lower_query},
+    {"txq",
+     "level? width|height|depth|channel_data_type|channel_order|normalized_coords|"
+     "array_size|num_mipmap_levels|num_samples|force_unnormalized_coords|filter_mode|"
+     "addr_mode_0|addr_mode_1|addr_mode_2 b32",
+     2, 3, Execution::effect, lower_query},
     {"suq", "width|height|depth|channel_data_type|channel_order|array_size|memory_layout b32", 2, 2,
      Execution::effect, lower_query},
     {"suld", "b 1d|2d|3d|a1d|a2d $cop? v2|v4? b8|b16|b32|b64 trap|clamp|zero?", 2, 2,
      Execution::effect, lower_suld},
     {"sust", "b 1d|2d|3d|a1d|a2d $cop? v2|v4? b8|b16|b32|b64 trap|clamp|zero?", 2, 2,
      Execution::effect, lower_sust},
-    {"sust", "p 1d|2d|3d|a1d|a2d v2|v4? b32|u32|s32|f32 trap|clamp|zero?", 2, 2,
-     Execution::effect, lower_sust},
+    {"sust", "p 1d|2d|3d|a1d|a2d v2|v4? b32|u32|s32|f32 trap|clamp|zero?", 2, 2, Execution::effect,
+     lower_sust},
 };
 
 }  // namespace
 
-std::span<const Row> texture_rows() { return kRows; }
+std::span<const Row> texture_rows() {
+  return kRows;
+}
 
 }  // namespace guda::device_ir

@@ -14,8 +14,8 @@ using ptx::ScalarType;
 using ptx::StateSpace;
 
 /// Type a value of this PTX type has while an instruction works on it: iN, half, bfloat, float,
-/// double, i1 (pred), or a two-lane vector for packed types. Types without arithmetic (b, tf32, fp8)
-/// are integers.
+/// double, i1 (pred), or a two-lane vector for packed types. Types without arithmetic (b, tf32,
+/// fp8) are integers.
 llvm::Type* value_type(llvm::LLVMContext& context, ScalarType type);
 /// Type of a register declared with this PTX type: i1, float, double, else iN.
 llvm::Type* register_type(llvm::LLVMContext& context, ScalarType type);

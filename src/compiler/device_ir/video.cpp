@@ -9,7 +9,9 @@ namespace {
 
 using llvm::Value;
 
-bool ends_with_digit(std::string_view opcode, char digit) { return opcode.back() == digit; }
+bool ends_with_digit(std::string_view opcode, char digit) {
+  return opcode.back() == digit;
+}
 
 // Bits [shift, shift + width) of a 32-bit value as i64.
 Value* field(Lowering& l, Value* value, unsigned shift, unsigned width, bool with_sign) {
@@ -122,11 +124,11 @@ void finish_scalar(Lowering& l, Value* value, bool with_sign) {
   if (l.operand_count() == 4) {
     Value* other = l.in(3, ScalarType::b32);
     if (l.has("min")) {
-      result = l.intrinsic(with_sign ? llvm::Intrinsic::smin : llvm::Intrinsic::umin,
-                           {result, other});
+      result =
+          l.intrinsic(with_sign ? llvm::Intrinsic::smin : llvm::Intrinsic::umin, {result, other});
     } else if (l.has("max")) {
-      result = l.intrinsic(with_sign ? llvm::Intrinsic::smax : llvm::Intrinsic::umax,
-                           {result, other});
+      result =
+          l.intrinsic(with_sign ? llvm::Intrinsic::smax : llvm::Intrinsic::umax, {result, other});
     } else {
       result = b.CreateAdd(result, other);
     }
@@ -206,8 +208,8 @@ void lower_lanes(Lowering& l) {
       merged = b.CreateOr(merged, b.CreateAnd(other, l.i32(lane_mask)));
       continue;
     }
-    Value* left = field(l, sources[left_lanes[i] / count], left_lanes[i] % count * width, width,
-                        left_sign);
+    Value* left =
+        field(l, sources[left_lanes[i] / count], left_lanes[i] % count * width, width, left_sign);
     Value* right = field(l, sources[right_lanes[i] / count], right_lanes[i] % count * width, width,
                          right_sign);
     Value* value = operate(l, left, right);
@@ -254,6 +256,8 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> video_rows() { return kRows; }
+std::span<const Row> video_rows() {
+  return kRows;
+}
 
 }  // namespace guda::device_ir

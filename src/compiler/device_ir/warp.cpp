@@ -91,6 +91,8 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> warp_rows() { return kRows; }
+std::span<const Row> warp_rows() {
+  return kRows;
+}
 
 }  // namespace guda::device_ir

@@ -1,6 +1,6 @@
-// Every instruction variant that the ISA defines exactly, compiled for both tiers and every instruction
-// set this machine has, against what an H200 computed (vectors.bin.zst; generate.py says how it came
-// about).
+// Every instruction variant that the ISA defines exactly, compiled for both tiers and every
+// instruction set this machine has, against what an H200 computed (vectors.bin.zst; generate.py
+// says how it came about).
 #include <dlfcn.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -128,8 +128,7 @@ std::string run_case(const Case& entry, size_t index, const Mode& mode,
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   unlink(path.c_str());
   if (library == nullptr) return dlerror();
-  const auto* info =
-      static_cast<const kernel::KernelInfo*>(dlsym(library, kernel::kKernelSymbol));
+  const auto* info = static_cast<const kernel::KernelInfo*>(dlsym(library, kernel::kKernelSymbol));
   // The kernels load pairs of words, which must be aligned as such.
   std::vector<Words> inputs(vectors().samples);
   std::memcpy(inputs.data(), entry.inputs, inputs.size() * sizeof(Words));

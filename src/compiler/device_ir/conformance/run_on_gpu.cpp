@@ -1,6 +1,6 @@
-// run_on_gpu tests tests.cubin inputs.bin outputs.bin: runs generate.py's kernels t0, t1, ... on the
-// first CUDA device through the driver API. Not part of the build: needs an NVIDIA GPU and cuda.h.
-// g++ -I<cuda>/include run_on_gpu.cpp -o run_on_gpu -lcuda
+// run_on_gpu tests tests.cubin inputs.bin outputs.bin: runs generate.py's kernels t0, t1, ... on
+// the first CUDA device through the driver API. Not part of the build: needs an NVIDIA GPU and
+// cuda.h. g++ -I<cuda>/include run_on_gpu.cpp -o run_on_gpu -lcuda
 #include <cuda.h>
 
 #include <cstdio>
@@ -46,7 +46,8 @@ int main(int argc, char** argv) {
     check(cuModuleGetFunction(&kernel, module, ("t" + std::to_string(i)).c_str()), "kernel");
     CUdeviceptr from = in + i * kSamples * 32, to = out + i * kSamples * 8;
     void* arguments[] = {&from, &to};
-    check(cuLaunchKernel(kernel, 1, 1, 1, kSamples, 1, 1, 0, nullptr, arguments, nullptr), "launch");
+    check(cuLaunchKernel(kernel, 1, 1, 1, kSamples, 1, 1, 0, nullptr, arguments, nullptr),
+          "launch");
   }
   check(cuMemcpyDtoH(outputs.data(), out, outputs.size()), "cuMemcpyDtoH");
   std::ofstream(argv[4], std::ios::binary).write(outputs.data(), static_cast<long>(outputs.size()));
