@@ -135,7 +135,11 @@ struct Services {
   // txq and suq.
   uint32_t (*texture_query)(const BlockState*, TextureProperty property, uint64_t texture,
                             uint32_t level);
-  void (*reserved[5])();
+  // `texture` for the lanes in `mask`: word i of lane l stands at i * lanes + l; a handle per lane.
+  void (*textures)(const BlockState*, TexelGeometry geometry, uint32_t flags, uint32_t lanes,
+                   uint64_t mask, const uint64_t* textures, const uint32_t* coordinates,
+                   uint32_t* out);
+  void (*reserved[4])();
 };
 
 enum KernelFlags : uint32_t {
