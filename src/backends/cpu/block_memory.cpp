@@ -7,10 +7,13 @@
 namespace guda::cpu {
 namespace {
 
-size_t round_to_pages(size_t bytes) { return (bytes + kPageSize - 1) / kPageSize * kPageSize; }
+size_t round_to_pages(size_t bytes) {
+  return (bytes + kPageSize - 1) / kPageSize * kPageSize;
+}
 
 std::byte* map(size_t bytes, int protection) {
-  void* memory = mmap(nullptr, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* memory =
+      mmap(nullptr, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   return memory == MAP_FAILED ? nullptr : static_cast<std::byte*>(memory);
 }
 

@@ -136,13 +136,13 @@ void* prepare_stack(void* stack_top, void (*function)(void*), void* argument) {
   *--frame = 0;  // ends the chain of frame pointers
   *--frame = 0;
   *--frame = reinterpret_cast<uint64_t>(&guda_stack_entry_symbol);
-  *--frame = 0;                                    // rbp
-  *--frame = 0;                                    // rbx
-  *--frame = reinterpret_cast<uint64_t>(argument); // r12
-  *--frame = reinterpret_cast<uint64_t>(function); // r13
-  *--frame = 0;                                    // r14
-  *--frame = 0;                                    // r15
-  *--frame = 0x0000037f00001f80;                   // x87 control word, mxcsr
+  *--frame = 0;                                     // rbp
+  *--frame = 0;                                     // rbx
+  *--frame = reinterpret_cast<uint64_t>(argument);  // r12
+  *--frame = reinterpret_cast<uint64_t>(function);  // r13
+  *--frame = 0;                                     // r14
+  *--frame = 0;                                     // r15
+  *--frame = 0x0000037f00001f80;                    // x87 control word, mxcsr
   return frame;
 }
 

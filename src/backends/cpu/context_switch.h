@@ -1,4 +1,5 @@
-// Switching between stacks, and leaving a kernel from the middle: the only assembly of the executor.
+// Switching between stacks, and leaving a kernel from the middle: the only assembly of the
+// executor.
 #pragma once
 
 #include <cstddef>

@@ -27,7 +27,8 @@ static_assert(sizeof(Header) == 16);
 // Four sizes per power of two, from 16 bytes: waste stays below a quarter.
 size_t class_of(size_t bytes) {
   if (bytes <= 64) return (bytes + 15) / 16 - 1;
-  const auto log = static_cast<size_t>(std::bit_width(bytes - 1) - 1);  // bytes in (2^log, 2^(log+1)]
+  const auto log =
+      static_cast<size_t>(std::bit_width(bytes - 1) - 1);  // bytes in (2^log, 2^(log+1)]
   const size_t quarter = (bytes - 1 - (size_t{1} << log)) >> (log - 2);
   return 4 + (log - 6) * 4 + quarter;
 }
@@ -109,7 +110,8 @@ Status set_malloc_heap_limit(size_t bytes) {
   Heap& h = heap();
   const std::lock_guard lock(h.mutex);
   if (h.base != nullptr) {
-    return {StatusCode::illegal_state, "the device heap is in use: its size cannot change any more"};
+    return {StatusCode::illegal_state,
+            "the device heap is in use: its size cannot change any more"};
   }
   h.requested = bytes;
   h.limit = bytes < kDefaultLimit ? kDefaultLimit : (bytes + bytes / 2 + 4095) / 4096 * 4096;

@@ -1,5 +1,5 @@
-// malloc and free of kernels: a heap of its own, so that a kernel that corrupts it does not take the
-// process along.
+// malloc and free of kernels: a heap of its own, so that a kernel that corrupts it does not take
+// the process along.
 #pragma once
 
 #include <cstddef>

@@ -67,7 +67,7 @@ class TextWriter {
   void print(const char* specification, T value) {
     const size_t room = buffer_.size() - used_;
     if (room == 0) return;
-    // The specification was rebuilt from parsed parts, with a length modifier that fits T.
+      // The specification was rebuilt from parsed parts, with a length modifier that fits T.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     const int wanted = std::snprintf(buffer_.data() + used_, room, specification, value);
@@ -75,7 +75,9 @@ class TextWriter {
     if (wanted > 0) used_ += std::min(static_cast<size_t>(wanted), room - 1);
   }
 
-  size_t used() const { return used_; }
+  size_t used() const {
+    return used_;
+  }
 
  private:
   std::span<char> buffer_;

@@ -14,10 +14,9 @@ struct FormattedText {
 };
 
 /// Formats like the vprintf system call: `arguments` is a buffer in which each value stands at its
-/// natural alignment, 32-bit integers in 4 bytes, 64-bit integers, pointers and doubles in 8. Output
-/// beyond the buffer is cut.
-FormattedText format_device_text(std::span<char> buffer, const char* format,
-                                 const void* arguments);
+/// natural alignment, 32-bit integers in 4 bytes, 64-bit integers, pointers and doubles in 8.
+/// Output beyond the buffer is cut.
+FormattedText format_device_text(std::span<char> buffer, const char* format, const void* arguments);
 
 /// Appends text of one printf call; calls do not mix. Thread safe.
 void append_device_text(std::string_view text);

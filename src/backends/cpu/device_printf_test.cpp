@@ -47,13 +47,12 @@ TEST(DevicePrintf, WidthsPrecisionsAndStars) {
 }
 
 TEST(DevicePrintf, StringsPointersSizes) {
-  EXPECT_EQ(print("%s %zu %p %hd %lx",
-                  Arguments()
-                      .add("text")
-                      .add(size_t{9})
-                      .add(reinterpret_cast<void*>(0x10))
-                      .add(70000)
-                      .add(uint64_t{255})),
+  EXPECT_EQ(print("%s %zu %p %hd %lx", Arguments()
+                                           .add("text")
+                                           .add(size_t{9})
+                                           .add(reinterpret_cast<void*>(0x10))
+                                           .add(70000)
+                                           .add(uint64_t{255})),
             "text 9 0x10 4464 ff");
 }
 

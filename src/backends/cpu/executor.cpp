@@ -29,8 +29,8 @@ namespace {
 // Waking a sleeping worker and fetching its caches costs a few microseconds: work below that stays
 // on the calling thread, and each further worker has to be worth as much.
 constexpr uint64_t kWorthWakingNs = 4'000;
-// How long a worker that has run out of work looks for more before it sleeps, and a caller looks for
-// its last helpers.
+// How long a worker that has run out of work looks for more before it sleeps, and a caller looks
+// for its last helpers.
 constexpr uint64_t kSpinNs = 10'000;
 constexpr uint32_t kHelperWaiting = 1u << 31;  // in Launch::helpers: the caller sleeps on it
 
@@ -112,9 +112,9 @@ struct Executor::State {
   const uint32_t workers = worker_count();
   BlockTimes times;
 
-  std::mutex mutex;                       // guards the next three
-  std::vector<Launch*> launches;          // that helpers may join
-  size_t next_launch = 0;                 // round robin
+  std::mutex mutex;               // guards the next three
+  std::vector<Launch*> launches;  // that helpers may join
+  size_t next_launch = 0;         // round robin
   bool started = false;
 
   alignas(64) std::atomic<uint32_t> epoch{0};  // counts published launches; workers sleep on it
@@ -154,7 +154,8 @@ void Executor::State::start_workers() {
     const int error = pthread_create(&thread, nullptr, main, start.get());
     pthread_sigmask(SIG_SETMASK, &previous, nullptr);
     if (error != 0) {
-      log(LogPart::cpu, LogLevel::warn, "only {} of {} worker threads could be started", i, workers);
+      log(LogPart::cpu, LogLevel::warn, "only {} of {} worker threads could be started", i,
+          workers);
       return;
     }
     static_cast<void>(start.release());
@@ -190,8 +191,8 @@ void Executor::State::wake(Launch& launch) {
   do {
     if (budget == 0) return;
     count = std::min(budget, 2u);
-  } while (!launch.wake_budget.compare_exchange_weak(budget, budget - count,
-                                                     std::memory_order_relaxed));
+  } while (
+      !launch.wake_budget.compare_exchange_weak(budget, budget - count, std::memory_order_relaxed));
   if (sleepers.load(std::memory_order_seq_cst) != 0) {
     futex(&epoch, FUTEX_WAKE, count);
   }
@@ -263,7 +264,9 @@ Executor& Executor::instance() {
   return *executor;
 }
 
-uint32_t Executor::workers() const { return state_->workers; }
+uint32_t Executor::workers() const {
+  return state_->workers;
+}
 
 uint64_t Executor::predicted_ns(const LaunchDescription& launch) const {
   const uint64_t blocks = uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z;

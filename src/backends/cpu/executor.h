@@ -16,12 +16,12 @@ namespace guda::cpu {
 struct LaunchDescription {
   const kernel::KernelInfo* kernel = nullptr;
   std::span<const std::byte> params;
-  void* const* symbols = nullptr;       // KernelInfo::symbol_count addresses
+  void* const* symbols = nullptr;  // KernelInfo::symbol_count addresses
   kernel::Dim3 grid{1, 1, 1};
   kernel::Dim3 block{1, 1, 1};
-  kernel::Dim3 block_offset{0, 0, 0};   // added to %ctaid when a launch is sliced
+  kernel::Dim3 block_offset{0, 0, 0};  // added to %ctaid when a launch is sliced
   uint32_t dynamic_shared_bytes = 0;
-  bool cooperative = false;             // all blocks resident at once
+  bool cooperative = false;  // all blocks resident at once
   uint64_t grid_id = 0;
 };
 

@@ -81,11 +81,12 @@ TEST(Executor, ThreadsHaveTheirIndices) {
 }
 
 TEST(Executor, SlicedLaunchesAddTheirOffset) {
-  kernel::KernelInfo kernel = testing::block_kernel([](const LaunchState* state, BlockState* block) {
-    const auto& p = *reinterpret_cast<const Params*>(state->params);
-    EXPECT_EQ(block->index.y, 2u);
-    static_cast<std::atomic<uint32_t>*>(p.out)[block->index.x].fetch_add(1);
-  });
+  kernel::KernelInfo kernel =
+      testing::block_kernel([](const LaunchState* state, BlockState* block) {
+        const auto& p = *reinterpret_cast<const Params*>(state->params);
+        EXPECT_EQ(block->index.y, 2u);
+        static_cast<std::atomic<uint32_t>*>(p.out)[block->index.x].fetch_add(1);
+      });
   std::vector<std::atomic<uint32_t>> counts(30);
   const Params p{counts.data(), nullptr, 0};
   LaunchDescription description;
@@ -112,9 +113,9 @@ TEST(Executor, ManyConcurrentLaunchesShareTheWorkers) {
       for (int repeat = 0; repeat < 50; ++repeat) {
         std::vector<std::atomic<uint32_t>> counts(257);
         const bool fibers = (c + repeat) % 3 == 0;
-        ASSERT_TRUE(launch(fibers ? threads : blocks, {257, 1, 1}, {32, 1, 1},
-                           {counts.data(), nullptr, 0})
-                        .is_ok());
+        ASSERT_TRUE(
+            launch(fibers ? threads : blocks, {257, 1, 1}, {32, 1, 1}, {counts.data(), nullptr, 0})
+                .is_ok());
         for (const auto& count : counts) ASSERT_EQ(count.load(), fibers ? 32u : 1u);
       }
     });
@@ -180,11 +181,12 @@ TEST(Executor, WarpsMayEndAndUseCountedBarriers) {
 }
 
 TEST(Executor, ParametersAreAlignedAndComplete) {
-  const kernel::KernelInfo kernel = testing::block_kernel([](const LaunchState* state, BlockState*) {
-    EXPECT_EQ(reinterpret_cast<uintptr_t>(state->params) % 64, 0u);
-    const auto& p = *reinterpret_cast<const Params*>(state->params);
-    *static_cast<uint64_t*>(p.out) = p.n;
-  });
+  const kernel::KernelInfo kernel =
+      testing::block_kernel([](const LaunchState* state, BlockState*) {
+        EXPECT_EQ(reinterpret_cast<uintptr_t>(state->params) % 64, 0u);
+        const auto& p = *reinterpret_cast<const Params*>(state->params);
+        *static_cast<uint64_t*>(p.out) = p.n;
+      });
   std::vector<std::byte> bytes(sizeof(Params) + 1);
   uint64_t out = 0;
   const Params p{&out, nullptr, 77};
@@ -218,10 +220,11 @@ TEST(Executor, ChildrenOfAForkGetAnError) {
 
 TEST(Executor, PrintfComesOutAtFlush) {
   static const char* const kFormat = "block %d\n";
-  const kernel::KernelInfo kernel = testing::block_kernel([](const LaunchState* state, BlockState* b) {
-    const int value = static_cast<int>(b->index.x);
-    EXPECT_EQ(state->services->vprintf(b, kFormat, &value), 1);
-  });
+  const kernel::KernelInfo kernel =
+      testing::block_kernel([](const LaunchState* state, BlockState* b) {
+        const int value = static_cast<int>(b->index.x);
+        EXPECT_EQ(state->services->vprintf(b, kFormat, &value), 1);
+      });
   ::testing::internal::CaptureStdout();
   ASSERT_TRUE(launch(kernel, {3, 1, 1}, {1, 1, 1}, {}).is_ok());
   flush_printf();

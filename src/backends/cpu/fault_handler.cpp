@@ -137,6 +137,8 @@ void install_fault_handlers() {
   });
 }
 
-void ensure_signal_stack() { thread_local const SignalStack stack; }
+void ensure_signal_stack() {
+  thread_local const SignalStack stack;
+}
 
 }  // namespace guda::cpu

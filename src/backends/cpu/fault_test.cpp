@@ -88,8 +88,9 @@ TEST_P(Fault, ComputedAddressesAreReported) {
         asm volatile("movl $1, 16(%0,%1,8)" : : "r"(p.in), "r"(p.n) : "memory");
       },
       GetParam());
-  const Status status = launch(kernel, {1, 1, 1}, {1, 1, 1},
-                               {nullptr, reinterpret_cast<void*>(0x7000'0000'0000), uint64_t{1} << 42});
+  const Status status =
+      launch(kernel, {1, 1, 1}, {1, 1, 1},
+             {nullptr, reinterpret_cast<void*>(0x7000'0000'0000), uint64_t{1} << 42});
   EXPECT_EQ(status.code(), StatusCode::illegal_address);
   EXPECT_NE(status.message().find("0x900000000010"), std::string::npos) << status.message();
 }
@@ -193,8 +194,8 @@ TEST(FaultOfSimdKernels, BlockAndSharedWindowFaults) {
 }
 
 TEST(FaultOfSimdKernels, FaultsWhileOthersRun) {
-  const kernel::KernelInfo wild = testing::block_kernel(
-      [](const LaunchState*, BlockState*) { wild_store(); });
+  const kernel::KernelInfo wild =
+      testing::block_kernel([](const LaunchState*, BlockState*) { wild_store(); });
   const kernel::KernelInfo good = testing::block_kernel([](const LaunchState* s, BlockState*) {
     static_cast<std::atomic<uint32_t>*>(reinterpret_cast<const Params*>(s->params)->out)
         ->fetch_add(1);

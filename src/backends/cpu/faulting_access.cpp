@@ -92,7 +92,8 @@ FaultingAccess decode_faulting_access(const ucontext_t& context) {
     const uint8_t scale_index = *code++;
     base = scale_index & 7;
     const unsigned index = (scale_index >> 3 & 7) | (prefixes.extend_index ? 8 : 0);
-    // For gathers this is a vector register, and the sum is not the address. They need no alignment.
+    // For gathers this is a vector register, and the sum is not the address. They need no
+    // alignment.
     if (index != 4) access.address += value(index) << (scale_index >> 6);
     has_base = !(base == 5 && mode == 0);
   } else if (base == 5 && mode == 0) {

@@ -8,7 +8,7 @@
 namespace guda::cpu {
 
 struct FaultingAccess {
-  uint64_t address = 0;        // effective address, as far as it can be told
+  uint64_t address = 0;          // effective address, as far as it can be told
   bool needs_alignment = false;  // a vector move that faults on unaligned addresses
 };
 

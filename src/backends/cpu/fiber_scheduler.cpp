@@ -20,7 +20,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr uint32_t kTurnBudget = 100'000;
 // How long the resident blocks may do nothing but poll before the next block joins them. Most wait
-// for an earlier block, which another worker has; company helps only those that wait for a later one.
+// for an earlier block, which another worker has; company helps only those that wait for a later
+// one.
 constexpr auto kIdleBeforeCompany = std::chrono::microseconds(500);
 // The same for kernels whose polling loops contain barriers or cross-lane operations, so that there
 // is always some progress.
@@ -29,8 +30,7 @@ constexpr size_t kSpareBlocks = 16;
 constexpr uint32_t kMaxResidentFibers = 32 * 1024;
 
 size_t stack_bytes(const Launch& launch) {
-  return std::max<size_t>(64 * 1024,
-                          2 * stack_limit() + launch.kernel().local_bytes + 32 * 1024);
+  return std::max<size_t>(64 * 1024, 2 * stack_limit() + launch.kernel().local_bytes + 32 * 1024);
 }
 
 }  // namespace
@@ -120,7 +120,8 @@ void FiberScheduler::run(Launch& launch, BlockRange& range) {
 }
 
 bool FiberScheduler::take_another() {
-  if (!launch_->cooperative() && (resident_.size() + 1) * launch_->block_threads() > kMaxResidentFibers) {
+  if (!launch_->cooperative() &&
+      (resident_.size() + 1) * launch_->block_threads() > kMaxResidentFibers) {
     return false;
   }
   if (range_->begin >= range_->end && !launch_->take(range_)) return false;
@@ -236,8 +237,7 @@ bool FiberScheduler::start(Fiber& fiber) {
                    fmt::format("kernel {}: no memory for thread stacks", launch_->name())});
     return false;
   }
-  begin_stack(fiber.stack, stacks_.bottom(fiber.stack_top), stacks_.stack_bytes(),
-              true);
+  begin_stack(fiber.stack, stacks_.bottom(fiber.stack_top), stacks_.stack_bytes(), true);
   fiber.stack_pointer = prepare_stack(fiber.stack_top, &FiberScheduler::fiber_main, &fiber);
   return true;
 }
@@ -490,9 +490,9 @@ void FiberScheduler::report_deadlock() {
   for (uint32_t active = block.active_barriers; active != 0; active &= active - 1) {
     const auto id = static_cast<uint32_t>(std::countr_zero(active));
     const Barrier& barrier = block.barriers[id];
-    where += fmt::format("{}barrier {} has {} of {} threads", where.empty() ? "" : ", ", id,
-                         barrier.arrived_alive,
-                         barrier.expected != 0 ? barrier.expected : block.alive);
+    where +=
+        fmt::format("{}barrier {} has {} of {} threads", where.empty() ? "" : ", ", id,
+                    barrier.arrived_alive, barrier.expected != 0 ? barrier.expected : block.alive);
   }
   const kernel::Dim3& index = block.state.index;
   std::string message =

@@ -30,8 +30,8 @@ class FiberScheduler {
   FiberScheduler(const FiberScheduler&) = delete;
   FiberScheduler& operator=(const FiberScheduler&) = delete;
 
-  /// Runs the blocks of `range`, and further ones from the launch where waiting blocks need company.
-  /// Called inside a guarded call; returns when none of its blocks is left.
+  /// Runs the blocks of `range`, and further ones from the launch where waiting blocks need
+  /// company. Called inside a guarded call; returns when none of its blocks is left.
   void run(Launch& launch, BlockRange& range);
 
   /// Forgets all blocks, after a fault unwound run().
@@ -61,7 +61,7 @@ class FiberScheduler {
     void* stack_top;
     ResidentBlock* block;
     Warp* warp;
-    uint32_t bit;               // 1 << lane
+    uint32_t bit;  // 1 << lane
     kernel::BarrierOp barrier_op;
     uint32_t barrier_result;
     [[no_unique_address]] StackIdentity stack;
@@ -78,7 +78,7 @@ class FiberScheduler {
     Fiber* fibers;
     uint32_t alive;
     uint32_t runnable;
-    uint32_t yielded;           // runnable, but had their turn
+    uint32_t yielded;  // runnable, but had their turn
     uint32_t at_activemask;
     uint32_t rendezvous_count;
     std::array<Rendezvous, kWarpSize> rendezvous;
@@ -87,9 +87,9 @@ class FiberScheduler {
   };
 
   struct Barrier {
-    uint32_t expected;          // threads; 0: all of the block
-    uint32_t arrived_alive;     // arrived and not exited
-    uint32_t repeated;          // arrivals of threads that had arrived before
+    uint32_t expected;       // threads; 0: all of the block
+    uint32_t arrived_alive;  // arrived and not exited
+    uint32_t repeated;       // arrivals of threads that had arrived before
     uint32_t popcount;
     bool all;
     bool any;
@@ -103,7 +103,7 @@ class FiberScheduler {
     std::vector<Fiber> fibers;
     std::vector<Warp> warps;
     uint32_t alive;
-    uint32_t active_barriers;   // bit per barrier that somebody waits at or has arrived at
+    uint32_t active_barriers;  // bit per barrier that somebody waits at or has arrived at
     std::array<Barrier, kBarriers> barriers;
   };
 
@@ -138,10 +138,10 @@ class FiberScheduler {
   std::vector<std::unique_ptr<ResidentBlock>> resident_;
   std::vector<std::unique_ptr<ResidentBlock>> spare_;
   Fiber* current_ = nullptr;
-  Fiber* ended_ = nullptr;      // its stack is free once we are off it
+  Fiber* ended_ = nullptr;  // its stack is free once we are off it
   void* scheduler_stack_ = nullptr;
-  uint32_t turn_budget_ = 0;    // lane switches before other warps get their turn
-  uint64_t events_ = 0;         // arrivals and ends: signs of progress
+  uint32_t turn_budget_ = 0;  // lane switches before other warps get their turn
+  uint64_t events_ = 0;       // arrivals and ends: signs of progress
   uint64_t finished_blocks_ = 0;
 };
 

@@ -20,7 +20,8 @@ struct BlockRange {
   uint64_t end = 0;
 };
 
-/// Lives on the stack of the thread that called Executor::run. Thread safe where not said otherwise.
+/// Lives on the stack of the thread that called Executor::run. Thread safe where not said
+/// otherwise.
 class Launch {
  public:
   Launch(const LaunchDescription& description, uint32_t workers);
@@ -56,8 +57,8 @@ class Launch {
   Status take_status() { return std::move(status_); }
 
   // Bookkeeping of the executor.
-  std::atomic<uint32_t> helpers{0};       // workers inside, besides the caller
-  std::atomic<uint32_t> wake_budget{0};   // sleepers that still may be woken for this launch
+  std::atomic<uint32_t> helpers{0};      // workers inside, besides the caller
+  std::atomic<uint32_t> wake_budget{0};  // sleepers that still may be woken for this launch
   uint32_t max_helpers = 0;
 
  private:

@@ -117,12 +117,14 @@ int main() {
        }));
   const kernel::KernelInfo barriers =
       cpu::testing::thread_kernel(fiber_barriers, kernel::kUsesBarrier);
-  show("fibers: 256 threads x 10 barriers, each", median_of(11, 100, [&] {
+  show("fibers: 256 threads x 10 barriers, each",
+       median_of(11, 100, [&] {
          static_cast<void>(cpu::testing::launch(barriers, {1, 1, 1}, {256, 1, 1}, {}));
        }) / 2560);
   const kernel::KernelInfo shuffles =
       cpu::testing::thread_kernel(fiber_shuffles, kernel::kUsesWarpOps);
-  show("fibers: 256 threads x 10 shuffles, each", median_of(11, 100, [&] {
+  show("fibers: 256 threads x 10 shuffles, each",
+       median_of(11, 100, [&] {
          static_cast<void>(cpu::testing::launch(shuffles, {1, 1, 1}, {256, 1, 1}, {}));
        }) / 2560);
   return 0;

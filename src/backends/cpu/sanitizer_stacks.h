@@ -26,9 +26,8 @@ struct StackIdentity {
 
 /// A new execution on the stack [bottom, bottom + bytes), which may hold rests of an old one.
 /// `is_fiber`: it will be suspended and resumed, rather than called and left.
-inline void begin_stack([[maybe_unused]] StackIdentity& stack,
-                        [[maybe_unused]] const void* bottom, [[maybe_unused]] size_t bytes,
-                        [[maybe_unused]] bool is_fiber) {
+inline void begin_stack([[maybe_unused]] StackIdentity& stack, [[maybe_unused]] const void* bottom,
+                        [[maybe_unused]] size_t bytes, [[maybe_unused]] bool is_fiber) {
 #if defined(__SANITIZE_ADDRESS__)
   stack.bottom = bottom;
   stack.bytes = bytes;

@@ -73,7 +73,9 @@ void fault_service(const BlockState*, uint32_t error) {
   unwind_launch(static_cast<StatusCode>(error));
 }
 
-void* malloc_service(const BlockState*, uint64_t bytes) { return device_malloc(bytes); }
+void* malloc_service(const BlockState*, uint64_t bytes) {
+  return device_malloc(bytes);
+}
 
 void free_service(const BlockState*, void* pointer) {
   if (!device_free(pointer)) unwind_launch(StatusCode::launch_failed);
@@ -136,7 +138,8 @@ void textures_service(const BlockState*, kernel::TexelGeometry geometry, uint32_
     // Nearly always once: lanes seldom have textures of their own.
     const uint64_t handle = textures[std::countr_zero(mask)];
     uint64_t same = 0;
-    for (uint32_t lane = 0; lane < lanes; ++lane) same |= uint64_t{textures[lane] == handle} << lane;
+    for (uint32_t lane = 0; lane < lanes; ++lane)
+      same |= uint64_t{textures[lane] == handle} << lane;
     fetch_textures(texture_of(handle), geometry, flags, lanes, mask & same, coordinates, out);
     mask &= ~same;
   }
@@ -154,7 +157,9 @@ uint32_t texture_query_service(const BlockState*, kernel::TextureProperty proper
   return query_texture(texture_of(texture), property, level);
 }
 
-void exit_thread_service(ThreadState*) { leave_thread(StatusCode::launch_failed); }
+void exit_thread_service(ThreadState*) {
+  leave_thread(StatusCode::launch_failed);
+}
 
 kernel::Services make_services() {
   kernel::Services table{};
@@ -180,6 +185,8 @@ const kernel::Services g_services = make_services();
 
 }  // namespace
 
-const kernel::Services* services() { return &g_services; }
+const kernel::Services* services() {
+  return &g_services;
+}
 
 }  // namespace guda::cpu

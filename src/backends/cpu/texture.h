@@ -20,7 +20,7 @@ struct TextureLevel {
   uint32_t width = 0;
   uint32_t height = 1;
   uint32_t depth = 1;
-  size_t row_pitch = 0;    // bytes
+  size_t row_pitch = 0;  // bytes
   size_t slice_pitch = 0;
 };
 
@@ -32,7 +32,7 @@ struct Texture {
   std::array<TextureLevel, kMaxLevels> levels;
   uint32_t level_count = 1;
   TexelFormat format = TexelFormat::f32;
-  uint8_t channels = 1;    // 1, 2 or 4
+  uint8_t channels = 1;  // 1, 2 or 4
   std::array<TexelAddressMode, 3> address_mode{};
   bool normalized_coordinates = false;
   bool linear_filter = false;

@@ -109,8 +109,9 @@ TEST(Texture, LayersMipsAndGather) {
   texture.address_mode.fill(TexelAddressMode::clamp);
   const float layer2 = std::bit_cast<float>(2);
   EXPECT_EQ(fetch(texture, TexelGeometry::a2d, {layer2, 0.75f, 0.25f})[0], 9);
-  EXPECT_EQ(fetch(texture, TexelGeometry::a2d, {layer2, 0.75f, 0.25f, 0.5f}, kernel::kTextureLevel)[0],
-            (9 + 70) / 2.0f);
+  EXPECT_EQ(
+      fetch(texture, TexelGeometry::a2d, {layer2, 0.75f, 0.25f, 0.5f}, kernel::kTextureLevel)[0],
+      (9 + 70) / 2.0f);
   const auto gathered = fetch(texture, TexelGeometry::d2, {0.5f, 0.5f}, kernel::kTextureGather);
   EXPECT_EQ(gathered, (std::array<float, 4>{2, 3, 1, 0}));
 }

@@ -80,9 +80,11 @@ uint64_t redux(WarpOp op, uint32_t members, const LaneOperands* operands) {
     case WarpOp::redux_add:
       return reduce<uint32_t>(members, operands, [](uint32_t x, uint32_t y) { return x + y; });
     case WarpOp::redux_min_s32:
-      return reduce<int32_t>(members, operands, [](int32_t x, int32_t y) { return std::min(x, y); });
+      return reduce<int32_t>(members, operands,
+                             [](int32_t x, int32_t y) { return std::min(x, y); });
     case WarpOp::redux_max_s32:
-      return reduce<int32_t>(members, operands, [](int32_t x, int32_t y) { return std::max(x, y); });
+      return reduce<int32_t>(members, operands,
+                             [](int32_t x, int32_t y) { return std::max(x, y); });
     case WarpOp::redux_min_u32:
       return reduce<uint32_t>(members, operands,
                               [](uint32_t x, uint32_t y) { return std::min(x, y); });
@@ -136,7 +138,8 @@ void evaluate_warp_op(WarpOp op, uint32_t members, const LaneOperands* operands,
       return;
     case WarpOp::match_all: {
       bool equal = true;
-      for_each_lane(members, [&](uint32_t lane) { equal &= operands[lane].a == operands[first].a; });
+      for_each_lane(members,
+                    [&](uint32_t lane) { equal &= operands[lane].a == operands[first].a; });
       broadcast(members, equal ? members : 0, equal, results);
       return;
     }

@@ -25,7 +25,9 @@ Lanes identity(uint32_t b, uint32_t c) {
 }
 
 // c as nvcc writes it for a width: segment mask in bits 8-12, clamp 31 (0 for up).
-constexpr uint32_t control(uint32_t width, uint32_t clamp) { return ((32 - width) << 8) | clamp; }
+constexpr uint32_t control(uint32_t width, uint32_t clamp) {
+  return ((32 - width) << 8) | clamp;
+}
 
 TEST(Shuffle, DownStopsAtSegmentEnd) {
   Lanes lanes = identity(3, control(8, 31));
@@ -95,7 +97,8 @@ TEST(Match, GroupsEqualValues) {
 
 TEST(Redux, SignedAndUnsigned) {
   Lanes lanes{};
-  for (uint32_t l = 0; l < 32; ++l) lanes.operands[l].a = static_cast<uint32_t>(static_cast<int>(l) - 16);
+  for (uint32_t l = 0; l < 32; ++l)
+    lanes.operands[l].a = static_cast<uint32_t>(static_cast<int>(l) - 16);
   lanes.run(WarpOp::redux_min_s32);
   EXPECT_EQ(static_cast<int32_t>(lanes.results[5].value), -16);
   lanes.run(WarpOp::redux_min_u32);

@@ -24,32 +24,49 @@ std::atomic<size_t> g_stack_limit{1024};  // CUDA's default
 
 std::string_view describe(StatusCode code) {
   switch (code) {
-    case StatusCode::illegal_address: return "illegal memory access";
-    case StatusCode::misaligned_address: return "misaligned address";
-    case StatusCode::illegal_instruction: return "illegal instruction";
-    case StatusCode::hardware_stack_error: return "stack overflow";
-    case StatusCode::not_supported: return "operation not supported";
-    case StatusCode::launch_failed: return "trap";
-    default: return "error";
+    case StatusCode::illegal_address:
+      return "illegal memory access";
+    case StatusCode::misaligned_address:
+      return "misaligned address";
+    case StatusCode::illegal_instruction:
+      return "illegal instruction";
+    case StatusCode::hardware_stack_error:
+      return "stack overflow";
+    case StatusCode::not_supported:
+      return "operation not supported";
+    case StatusCode::launch_failed:
+      return "trap";
+    default:
+      return "error";
   }
 }
 
 }  // namespace
 
-size_t stack_limit() { return g_stack_limit.load(std::memory_order_relaxed); }
-void set_stack_limit(size_t bytes) { g_stack_limit.store(bytes, std::memory_order_relaxed); }
+size_t stack_limit() {
+  return g_stack_limit.load(std::memory_order_relaxed);
+}
+void set_stack_limit(size_t bytes) {
+  g_stack_limit.store(bytes, std::memory_order_relaxed);
+}
 
 Worker& this_worker() {
   thread_local const WorkerOwner owner;
   return *owner.worker;
 }
 
-Worker* current_worker() { return t_worker; }
+Worker* current_worker() {
+  return t_worker;
+}
 
-Worker::Worker() { ensure_signal_stack(); }
+Worker::Worker() {
+  ensure_signal_stack();
+}
 Worker::~Worker() = default;
 
-char* Worker::text() { return reinterpret_cast<char*>(text_.reserve(kTextBytes)); }
+char* Worker::text() {
+  return reinterpret_cast<char*>(text_.reserve(kTextBytes));
+}
 
 bool Worker::is_stack_guard(const void* address) const {
   return kernel_stack_.is_lower_guard(address) ||
@@ -88,9 +105,9 @@ void Worker::execute(Launch& new_launch, bool (*may_leave)(void*), void* argumen
   range_ = {};
   next_thread_ = 0;
   if (!prepare()) {
-    launch->fail({StatusCode::out_of_memory,
-                  fmt::format("kernel {}: no memory for the blocks' working memory",
-                              launch->name())});
+    launch->fail(
+        {StatusCode::out_of_memory,
+         fmt::format("kernel {}: no memory for the blocks' working memory", launch->name())});
     return;
   }
   block_state_ = {};
@@ -215,8 +232,8 @@ void Worker::run_warps(const kernel::KernelInfo& kernel) {
                                               frames + size_t{w} * kernel.frame_bytes, region);
       if (w == 0) next = result;
       progress[w] = {result, false, block_state_.barrier_wait};
-      together &= result == next && (result == kernel::kWarpDone ||
-                                     (block_state_.barrier_wait & 0xffffffffu) == 0);
+      together &= result == next &&
+                  (result == kernel::kWarpDone || (block_state_.barrier_wait & 0xffffffffu) == 0);
       together &= progress[w].wait == progress[0].wait || result == kernel::kWarpDone;
     }
     if (!together) {
@@ -260,8 +277,8 @@ void Worker::run_warps_unequal(const kernel::KernelInfo& kernel) {
       }
     }
     if (!released) {
-      std::string message = fmt::format("kernel {}: deadlock: warps wait at different barriers",
-                                        launch->name());
+      std::string message =
+          fmt::format("kernel {}: deadlock: warps wait at different barriers", launch->name());
       log(LogPart::cpu, LogLevel::error, "{}", message);
       launch->fail({StatusCode::launch_failed, std::move(message)});
       return;
@@ -283,8 +300,8 @@ void Worker::report_fault() {
   if (block != nullptr) {
     where = fmt::format(" in block ({},{},{})", block->index.x, block->index.y, block->index.z);
     if (thread != nullptr) {
-      where += fmt::format(", thread ({},{},{})", thread->index.x, thread->index.y,
-                           thread->index.z);
+      where +=
+          fmt::format(", thread ({},{},{})", thread->index.x, thread->index.y, thread->index.z);
     }
   }
   std::string what(describe(fault.code));

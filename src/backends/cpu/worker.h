@@ -1,5 +1,5 @@
-// A thread that takes part in launches: its memory, what it is executing, and how it leaves a kernel
-// that faults.
+// A thread that takes part in launches: its memory, what it is executing, and how it leaves a
+// kernel that faults.
 #pragma once
 
 #include <cstddef>
@@ -28,8 +28,8 @@ struct FaultRecord {
 /// Where a warp of a SIMD kernel stands between two calls of run_warp.
 struct WarpProgress {
   uint32_t region;
-  bool released;                   // its barrier is complete
-  uint64_t wait;                   // BlockState::barrier_wait
+  bool released;  // its barrier is complete
+  uint64_t wait;  // BlockState::barrier_wait
 };
 
 /// Owned by one thread (this_worker) and used by that thread only.
@@ -47,11 +47,11 @@ class Worker {
   /// Blocks executed by the last execute().
   uint64_t executed_blocks() const { return executed_; }
 
-  uint32_t index = 0;              // %smid
-  uint32_t worker_total = 1;       // %nsmid
+  uint32_t index = 0;         // %smid
+  uint32_t worker_total = 1;  // %nsmid
 
   // What is being executed, for services and the fault handler.
-  bool in_kernel = false;          // inside a guarded call
+  bool in_kernel = false;  // inside a guarded call
   GuardPoint guard;
   FaultRecord fault;
   Launch* launch = nullptr;
@@ -59,7 +59,7 @@ class Worker {
   const kernel::ThreadState* thread = nullptr;  // tier C
   FiberScheduler* fibers = nullptr;             // set while fibers run
 
-  StackIdentity thread_stack;      // the thread's own
+  StackIdentity thread_stack;  // the thread's own
 
   bool is_stack_guard(const void* address) const;
   /// Scratch of `kTextBytes` for formatting, so that a fault in the middle leaks nothing.
@@ -79,12 +79,12 @@ class Worker {
   GuardedRegion local_;
   GuardedRegion frames_;
   GuardedRegion text_;
-  GuardedRegion kernel_stack_;     // of threads that run one after the other
+  GuardedRegion kernel_stack_;  // of threads that run one after the other
   StackIdentity kernel_stack_identity_;
   std::unique_ptr<FiberScheduler> fiber_scheduler_;
 
-  BlockRange range_;               // rest of the current chunk
-  uint32_t next_thread_ = 0;       // resume point after a thread was left by exit or assert
+  BlockRange range_;          // rest of the current chunk
+  uint32_t next_thread_ = 0;  // resume point after a thread was left by exit or assert
   uint64_t executed_ = 0;
   kernel::BlockState block_state_{};
 };

@@ -14,7 +14,7 @@ namespace guda::lanes {
 struct Scalarized {
   llvm::Function* run_thread = nullptr;  // kernel::KernelInfo::run_thread
   uint32_t local_bytes = 0;
-  uint32_t flags = 0;                    // kernel::KernelFlags
+  uint32_t flags = 0;  // kernel::KernelFlags
 };
 
 /// Rewrites `kernel` and the functions it calls (after target::lower_memory): special registers

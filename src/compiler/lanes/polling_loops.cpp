@@ -23,7 +23,8 @@ class ExitSlice {
 
   bool depends_on_others() {
     for (BasicBlock* block : cycle_.blocks()) {
-      has_fence_ |= llvm::any_of(*block, [](const Instruction& i) { return llvm::isa<llvm::FenceInst>(i); });
+      has_fence_ |=
+          llvm::any_of(*block, [](const Instruction& i) { return llvm::isa<llvm::FenceInst>(i); });
     }
     llvm::SmallVector<BasicBlock*, 4> exiting;
     cycle_.getExitingBlocks(exiting);

@@ -15,8 +15,10 @@ namespace {
 size_t latches(const std::string& body) {
   llvm::LLVMContext context;
   llvm::SMDiagnostic error;
-  const std::string text = "declare void @ptx.nanosleep(i32)\n"
-                           "define void @f(ptr %p, i32 %n) {\n" + body + "}\n";
+  const std::string text =
+      "declare void @ptx.nanosleep(i32)\n"
+      "define void @f(ptr %p, i32 %n) {\n" +
+      body + "}\n";
   const auto module = llvm::parseAssemblyString(text, error, context);
   if (module == nullptr) {
     ADD_FAILURE() << error.getMessage().str() << " in line " << error.getLineNo();
@@ -34,7 +36,8 @@ TEST(PollingLoops, WaitForAFlag) {
       br i1 %c, label %loop, label %end
     end:
       ret void
-  )"), 1u);
+  )"),
+            1u);
 }
 
 TEST(PollingLoops, SpinLockWithConstantExpectation) {
@@ -46,7 +49,8 @@ TEST(PollingLoops, SpinLockWithConstantExpectation) {
       br i1 %c, label %end, label %loop
     end:
       ret void
-  )"), 1u);
+  )"),
+            1u);
 }
 
 TEST(PollingLoops, RetryLoopOfAnAtomicUpdateEndsByItself) {
@@ -63,7 +67,8 @@ TEST(PollingLoops, RetryLoopOfAnAtomicUpdateEndsByItself) {
       br i1 %c, label %end, label %loop
     end:
       ret void
-  )"), 0u);
+  )"),
+            0u);
 }
 
 TEST(PollingLoops, FlagSetUnderALockCounts) {
@@ -86,7 +91,8 @@ TEST(PollingLoops, FlagSetUnderALockCounts) {
       br label %loop
     end:
       ret void
-  )"), 1u);
+  )"),
+            1u);
 }
 
 TEST(PollingLoops, CountedLoopsWithAtomicsDoNotPoll) {
@@ -102,7 +108,8 @@ TEST(PollingLoops, CountedLoopsWithAtomicsDoNotPoll) {
       br i1 %c, label %loop, label %end
     end:
       ret void
-  )"), 0u);
+  )"),
+            0u);
 }
 
 TEST(PollingLoops, WorkQueuesMoveOn) {
@@ -114,7 +121,8 @@ TEST(PollingLoops, WorkQueuesMoveOn) {
       br i1 %c, label %loop, label %end
     end:
       ret void
-  )"), 0u);
+  )"),
+            0u);
 }
 
 TEST(PollingLoops, SleepingLoopsPoll) {
@@ -127,7 +135,8 @@ TEST(PollingLoops, SleepingLoopsPoll) {
       br i1 %c, label %loop, label %end
     end:
       ret void
-  )"), 1u);
+  )"),
+            1u);
 }
 
 }  // namespace

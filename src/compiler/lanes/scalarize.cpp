@@ -37,8 +37,8 @@ void state_base_alignments(llvm::Function& kernel) {
   kernel.addParamAttr(0, llvm::Attribute::getWithAlignment(context, llvm::Align(64)));
   for (const auto& [name, alignment] : {std::pair("guda.shared", 128), {"guda.symbol", 16}}) {
     if (llvm::Function* function = kernel.getParent()->getFunction(name)) {
-      function->addRetAttr(
-          llvm::Attribute::getWithAlignment(context, llvm::Align(static_cast<uint64_t>(alignment))));
+      function->addRetAttr(llvm::Attribute::getWithAlignment(
+          context, llvm::Align(static_cast<uint64_t>(alignment))));
     }
   }
 }

@@ -118,9 +118,12 @@ Value* ServiceCalls::special_register(llvm::StringRef name) {
   for (const RegisterRow& row : kRegisters) {
     if (name != row.name) continue;
     switch (row.holder) {
-      case Holder::thread: return access_.thread_word(row.offset);
-      case Holder::block: return access_.block_word(row.offset);
-      case Holder::launch: return access_.launch_word(row.offset);
+      case Holder::thread:
+        return access_.thread_word(row.offset);
+      case Holder::block:
+        return access_.block_word(row.offset);
+      case Holder::launch:
+        return access_.launch_word(row.offset);
     }
   }
   const auto lane = [&] { return access_.thread_word(offsetof(ThreadState, lane)); };
@@ -152,7 +155,8 @@ Value* ServiceCalls::special_register(llvm::StringRef name) {
   }
   if (name.starts_with("envreg")) return builder_.getInt32(0);
   if (name == "clock" || name == "clock_hi" || name == "clock64") {
-    Value* cycles = builder_.CreateIntrinsic(builder_.getInt64Ty(), llvm::Intrinsic::readcyclecounter, {});
+    Value* cycles =
+        builder_.CreateIntrinsic(builder_.getInt64Ty(), llvm::Intrinsic::readcyclecounter, {});
     if (name == "clock64") return cycles;
     if (name == "clock_hi") cycles = builder_.CreateLShr(cycles, 32);
     return builder_.CreateTrunc(cycles, builder_.getInt32Ty());
@@ -176,10 +180,9 @@ Value* ServiceCalls::lower_barrier(llvm::CallInst& call, llvm::StringRef name) {
   if (call.arg_size() > 2) {
     predicate = builder_.CreateZExtOrTrunc(call.getArgOperand(2), builder_.getInt32Ty());
   }
-  Value* result =
-      call_service(offsetof(Services, barrier), builder_.getInt32Ty(),
-                   {access_.thread(), builder_.getInt32(static_cast<uint32_t>(op)),
-                    call.getArgOperand(0), call.getArgOperand(1), predicate});
+  Value* result = call_service(offsetof(Services, barrier), builder_.getInt32Ty(),
+                               {access_.thread(), builder_.getInt32(static_cast<uint32_t>(op)),
+                                call.getArgOperand(0), call.getArgOperand(1), predicate});
   if (call.getType()->isVoidTy()) return nullptr;
   if (call.getType()->isIntegerTy(1)) return builder_.CreateIsNotNull(result);
   return result;
@@ -206,10 +209,9 @@ Value* ServiceCalls::lower_warp_op(llvm::CallInst& call, WarpOp op) {
     }
   }
   Value* predicate = access_.scratch(1);
-  Value* result = call_service(
-      offsetof(Services, warp_op), builder_.getInt64Ty(),
-      {access_.thread(), builder_.getInt32(static_cast<uint32_t>(op)), mask, operands[0],
-       operands[1], operands[2], predicate});
+  Value* result = call_service(offsetof(Services, warp_op), builder_.getInt64Ty(),
+                               {access_.thread(), builder_.getInt32(static_cast<uint32_t>(op)),
+                                mask, operands[0], operands[1], operands[2], predicate});
   llvm::Type* type = call.getType();
   if (type->isVoidTy()) return nullptr;
   if (auto* pair = llvm::dyn_cast<llvm::StructType>(type)) {
@@ -241,10 +243,10 @@ Value* ServiceCalls::lower_system_call(llvm::CallInst& call, llvm::StringRef nam
                         {access_.block(), pointer(0)});
   }
   constexpr size_t kIndex = offsetof(ThreadState, index);
-  return call_service(offsetof(Services, assert_fail), builder_.getVoidTy(),
-                      {access_.block(), access_.thread_word(kIndex),
-                       access_.thread_word(kIndex + 4), access_.thread_word(kIndex + 8), pointer(0),
-                       pointer(1), call.getArgOperand(2), pointer(3)});
+  return call_service(
+      offsetof(Services, assert_fail), builder_.getVoidTy(),
+      {access_.block(), access_.thread_word(kIndex), access_.thread_word(kIndex + 4),
+       access_.thread_word(kIndex + 8), pointer(0), pointer(1), call.getArgOperand(2), pointer(3)});
 }
 
 void ServiceCalls::lower_exit(llvm::CallInst& call) {
@@ -300,16 +302,17 @@ Status ServiceCalls::lower(llvm::CallInst& call, llvm::StringRef name) {
     return Status::ok();
   }
   if (name == "trap" || name == "brkpt") {
-    call_service(offsetof(Services, fault), builder_.getVoidTy(),
-                 {access_.block(), builder_.getInt32(static_cast<uint32_t>(StatusCode::launch_failed))})
+    call_service(
+        offsetof(Services, fault), builder_.getVoidTy(),
+        {access_.block(), builder_.getInt32(static_cast<uint32_t>(StatusCode::launch_failed))})
         ->setDoesNotReturn();
     replace(call, nullptr);
     return Status::ok();
   }
   if (name == "misaligned") {
-    call_service(offsetof(Services, fault), builder_.getVoidTy(),
-                 {access_.block(),
-                  builder_.getInt32(static_cast<uint32_t>(StatusCode::misaligned_address))})
+    call_service(
+        offsetof(Services, fault), builder_.getVoidTy(),
+        {access_.block(), builder_.getInt32(static_cast<uint32_t>(StatusCode::misaligned_address))})
         ->setDoesNotReturn();
     replace(call, nullptr);
     return Status::ok();
@@ -326,8 +329,9 @@ Status ServiceCalls::lower(llvm::CallInst& call, llvm::StringRef name) {
   if (starts_with_any(name, {"tex.", "tld4."})) return lower_texture(call, name);
   if (starts_with_any(name, {"suld.", "sust."})) return lower_surface(call, name);
   if (starts_with_any(name, {"txq.", "suq."})) return lower_texture_query(call, name);
-  if (starts_with_any(name, {"shfl.", "vote.", "match.", "redux.", "bar.", "elect.", "mma.", "wmma.",
-                             "ldmatrix", "stmatrix", "movmatrix", "mbarrier.", "cp.", "sured."})) {
+  if (starts_with_any(name,
+                      {"shfl.", "vote.", "match.", "redux.", "bar.", "elect.", "mma.", "wmma.",
+                       "ldmatrix", "stmatrix", "movmatrix", "mbarrier.", "cp.", "sured."})) {
     return {StatusCode::not_supported, "ptx." + name.str() + " is not implemented on the CPU"};
   }
   return Status::ok();
@@ -338,7 +342,8 @@ Status ServiceCalls::lower_all() {
   for (llvm::Instruction& instruction : llvm::instructions(function_)) {
     const auto* call = llvm::dyn_cast<llvm::CallInst>(&instruction);
     if (call != nullptr && call->getCalledFunction() != nullptr) calls.emplace_back(&instruction);
-    if (instruction.isAtomic() && !llvm::isa<llvm::FenceInst, llvm::LoadInst, llvm::StoreInst>(instruction)) {
+    if (instruction.isAtomic() &&
+        !llvm::isa<llvm::FenceInst, llvm::LoadInst, llvm::StoreInst>(instruction)) {
       flags_ |= kernel::kUsesAtomics;
     }
   }

@@ -50,10 +50,13 @@ std::optional<TextureProperty> parse_property(llvm::StringRef name) {
 
 unsigned surface_coordinates(TexelGeometry geometry) {
   switch (geometry) {
-    case TexelGeometry::d1: return 1;
+    case TexelGeometry::d1:
+      return 1;
     case TexelGeometry::d2:
-    case TexelGeometry::a1d: return 2;
-    default: return 3;
+    case TexelGeometry::a1d:
+      return 2;
+    default:
+      return 3;
   }
 }
 
@@ -89,8 +92,8 @@ Value* ServiceCalls::reload(llvm::Type* type, Value* memory) {
     Value* address = builder_.CreateConstInBoundsGEP1_64(builder_.getInt8Ty(), memory, offset);
     result = builder_.CreateInsertValue(
         result, builder_.CreateAlignedLoad(element, address, llvm::Align(1)), i);
-    offset += static_cast<unsigned>(
-        function_.getDataLayout().getTypeStoreSize(element).getFixedValue());
+    offset +=
+        static_cast<unsigned>(function_.getDataLayout().getTypeStoreSize(element).getFixedValue());
   }
   return result;
 }
@@ -104,8 +107,8 @@ Status ServiceCalls::lower_texture(llvm::CallInst& call, llvm::StringRef name) {
   llvm::StringRef result_type;
   if (parts[0] == "tld4") {
     const size_t component = llvm::StringRef("rgba").find(parts[1]);
-    flags |= kernel::kTextureGather |
-             static_cast<uint32_t>(component & 3) << kernel::kTextureComponentShift;
+    flags |= kernel::kTextureGather | static_cast<uint32_t>(component & 3)
+                                          << kernel::kTextureComponentShift;
   }
   for (llvm::StringRef part : llvm::ArrayRef(parts).drop_front()) {
     if (part == "level") flags |= kernel::kTextureLevel;
@@ -179,11 +182,10 @@ Status ServiceCalls::lower_surface(llvm::CallInst& call, llvm::StringRef name) {
 Status ServiceCalls::lower_texture_query(llvm::CallInst& call, llvm::StringRef name) {
   const auto property = parse_property(name.rsplit('.').second);
   if (!property) return unsupported(call);
-  Value* level = call.arg_size() > 1 ? call.getArgOperand(1)
-                                     : llvm::cast<Value>(builder_.getInt32(0));
+  Value* level =
+      call.arg_size() > 1 ? call.getArgOperand(1) : llvm::cast<Value>(builder_.getInt32(0));
   replace(call, call_service(offsetof(Services, texture_query), builder_.getInt32Ty(),
-                             {access_.block(),
-                              builder_.getInt32(static_cast<uint32_t>(*property)),
+                             {access_.block(), builder_.getInt32(static_cast<uint32_t>(*property)),
                               call.getArgOperand(0), level}));
   return Status::ok();
 }

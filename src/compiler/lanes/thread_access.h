@@ -46,7 +46,7 @@ class ThreadAccess {
   llvm::Value* load(Base base, llvm::Value* pointer, size_t offset, llvm::Type* type);
 
   llvm::Function& function_;
-  llvm::Instruction* marker_;   // loads go before it
+  llvm::Instruction* marker_;  // loads go before it
   llvm::IRBuilder<> builder_;
   llvm::DenseMap<std::pair<uint32_t, uint64_t>, llvm::Value*> loaded_;
   llvm::DenseMap<uint32_t, llvm::Value*> scratch_;

@@ -79,8 +79,7 @@ void pass_thread(llvm::CallInst& call) {
   llvm::CallInst* replacement =
       llvm::CallInst::Create(with_thread(call.getFunctionType()), call.getCalledOperand(),
                              arguments, "", call.getIterator());
-  replacement->setAttributes(
-      with_thread(call.getAttributes(), call.arg_size(), call.getContext()));
+  replacement->setAttributes(with_thread(call.getAttributes(), call.arg_size(), call.getContext()));
   replacement->removeFnAttr(llvm::Attribute::Memory);
   replacement->setDebugLoc(call.getDebugLoc());
   replacement->takeName(&call);
