@@ -217,7 +217,16 @@ Value* expand_rsqrt(LaneBuilder& b, const LaneCall& call) {
   if (call.has("ftz"))
     x = b.CreateSelect(tiny, b.CreateBinaryIntrinsic(Intrinsic::copysign, b.f64_constant(0), x),
                        x);
-  return b.CreateFDiv(b.f64_constant(1), b.CreateUnaryIntrinsic(Intrinsic::sqrt, x));
+  // Two roundings, put right by a Newton step on the exact residual 1 - x y^2. Zero, infinity and NaN
+  // make that NaN.
+  Value* estimate = b.CreateFDiv(b.f64_constant(1), b.CreateUnaryIntrinsic(Intrinsic::sqrt, x));
+  Value* product = b.CreateFMul(x, estimate);
+  Value* rest = b.fma(x, estimate, b.CreateFNeg(product));
+  Value* residual = b.fma(b.CreateFNeg(product), estimate, b.f64_constant(1));
+  residual = b.fma(b.CreateFNeg(rest), estimate, residual);
+  Value* refined =
+      b.fma(b.CreateFMul(estimate, b.f64_constant(0.5)), residual, estimate);
+  return b.CreateSelect(b.CreateFCmpORD(residual, residual), refined, estimate);
 }
 
 }  // namespace guda::target

@@ -132,6 +132,26 @@ TEST(LaneMath, RootsAndReciprocals) {
   expect_ulp("rcp.approx.f32", all_floats(), [](double x) { return 1 / x; }, 0.5);
 }
 
+TEST(LaneMath, DoubleReciprocalRootWithinOneUlp) {
+  const std::vector<double> x = interesting_f64(32 * 512, 32);
+  for (const LaneRun& run :
+       run_everywhere({"rsqrt.approx.f64", Element::f64, {Element::f64}}, {pack(x)}, x.size())) {
+    const std::vector<double> got = unpack<double>(run.result);
+    for (size_t i = 0; i < x.size(); ++i) {
+      const long double exact = 1 / std::sqrt(static_cast<long double>(x[i]));
+      if (std::isnan(exact) || std::isinf(exact) || exact == 0) {
+        if (std::isnan(exact))
+          ASSERT_TRUE(std::isnan(got[i])) << x[i];
+        else
+          ASSERT_EQ(got[i], static_cast<double>(exact)) << x[i];
+        continue;
+      }
+      const long double ulp = std::ldexp(1.0L, std::ilogb(exact) - 52);
+      ASSERT_LE(std::fabs(got[i] - exact) / ulp, 0.55L) << run.configuration << " " << x[i];
+    }
+  }
+}
+
 TEST(LaneMath, DoubleApproximationsFlush) {
   const std::vector<double> x = interesting_f64(32 * 64, 31);
   expect_lanes<double>({"rcp.approx.ftz.f64", Element::f64, {Element::f64}}, {pack(x)}, x.size(),
