@@ -34,9 +34,7 @@ void drop_assumptions(llvm::Function& function) {
 
 }  // namespace
 
-void normalize(llvm::Function& function) {
-  drop_assumptions(function);
-  return_instead_of_unreachable(function);
+void run_passes(llvm::Function& function, llvm::FunctionPassManager passes) {
   llvm::LoopAnalysisManager loop_analyses;
   llvm::FunctionAnalysisManager function_analyses;
   llvm::CGSCCAnalysisManager graph_analyses;
@@ -47,6 +45,12 @@ void normalize(llvm::Function& function) {
   builder.registerFunctionAnalyses(function_analyses);
   builder.registerLoopAnalyses(loop_analyses);
   builder.crossRegisterProxies(loop_analyses, function_analyses, graph_analyses, module_analyses);
+  passes.run(function, function_analyses);
+}
+
+void normalize(llvm::Function& function) {
+  drop_assumptions(function);
+  return_instead_of_unreachable(function);
   llvm::FunctionPassManager passes;
   passes.addPass(llvm::LowerSwitchPass());
   passes.addPass(llvm::UnifyFunctionExitNodesPass());
@@ -54,7 +58,7 @@ void normalize(llvm::Function& function) {
   passes.addPass(llvm::LoopSimplifyPass());
   passes.addPass(llvm::LCSSAPass());
   passes.addPass(llvm::DCEPass());
-  passes.run(function, function_analyses);
+  run_passes(function, std::move(passes));
 }
 
 }  // namespace guda::spmd

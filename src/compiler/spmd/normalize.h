@@ -3,9 +3,13 @@
 #pragma once
 
 #include <llvm/IR/Function.h>
+#include <llvm/IR/PassManager.h>
 
 namespace guda::spmd {
 
 void normalize(llvm::Function& function);
+
+/// Runs a pass pipeline on one function with fresh analyses.
+void run_passes(llvm::Function& function, llvm::FunctionPassManager passes);
 
 }  // namespace guda::spmd

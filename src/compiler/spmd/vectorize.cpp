@@ -5,7 +5,6 @@
 #include <llvm/Analysis/TargetLibraryInfo.h>
 #include <llvm/IR/InstIterator.h>
 #include <llvm/IR/Verifier.h>
-#include <llvm/Passes/PassBuilder.h>
 #include <llvm/Transforms/InstCombine/InstCombine.h>
 #include <llvm/Transforms/Scalar/ADCE.h>
 #include <llvm/Transforms/Scalar/EarlyCSE.h>
@@ -80,21 +79,11 @@ void promote_slots(llvm::Function& function) {
 }
 
 void simplify(llvm::Function& function) {
-  llvm::LoopAnalysisManager loop_analyses;
-  llvm::FunctionAnalysisManager function_analyses;
-  llvm::CGSCCAnalysisManager graph_analyses;
-  llvm::ModuleAnalysisManager module_analyses;
-  llvm::PassBuilder builder;
-  builder.registerModuleAnalyses(module_analyses);
-  builder.registerCGSCCAnalyses(graph_analyses);
-  builder.registerFunctionAnalyses(function_analyses);
-  builder.registerLoopAnalyses(loop_analyses);
-  builder.crossRegisterProxies(loop_analyses, function_analyses, graph_analyses, module_analyses);
   llvm::FunctionPassManager passes;
   passes.addPass(llvm::EarlyCSEPass());
   passes.addPass(llvm::InstCombinePass());
   passes.addPass(llvm::ADCEPass());
-  passes.run(function, function_analyses);
+  run_passes(function, std::move(passes));
 }
 
 struct Writer {
