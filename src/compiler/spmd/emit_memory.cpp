@@ -29,7 +29,7 @@ bool is_shared(const llvm::Value* pointer) {
 
 }  // namespace
 
-llvm::Value* Emitter::safe_address(Value* pointer, llvm::Type* type) {
+llvm::Value* Emitter::safe_address(Value* pointer) {
   if (current_->never_empty) return pointer;
   if (dummy_ == nullptr) {
     llvm::IRBuilder<> at(entry_, entry_->begin());
@@ -37,7 +37,6 @@ llvm::Value* Emitter::safe_address(Value* pointer, llvm::Type* type) {
     dummy->setAlignment(Align(64));
     dummy_ = dummy;
   }
-  (void)type;
   return builder_.CreateSelect(any(mask_), pointer, dummy_);
 }
 
@@ -168,7 +167,7 @@ Status Emitter::emit_load(const llvm::LoadInst& load) {
   const Affine* shape = affine(pointer);
   if (is_uniform(pointer) || (shape != nullptr && shape->stride == 0 && shape->checks.empty())) {
     auto* copy = llvm::cast<llvm::LoadInst>(load.clone());
-    copy->setOperand(0, safe_address(base(pointer), type));
+    copy->setOperand(0, safe_address(base(pointer)));
     copy->dropUnknownNonDebugMetadata({llvm::LLVMContext::MD_invariant_load});
     Value* value = builder_.Insert(copy);
     if (is_uniform(&load)) define(load, value, nullptr, nullptr);
@@ -279,7 +278,7 @@ Status Emitter::emit_store(const llvm::StoreInst& store) {
     }
     auto* copy = llvm::cast<llvm::StoreInst>(store.clone());
     copy->setOperand(0, value);
-    copy->setOperand(1, safe_address(base(pointer), type));
+    copy->setOperand(1, safe_address(base(pointer)));
     copy->dropUnknownNonDebugMetadata();
     builder_.Insert(copy);
     return Status::ok();
@@ -376,7 +375,7 @@ Status Emitter::emit_atomic(const Instruction& instruction) {
     }
     if (reduction != llvm::Intrinsic::not_intrinsic && width <= 64) {
       Value* total = nullptr;
-      Value* address = safe_address(uniform(pointer), update->getType());
+      Value* address = safe_address(uniform(pointer));
       if (update->getOperation() == Update::Add && is_uniform(update->getValOperand())) {
         Value* active = builder_.CreateUnaryIntrinsic(llvm::Intrinsic::ctpop, mask_bits(mask_));
         total = builder_.CreateMul(builder_.CreateZExtOrTrunc(active, update->getType()),

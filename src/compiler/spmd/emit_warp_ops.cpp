@@ -19,15 +19,6 @@ const llvm::ConstantInt* constant(const llvm::Value* value) {
 
 }  // namespace
 
-/// Member mask of a *.sync operation restricted to the active lanes, as <W x i1>.
-llvm::Value* Emitter::member_mask(const llvm::Value* operand) {
-  const auto* all = constant(operand);
-  if (all != nullptr && all->isMinusOne()) return mask_;
-  // Every active lane that executes the operation names itself; lanes with different member masks
-  // (tiles of a warp) act separately, and see only their own group below.
-  return mask_;
-}
-
 llvm::Value* Emitter::permute(Value* values, Value* indices) {
   llvm::FunctionCallee callee = module_.getOrInsertFunction(
       fmt::format("ptx.permute.b32.v{}", lanes_),

@@ -97,7 +97,7 @@ class Emitter {
                Value* mask);
   Value* vector_address(const llvm::Value* pointer);
   /// A pointer that may be dereferenced: the address itself, or a dummy when no lane is active.
-  Value* safe_address(Value* pointer, llvm::Type* type);
+  Value* safe_address(Value* pointer);
 
   // emit_warp_ops.cpp
   Status emit_warp_operation(llvm::StringRef name, const llvm::CallBase& call);
@@ -106,7 +106,6 @@ class Emitter {
   Status emit_match(llvm::StringRef name, const llvm::CallBase& call);
   Status emit_barrier(llvm::StringRef name, const llvm::CallBase& call);
   Status emit_system_call(llvm::StringRef name, const llvm::CallBase& call);
-  Value* member_mask(const llvm::Value* operand);
 
   // emit_textures.cpp
   Status emit_texture(llvm::StringRef name, const llvm::CallBase& call);
