@@ -9,14 +9,14 @@
 #include <cstdlib>
 #include <vector>
 
-#define CHECK(call)                                                                      \
-  do {                                                                                   \
-    const cudaError_t status = (call);                                                   \
-    if (status != cudaSuccess) {                                                         \
-      std::fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #call,                 \
-                   cudaGetErrorString(status));                                          \
-      std::exit(1);                                                                      \
-    }                                                                                    \
+#define CHECK(call)                                                      \
+  do {                                                                   \
+    const cudaError_t status = (call);                                   \
+    if (status != cudaSuccess) {                                         \
+      std::fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #call, \
+                   cudaGetErrorString(status));                          \
+      std::exit(1);                                                      \
+    }                                                                    \
   } while (false)
 
 __global__ void vector_add(const float* a, const float* b, float* sum, int count) {

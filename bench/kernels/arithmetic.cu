@@ -36,10 +36,10 @@ __global__ void n_body(int n, const float4* bodies, float* ax, float* ay, float*
 
 __device__ float normal_distribution(float d) {
   const float k = 1.0f / (1.0f + 0.2316419f * fabsf(d));
-  const float tail = 0.39894228f * expf(-0.5f * d * d) *
-                     (k * (0.31938153f +
-                           k * (-0.356563782f +
-                                k * (1.781477937f + k * (-1.821255978f + k * 1.330274429f)))));
+  const float tail =
+      0.39894228f * expf(-0.5f * d * d) *
+      (k * (0.31938153f +
+            k * (-0.356563782f + k * (1.781477937f + k * (-1.821255978f + k * 1.330274429f)))));
   return d > 0 ? 1.0f - tail : tail;
 }
 
@@ -120,7 +120,8 @@ class NBody final : public Benchmark {
     }
   }
   void device() override {
-    n_body<<<kBodies / kBlock, kBlock>>>(kBodies, device_bodies_, device_[0], device_[1], device_[2]);
+    n_body<<<kBodies / kBlock, kBlock>>>(kBodies, device_bodies_, device_[0], device_[1],
+                                         device_[2]);
   }
   void native() override {
     native::n_body(kBodies, bodies_[0].data(), bodies_[1].data(), bodies_[2].data(),

@@ -35,7 +35,8 @@ class DeviceBuffer {
   }
   std::vector<T> download() const {
     std::vector<T> values(size_);
-    cuda_ok(cudaMemcpy(values.data(), data_, size_ * sizeof(T), cudaMemcpyDeviceToHost), "download");
+    cuda_ok(cudaMemcpy(values.data(), data_, size_ * sizeof(T), cudaMemcpyDeviceToHost),
+            "download");
     return values;
   }
   void swap(DeviceBuffer& other) {

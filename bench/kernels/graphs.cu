@@ -118,9 +118,7 @@ class BreadthFirstSearch final : public Benchmark {
               "cudaMemcpy");
     }
   }
-  void native() override {
-    native::bfs(kNodes, offsets_.data(), edges_.data(), 0, level_.data());
-  }
+  void native() override { native::bfs(kNodes, offsets_.data(), edges_.data(), 0, level_.data()); }
   double difference() override { return max_difference(device_level_.download(), level_); }
   double tolerance() const override { return 0; }
 

@@ -133,12 +133,14 @@ int main(int count, char** arguments) {
     const Result r = measure(*benchmark, repetitions);
     benchmark.reset();
     if (json) {
-      std::printf("%s\n  {\"kernel\": \"%s\", \"guda_ms\": %.4f, \"native_ms\": %.4f, "
-                  "\"ratio\": %.3f, \"correct\": %s}",
-                  measured + wrong ? "," : "", r.name.c_str(), r.device_ms, r.native_ms,
-                  r.correct ? r.ratio() : 0.0, r.correct ? "true" : "false");
+      std::printf(
+          "%s\n  {\"kernel\": \"%s\", \"guda_ms\": %.4f, \"native_ms\": %.4f, "
+          "\"ratio\": %.3f, \"correct\": %s}",
+          measured + wrong ? "," : "", r.name.c_str(), r.device_ms, r.native_ms,
+          r.correct ? r.ratio() : 0.0, r.correct ? "true" : "false");
     } else if (r.correct) {
-      std::printf("%-18s %10.3f %10.3f %8.2f\n", r.name.c_str(), r.device_ms, r.native_ms, r.ratio());
+      std::printf("%-18s %10.3f %10.3f %8.2f\n", r.name.c_str(), r.device_ms, r.native_ms,
+                  r.ratio());
     } else {
       std::printf("%-18s wrong: differs by %g\n", r.name.c_str(), r.difference);
     }

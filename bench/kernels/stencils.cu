@@ -18,8 +18,8 @@ __global__ void stencil_3d(int nx, int ny, int nz, const float* in, float* out) 
   const int z = blockIdx.z;
   if (x < 1 || y < 1 || z < 1 || x >= nx - 1 || y >= ny - 1 || z >= nz - 1) return;
   const int plane = nx * ny, i = z * plane + y * nx + x;
-  out[i] = 0.4f * in[i] + 0.1f * (in[i - 1] + in[i + 1] + in[i - nx] + in[i + nx] + in[i - plane] +
-                                  in[i + plane]);
+  out[i] = 0.4f * in[i] +
+           0.1f * (in[i - 1] + in[i + 1] + in[i - nx] + in[i + nx] + in[i - plane] + in[i + plane]);
 }
 
 // One pull step on a periodic lattice; the nine populations are planes of one array.

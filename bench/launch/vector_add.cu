@@ -30,6 +30,7 @@ int main(int count, char** arguments) {
   for (const float v : c) {
     if (v != 3.75f) return 1;
   }
-  if (count > 1 && std::strcmp(arguments[1], "--first-launch") == 0) std::printf("%f\n", took.count());
+  if (count > 1 && std::strcmp(arguments[1], "--first-launch") == 0)
+    std::printf("%f\n", took.count());
   return 0;
 }

@@ -21,9 +21,12 @@ Tables& tables() {
   return *all;
 }
 
-size_t round_up(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+size_t round_up(size_t value, size_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
 
-Status check(const ChannelFormat& format, size_t width, size_t height, size_t depth, uint32_t flags) {
+Status check(const ChannelFormat& format, size_t width, size_t height, size_t depth,
+             uint32_t flags) {
   for (int bits : {format.x, format.y, format.z, format.w}) {
     if (bits != 0 && bits != 8 && bits != 16 && bits != 32) {
       return {StatusCode::invalid_value, "channels have 8, 16 or 32 bits"};
@@ -39,8 +42,8 @@ Status check(const ChannelFormat& format, size_t width, size_t height, size_t de
   return Status::ok();
 }
 
-Result<std::unique_ptr<Array>> make(const ChannelFormat& format, size_t width, size_t height, size_t depth,
-                                    uint32_t flags) {
+Result<std::unique_ptr<Array>> make(const ChannelFormat& format, size_t width, size_t height,
+                                    size_t depth, uint32_t flags) {
   auto array = std::make_unique<Array>();
   array->format = format;
   array->width = width;
@@ -80,8 +83,9 @@ Status destroy_array(Array* array) {
   return Heap::instance().release(dying->data, kind_bit(AllocationKind::array));
 }
 
-Result<MipmappedArray*> create_mipmapped_array(const ChannelFormat& format, size_t width, size_t height,
-                                               size_t depth, unsigned levels, uint32_t flags) {
+Result<MipmappedArray*> create_mipmapped_array(const ChannelFormat& format, size_t width,
+                                               size_t height, size_t depth, unsigned levels,
+                                               uint32_t flags) {
   if (Status status = check(format, width, height, depth, flags); !status) return status;
   bool layers = (flags & (kArrayLayered | kArrayCubemap)) != 0;
   size_t largest = std::max({width, height, layers ? size_t{0} : depth});
@@ -111,7 +115,8 @@ Result<MipmappedArray*> create_mipmapped_array(const ChannelFormat& format, size
 Status destroy_mipmapped_array(MipmappedArray* array) {
   std::unique_lock lock(tables().mutex);
   auto found = tables().mipmapped.find(array);
-  if (found == tables().mipmapped.end()) return {StatusCode::invalid_value, "not a mipmapped array"};
+  if (found == tables().mipmapped.end())
+    return {StatusCode::invalid_value, "not a mipmapped array"};
   auto dying = std::move(found->second);
   tables().mipmapped.erase(found);
   lock.unlock();
@@ -123,7 +128,8 @@ Status destroy_mipmapped_array(MipmappedArray* array) {
 
 Array* find_array(const void* handle) {
   std::unique_lock lock(tables().mutex);
-  if (auto found = tables().arrays.find(handle); found != tables().arrays.end()) return found->second.get();
+  if (auto found = tables().arrays.find(handle); found != tables().arrays.end())
+    return found->second.get();
   for (auto& [key, mipmapped] : tables().mipmapped) {
     for (auto& level : mipmapped->levels) {
       if (level.get() == handle) return level.get();

@@ -17,7 +17,12 @@ struct ChannelFormat {
   size_t element_bytes() const { return static_cast<size_t>(x + y + z + w) / 8; }
 };
 
-enum ArrayFlags : uint32_t { kArrayLayered = 1, kArraySurface = 2, kArrayCubemap = 4, kArrayGather = 8 };
+enum ArrayFlags : uint32_t {
+  kArrayLayered = 1,
+  kArraySurface = 2,
+  kArrayCubemap = 4,
+  kArrayGather = 8
+};
 
 /// Extents are in elements; 0 in height or depth means that the array has no such dimension.
 struct Array {
@@ -41,8 +46,9 @@ Result<Array*> create_array(const ChannelFormat& format, size_t width, size_t he
                             uint32_t flags);
 Status destroy_array(Array* array);
 /// Levels halve each extent (not layers) down to 1; `levels` is clamped to what there can be.
-Result<MipmappedArray*> create_mipmapped_array(const ChannelFormat& format, size_t width, size_t height,
-                                               size_t depth, unsigned levels, uint32_t flags);
+Result<MipmappedArray*> create_mipmapped_array(const ChannelFormat& format, size_t width,
+                                               size_t height, size_t depth, unsigned levels,
+                                               uint32_t flags);
 Status destroy_mipmapped_array(MipmappedArray* array);
 
 /// Null when the handle is not a live array.

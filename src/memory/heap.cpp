@@ -26,7 +26,9 @@ constexpr size_t kMostKept = size_t{1} << 30;
 /// Inaccessible bytes on either side of a mapping: a stray index is most often near.
 constexpr size_t kGuard = size_t{1} << 20;
 
-size_t round_up(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+size_t round_up(size_t value, size_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
 
 struct Mapping {
   std::byte* start;   // of the reservation
@@ -59,8 +61,10 @@ size_t number_in_file(const char* path) {
 }  // namespace
 
 size_t machine_memory_bytes() {
-  auto physical = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  for (const char* path : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+  auto physical =
+      static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  for (const char* path :
+       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
     if (size_t limit = number_in_file(path)) physical = std::min(physical, limit);
   }
   return physical;
@@ -107,9 +111,11 @@ Result<void*> Heap::allocate(size_t size, AllocationKind kind, uint32_t flags, v
   Block block{nullptr, 0, charged, -1};
   std::byte* base = nullptr;
   if (large) {
-    block = take_mapping(charged, charged >= kHugePage ? std::max(alignment, kHugePage) : std::max(alignment, kPage),
-                         base);
-    if (!base) return Status(StatusCode::out_of_memory, fmt::format("the system refuses {} bytes", size));
+    block = take_mapping(
+        charged, charged >= kHugePage ? std::max(alignment, kHugePage) : std::max(alignment, kPage),
+        base);
+    if (!base)
+      return Status(StatusCode::out_of_memory, fmt::format("the system refuses {} bytes", size));
   } else {
     auto taken = take_small(charged, alignment);
     if (!taken) return taken.status();
@@ -127,7 +133,8 @@ Status Heap::release(void* pointer, uint32_t kinds) {
   std::unique_lock lock(mutex_);
   auto found = records_.find(reinterpret_cast<uintptr_t>(pointer));
   if (found == records_.end() || !(kind_bit(found->second.allocation.kind) & kinds)) {
-    return {StatusCode::invalid_value, fmt::format("{} is not an allocation of this kind", pointer)};
+    return {StatusCode::invalid_value,
+            fmt::format("{} is not an allocation of this kind", pointer)};
   }
   Record record = found->second;
   records_.erase(found);
@@ -150,12 +157,18 @@ Status Heap::add_registered(void* pointer, size_t size, uint32_t flags) {
   if (next != records_.begin()) {
     auto& before = std::prev(next)->second.allocation;
     if (reinterpret_cast<uintptr_t>(before.base) + before.size > start) {
-      return {StatusCode::host_memory_already_registered, fmt::format("{} is already registered", pointer)};
+      return {StatusCode::host_memory_already_registered,
+              fmt::format("{} is already registered", pointer)};
     }
   }
   Record record;
-  record.allocation = {static_cast<std::byte*>(pointer), size, AllocationKind::registered, flags,
-                       next_id_++, nullptr, false};
+  record.allocation = {static_cast<std::byte*>(pointer),
+                       size,
+                       AllocationKind::registered,
+                       flags,
+                       next_id_++,
+                       nullptr,
+                       false};
   records_.emplace(start, record);
   return Status::ok();
 }
@@ -186,7 +199,8 @@ bool Heap::in_bounds(const void* pointer, size_t size) const {
   if (next != records_.begin()) {
     const Allocation& candidate = std::prev(next)->second.allocation;
     if (candidate.contains(pointer)) {
-      return size <= candidate.size - static_cast<size_t>(static_cast<const std::byte*>(pointer) - candidate.base);
+      return size <= candidate.size - static_cast<size_t>(static_cast<const std::byte*>(pointer) -
+                                                          candidate.base);
     }
   }
   return !in_heap_locked(address);
@@ -235,7 +249,8 @@ Heap::Block Heap::take_mapping(size_t bytes, size_t alignment, std::byte*& base)
 
 void Heap::keep_mapping(const Block& block, std::byte* base, size_t bytes) {
   if (block.descriptor >= 0) close(block.descriptor);
-  if (block.descriptor >= 0 || bytes > std::min(kMostKept, limit_ / 8) || mprotect(base, bytes, PROT_NONE) != 0) {
+  if (block.descriptor >= 0 || bytes > std::min(kMostKept, limit_ / 8) ||
+      mprotect(base, bytes, PROT_NONE) != 0) {
     munmap(block.mapping, block.mapping_size);
     return;
   }
@@ -262,7 +277,8 @@ int back_by_file(std::byte* start, size_t size) {
   if (copy != MAP_FAILED) {
     std::memcpy(copy, start, size);
     munmap(copy, size);
-    if (mmap(start, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, descriptor, 0) != MAP_FAILED) {
+    if (mmap(start, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, descriptor, 0) !=
+        MAP_FAILED) {
       return descriptor;
     }
   }
@@ -292,17 +308,21 @@ Result<Heap::Shared> Heap::share(void* pointer) {
     shared.region_size = kChunk;
     shared.offset = static_cast<size_t>(allocation.base - chunk.usable);
   }
-  if (shared.descriptor < 0) return Status(StatusCode::operating_system, "no file behind shared memory");
+  if (shared.descriptor < 0)
+    return Status(StatusCode::operating_system, "no file behind shared memory");
   return shared;
 }
 
 Result<void*> Heap::import(const Shared& shared) {
   std::string path = fmt::format("/proc/{}/fd/{}", shared.process, shared.descriptor);
   int descriptor = open(path.c_str(), O_RDWR | O_CLOEXEC);
-  if (descriptor < 0) return Status(StatusCode::operating_system, fmt::format("cannot open {}", path));
-  void* region = mmap(nullptr, shared.region_size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+  if (descriptor < 0)
+    return Status(StatusCode::operating_system, fmt::format("cannot open {}", path));
+  void* region =
+      mmap(nullptr, shared.region_size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
   close(descriptor);
-  if (region == MAP_FAILED) return Status(StatusCode::operating_system, fmt::format("cannot map {}", path));
+  if (region == MAP_FAILED)
+    return Status(StatusCode::operating_system, fmt::format("cannot map {}", path));
   auto* base = static_cast<std::byte*>(region) + shared.offset;
   std::unique_lock lock(mutex_);
   Record record;
@@ -348,7 +368,8 @@ size_t Heap::allocation_count() const {
 Status Heap::add_chunk() {
   Mapping mapping = map_guarded(kChunk, kHugePage);
   if (!mapping.usable) return {StatusCode::out_of_memory, "the system refuses another chunk"};
-  chunks_.emplace(reinterpret_cast<uintptr_t>(mapping.start), Chunk{mapping.size, mapping.usable, -1});
+  chunks_.emplace(reinterpret_cast<uintptr_t>(mapping.start),
+                  Chunk{mapping.size, mapping.usable, -1});
   give_small(mapping.usable, kChunk);
   return Status::ok();
 }

@@ -21,23 +21,23 @@
 namespace guda::memory {
 
 enum class AllocationKind : uint8_t {
-  device,      // cudaMalloc, cudaMallocPitch, cudaMalloc3D
-  host,        // cudaMallocHost, cudaHostAlloc
+  device,  // cudaMalloc, cudaMallocPitch, cudaMalloc3D
+  host,  // cudaMallocHost, cudaHostAlloc
   registered,  // cudaHostRegister: the program's own memory
-  managed,     // cudaMallocManaged and __managed__ variables
-  pool,        // cudaMallocAsync, cudaMallocFromPoolAsync
-  variable,    // __device__ and __constant__ variables of a module
-  array,       // storage of cudaArray_t
-  imported,    // another process's device memory (cudaIpcOpenMemHandle)
+  managed,  // cudaMallocManaged and __managed__ variables
+  pool,  // cudaMallocAsync, cudaMallocFromPoolAsync
+  variable,  // __device__ and __constant__ variables of a module
+  array,  // storage of cudaArray_t
+  imported,  // another process's device memory (cudaIpcOpenMemHandle)
 };
 
 struct Allocation {
   std::byte* base = nullptr;
-  size_t size = 0;             // as requested, not rounded
+  size_t size = 0;  // as requested, not rounded
   AllocationKind kind = AllocationKind::device;
-  uint32_t flags = 0;          // of cudaHostAlloc / cudaHostRegister / cudaMallocManaged
-  uint64_t id = 0;             // unique in the process; never 0
-  void* owner = nullptr;       // MemoryPool of kind pool
+  uint32_t flags = 0;  // of cudaHostAlloc / cudaHostRegister / cudaMallocManaged
+  uint64_t id = 0;  // unique in the process; never 0
+  void* owner = nullptr;  // MemoryPool of kind pool
   bool read_only = false;
 
   bool contains(const void* pointer) const {
@@ -105,11 +105,11 @@ class Heap {
   struct Block {
     std::byte* mapping = nullptr;  // large: start of the mapping, guard pages included
     size_t mapping_size = 0;
-    size_t charged = 0;            // bytes counted against the limit
-    int descriptor = -1;           // of the file behind it, when it is shared
+    size_t charged = 0;  // bytes counted against the limit
+    int descriptor = -1;  // of the file behind it, when it is shared
   };
   struct Chunk {
-    size_t size = 0;               // of the mapping
+    size_t size = 0;  // of the mapping
     std::byte* usable = nullptr;
     int descriptor = -1;
   };
@@ -127,12 +127,12 @@ class Heap {
 
   size_t limit_;
   mutable std::shared_mutex mutex_;
-  std::map<uintptr_t, Record> records_;               // by start address
+  std::map<uintptr_t, Record> records_;  // by start address
   size_t used_ = 0;
   uint64_t next_id_ = 1;
-  std::map<uintptr_t, size_t> free_by_address_;       // small: free ranges, coalesced
+  std::map<uintptr_t, size_t> free_by_address_;  // small: free ranges, coalesced
   std::set<std::pair<size_t, uintptr_t>> free_by_size_;
-  std::map<uintptr_t, Chunk> chunks_;                 // mappings of small blocks
+  std::map<uintptr_t, Chunk> chunks_;  // mappings of small blocks
   // Mappings given back lately, inaccessible but with their pages: programs that allocate and free in a loop
   // must not fault gigabytes in again. By size.
   struct Kept {

@@ -45,8 +45,10 @@ TEST(Heap, AnyAddressInsideLeadsBackToTheAllocation) {
 
 TEST(Heap, BeyondTheLimitIsOutOfMemory) {
   Heap heap(1 << 20);
-  EXPECT_EQ(heap.allocate(2 << 20, AllocationKind::device).status().code(), StatusCode::out_of_memory);
-  EXPECT_EQ(heap.allocate(~size_t{0}, AllocationKind::device).status().code(), StatusCode::out_of_memory);
+  EXPECT_EQ(heap.allocate(2 << 20, AllocationKind::device).status().code(),
+            StatusCode::out_of_memory);
+  EXPECT_EQ(heap.allocate(~size_t{0}, AllocationKind::device).status().code(),
+            StatusCode::out_of_memory);
   void* pointer = allocate(heap, 1 << 19);
   ASSERT_NE(pointer, nullptr);
   EXPECT_EQ(heap.allocate((1 << 19) + 1, AllocationKind::device).status().code(),
@@ -59,7 +61,8 @@ TEST(Heap, ReleaseRefusesForeignInnerAndTwice) {
   int mine = 0;
   EXPECT_EQ(heap.release(&mine, kDevice).code(), StatusCode::invalid_value);
   EXPECT_EQ(heap.release(pointer + 256, kDevice).code(), StatusCode::invalid_value);
-  EXPECT_EQ(heap.release(pointer, kind_bit(AllocationKind::host)).code(), StatusCode::invalid_value);
+  EXPECT_EQ(heap.release(pointer, kind_bit(AllocationKind::host)).code(),
+            StatusCode::invalid_value);
   EXPECT_TRUE(heap.release(pointer, kDevice).is_ok());
   EXPECT_EQ(heap.release(pointer, kDevice).code(), StatusCode::invalid_value);
 }

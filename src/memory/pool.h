@@ -50,8 +50,8 @@ class MemoryPool {
   size_t max_bytes_;
   uint64_t threshold_ = 0;
   Statistics statistics_;
-  std::map<void*, size_t> used_;               // by address: rounded size
-  std::multimap<size_t, void*> kept_;          // by rounded size
+  std::map<void*, size_t> used_;  // by address: rounded size
+  std::multimap<size_t, void*> kept_;  // by rounded size
 };
 
 }  // namespace guda::memory

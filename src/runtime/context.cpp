@@ -54,8 +54,8 @@ Error Context::create_for_driver() {
     pthread_atfork(nullptr, nullptr, after_fork_in_child);
     instance();
     state.store(State::created, std::memory_order_release);
-    log(LogPart::runtime, LogLevel::debug, "device: {}, {} multiprocessors", device_properties().name,
-        device_properties().multiprocessors);
+    log(LogPart::runtime, LogLevel::debug, "device: {}, {} multiprocessors",
+        device_properties().name, device_properties().multiprocessors);
   });
   return kSuccess;
 }
@@ -64,7 +64,8 @@ Error Context::enter_ignoring_faults() {
   if (state.load(std::memory_order_acquire) == State::ready) return kSuccess;
   if (Error error = create_for_driver()) return error;
   State created = State::created;
-  if (driver_calls == 0) state.compare_exchange_strong(created, State::ready, std::memory_order_acq_rel);
+  if (driver_calls == 0)
+    state.compare_exchange_strong(created, State::ready, std::memory_order_acq_rel);
   return kSuccess;
 }
 
@@ -103,7 +104,8 @@ Result<size_t> Context::limit(Limit limit) const {
 
 Status Context::set_limit(Limit limit, size_t value) {
   auto index = static_cast<size_t>(limit);
-  if (index >= limits_.size()) return {static_cast<StatusCode>(kErrorUnsupportedLimit), "no such limit"};
+  if (index >= limits_.size())
+    return {static_cast<StatusCode>(kErrorUnsupportedLimit), "no such limit"};
   std::unique_lock lock(mutex_);
   limits_[index] = value;
   return Status::ok();

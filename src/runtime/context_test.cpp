@@ -57,7 +57,8 @@ TEST(Context, LimitsAreKept) {
   auto& context = Context::instance();
   EXPECT_TRUE(context.set_limit(Limit::stack_size, 4096).is_ok());
   EXPECT_EQ(*context.limit(Limit::stack_size), 4096u);
-  EXPECT_EQ(static_cast<int>(context.limit(static_cast<Limit>(99)).status().code()), kErrorUnsupportedLimit);
+  EXPECT_EQ(static_cast<int>(context.limit(static_cast<Limit>(99)).status().code()),
+            kErrorUnsupportedLimit);
 }
 
 TEST(LastError, BelongsToItsThread) {

@@ -23,7 +23,9 @@ size_t extent(const CopySide& side, const CopyShape& shape) {
   return (shape.depth - 1) * side.slice + (shape.height - 1) * side.pitch + shape.width;
 }
 
-bool pageable(const std::byte* pointer) { return !memory::Heap::instance().find(pointer).has_value(); }
+bool pageable(const std::byte* pointer) {
+  return !memory::Heap::instance().find(pointer).has_value();
+}
 
 /// Memory of the program that a copy names as the device's is allowed (unified addressing), but must be there.
 bool mapped(const std::byte* pointer, size_t size) {
@@ -66,14 +68,16 @@ void CopyOperation::stage_source() {
 Status CopyOperation::execute() {
   if (shape_.bytes() == 0) return Status::ok();
   bool dense_rows = to_.pitch == shape_.width && from_.pitch == shape_.width;
-  bool dense_slices = dense_rows && to_.slice == shape_.width * shape_.height && from_.slice == to_.slice;
-  if ((shape_.height == 1 && shape_.depth == 1) || (dense_rows && shape_.depth == 1) || dense_slices) {
+  bool dense_slices =
+      dense_rows && to_.slice == shape_.width * shape_.height && from_.slice == to_.slice;
+  if ((shape_.height == 1 && shape_.depth == 1) || (dense_rows && shape_.depth == 1) ||
+      dense_slices) {
     std::memmove(to_.start, from_.start, shape_.bytes());
     return Status::ok();
   }
   for_each_row(shape_, [&](size_t y, size_t z) {
-    std::memmove(to_.start + z * to_.slice + y * to_.pitch, from_.start + z * from_.slice + y * from_.pitch,
-                 shape_.width);
+    std::memmove(to_.start + z * to_.slice + y * to_.pitch,
+                 from_.start + z * from_.slice + y * from_.pitch, shape_.width);
   });
   return Status::ok();
 }
@@ -100,8 +104,10 @@ Status check_copy(const CopySide& to, const CopySide& from, const CopyShape& sha
     return {static_cast<StatusCode>(kErrorInvalidPitchValue), "pitch below the row's width"};
   }
   auto& heap = memory::Heap::instance();
-  if (!heap.in_bounds(to.start, extent(to, shape)) || !heap.in_bounds(from.start, extent(from, shape))) {
-    return {StatusCode::invalid_value, fmt::format("copy of {} bytes beyond an allocation", shape.bytes())};
+  if (!heap.in_bounds(to.start, extent(to, shape)) ||
+      !heap.in_bounds(from.start, extent(from, shape))) {
+    return {StatusCode::invalid_value,
+            fmt::format("copy of {} bytes beyond an allocation", shape.bytes())};
   }
   auto foreign = [](const CopySide& side, const CopyShape& box) {
     return pageable(side.start) && !mapped(side.start, extent(side, box));
@@ -122,17 +128,20 @@ Status check_fill(const CopySide& to, const CopyShape& shape) {
   }
   auto& heap = memory::Heap::instance();
   if (!heap.find(to.start) || !heap.in_bounds(to.start, extent(to, shape))) {
-    return {StatusCode::invalid_value, fmt::format("fill of {} bytes beyond an allocation", shape.bytes())};
+    return {StatusCode::invalid_value,
+            fmt::format("fill of {} bytes beyond an allocation", shape.bytes())};
   }
   return Status::ok();
 }
 
-Status copy(Stream& stream, CopySide to, CopySide from, CopyShape shape, CopyKind kind, bool asynchronous) {
+Status copy(Stream& stream, CopySide to, CopySide from, CopyShape shape, CopyKind kind,
+            bool asynchronous) {
   if (Status status = check_copy(to, from, shape, kind); !status) return status;
   if (shape.bytes() == 0) return Status::ok();
   CopyOperation operation(to, from, shape, kind);
   if (stream.capture()) {
-    if (!asynchronous) return {StatusCode::stream_capture_unsupported, "synchronous copy while capturing"};
+    if (!asynchronous)
+      return {StatusCode::stream_capture_unsupported, "synchronous copy while capturing"};
     return submit(stream, std::move(operation), false);
   }
   bool to_host = kind == CopyKind::device_to_host || kind == CopyKind::unspecified;
@@ -160,7 +169,8 @@ Status copy(Stream& stream, CopySide to, CopySide from, CopyShape shape, CopyKin
   return submit(stream, std::move(operation), shape.bytes() <= kInlineBytes);
 }
 
-Status fill(Stream& stream, CopySide to, CopyShape shape, uint32_t value, uint32_t element, bool asynchronous) {
+Status fill(Stream& stream, CopySide to, CopyShape shape, uint32_t value, uint32_t element,
+            bool asynchronous) {
   if (Status status = check_fill(to, shape); !status) return status;
   if (shape.bytes() == 0) return Status::ok();
   FillOperation operation(to, shape, value, element);

@@ -12,7 +12,13 @@
 
 namespace guda::runtime {
 
-enum class CopyKind : int { host_to_host = 0, host_to_device, device_to_host, device_to_device, unspecified };
+enum class CopyKind : int {
+  host_to_host = 0,
+  host_to_device,
+  device_to_host,
+  device_to_device,
+  unspecified
+};
 
 /// A box of bytes: `width` bytes per row, `height` rows `pitch` bytes apart, `depth` slices `slice` bytes
 /// apart.
@@ -35,7 +41,9 @@ class CopyOperation final : public Operation {
   /// Copies the source now, so that the caller may reuse it (pageable memory).
   void stage_source();
   Status execute() override;
-  std::unique_ptr<Operation> clone() const override { return std::make_unique<CopyOperation>(*this); }
+  std::unique_ptr<Operation> clone() const override {
+    return std::make_unique<CopyOperation>(*this);
+  }
   uint64_t expected_ns() const override { return shape_.bytes() / 8; }
 
   const CopySide& to() const { return to_; }
@@ -56,7 +64,9 @@ class FillOperation final : public Operation {
   FillOperation(CopySide to, CopyShape shape, uint32_t value, uint32_t element)
       : to_(to), shape_(shape), value_(value), element_(element) {}
   Status execute() override;
-  std::unique_ptr<Operation> clone() const override { return std::make_unique<FillOperation>(*this); }
+  std::unique_ptr<Operation> clone() const override {
+    return std::make_unique<FillOperation>(*this);
+  }
   uint64_t expected_ns() const override { return shape_.bytes() / 8; }
 
   const CopySide& to() const { return to_; }
@@ -78,7 +88,9 @@ Status check_fill(const CopySide& to, const CopyShape& shape);
 /// Copies on the stream. `asynchronous` false: returns when done. With pageable memory an asynchronous
 /// copy behaves as CUDA documents: the source may be reused, and a pageable destination is complete,
 /// when this returns.
-Status copy(Stream& stream, CopySide to, CopySide from, CopyShape shape, CopyKind kind, bool asynchronous);
-Status fill(Stream& stream, CopySide to, CopyShape shape, uint32_t value, uint32_t element, bool asynchronous);
+Status copy(Stream& stream, CopySide to, CopySide from, CopyShape shape, CopyKind kind,
+            bool asynchronous);
+Status fill(Stream& stream, CopySide to, CopyShape shape, uint32_t value, uint32_t element,
+            bool asynchronous);
 
 }  // namespace guda::runtime

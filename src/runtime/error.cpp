@@ -22,8 +22,9 @@ constexpr ErrorInfo kErrors[] = {
 };
 
 const ErrorInfo* find(Error error) {
-  auto* found = std::lower_bound(std::begin(kErrors), std::end(kErrors), error,
-                                 [](const ErrorInfo& info, Error code) { return info.code < code; });
+  auto* found =
+      std::lower_bound(std::begin(kErrors), std::end(kErrors), error,
+                       [](const ErrorInfo& info, Error code) { return info.code < code; });
   return found != std::end(kErrors) && found->code == error ? found : nullptr;
 }
 

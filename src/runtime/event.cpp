@@ -15,7 +15,8 @@ namespace {
 
 class MarkOperation final : public Operation {
  public:
-  explicit MarkOperation(std::shared_ptr<EventMark> mark, std::shared_ptr<SharedMark> shared, uint64_t record)
+  explicit MarkOperation(std::shared_ptr<EventMark> mark, std::shared_ptr<SharedMark> shared,
+                         uint64_t record)
       : mark_(std::move(mark)), shared_(std::move(shared)), record_(record) {}
   Status execute() override {
     mark_->nanoseconds.store(now_nanoseconds(), std::memory_order_relaxed);
@@ -83,12 +84,14 @@ Result<Event::Shared> Event::share() {
     if (!shared_) return Status(StatusCode::operating_system, "no shared memory for an event");
     shared_descriptor_ = descriptor;  // stays open: that is how others find it
   }
-  if (shared_descriptor_ < 0) return Status(StatusCode::invalid_value, "the event belongs to another process");
+  if (shared_descriptor_ < 0)
+    return Status(StatusCode::invalid_value, "the event belongs to another process");
   return Shared{getpid(), shared_descriptor_};
 }
 
 Status Event::attach(const Shared& shared) {
-  std::string path = "/proc/" + std::to_string(shared.process) + "/fd/" + std::to_string(shared.descriptor);
+  std::string path =
+      "/proc/" + std::to_string(shared.process) + "/fd/" + std::to_string(shared.descriptor);
   int descriptor = open(path.c_str(), O_RDWR | O_CLOEXEC);
   if (descriptor < 0) return {StatusCode::operating_system, "cannot open " + path};
   auto mark = map_shared(descriptor, false);
@@ -191,7 +194,8 @@ Result<float> Event::elapsed(const Event& start, const Event& end) {
   if (!first || !last || ((start.flags() | end.flags()) & kEventDisableTiming)) {
     return Status(StatusCode::invalid_handle, "event without a recorded time");
   }
-  if (!first->reached() || !last->reached()) return Status(StatusCode::not_ready, "event is pending");
+  if (!first->reached() || !last->reached())
+    return Status(StatusCode::not_ready, "event is pending");
   int64_t nanoseconds = last->nanoseconds.load() - first->nanoseconds.load();
   return static_cast<float>(static_cast<double>(nanoseconds) * 1e-6);
 }

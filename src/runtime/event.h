@@ -83,7 +83,7 @@ class Event {
   mutable std::mutex mutex_;
   std::shared_ptr<EventMark> mark_;
   std::shared_ptr<CapturedMark> captured_;
-  std::shared_ptr<SharedMark> shared_;      // null: this process's only
+  std::shared_ptr<SharedMark> shared_;  // null: this process's only
   int shared_descriptor_ = -1;
 };
 

@@ -31,7 +31,9 @@ class RecordEventOperation final : public Operation {
     event_->set_mark(std::move(mark));
     return Status::ok();
   }
-  std::unique_ptr<Operation> clone() const override { return std::make_unique<RecordEventOperation>(*this); }
+  std::unique_ptr<Operation> clone() const override {
+    return std::make_unique<RecordEventOperation>(*this);
+  }
 
  private:
   std::shared_ptr<Event> event_;
@@ -44,7 +46,9 @@ class WaitEventOperation final : public Operation {
     event_->synchronize();
     return Status::ok();
   }
-  std::unique_ptr<Operation> clone() const override { return std::make_unique<WaitEventOperation>(*this); }
+  std::unique_ptr<Operation> clone() const override {
+    return std::make_unique<WaitEventOperation>(*this);
+  }
 
  private:
   std::shared_ptr<Event> event_;
@@ -61,7 +65,9 @@ class ProgramOperation final : public Operation {
     }
     return Status::ok();
   }
-  std::unique_ptr<Operation> clone() const override { return std::make_unique<ProgramOperation>(*this); }
+  std::unique_ptr<Operation> clone() const override {
+    return std::make_unique<ProgramOperation>(*this);
+  }
 
  private:
   std::shared_ptr<const std::vector<std::shared_ptr<Operation>>> program_;
@@ -110,7 +116,8 @@ Result<GraphNode*> Graph::add(NodeType type, std::vector<GraphNode*> dependencie
 }
 
 Status Graph::add_dependency(GraphNode* from, GraphNode* to) {
-  if (!owns(from) || !owns(to) || from == to) return {StatusCode::invalid_value, "not nodes of this graph"};
+  if (!owns(from) || !owns(to) || from == to)
+    return {StatusCode::invalid_value, "not nodes of this graph"};
   auto& list = to->dependencies;
   if (std::find(list.begin(), list.end(), from) != list.end()) {
     return {StatusCode::invalid_value, "dependency exists"};
@@ -184,12 +191,14 @@ Result<std::vector<GraphNode*>> Graph::topological_order() const {
       if (--open[next] == 0) order.push_back(next);
     }
   }
-  if (order.size() != nodes_.size()) return Status(StatusCode::invalid_value, "the graph has a cycle");
+  if (order.size() != nodes_.size())
+    return Status(StatusCode::invalid_value, "the graph has a cycle");
   return order;
 }
 
 void Graph::disown(const void* thing) {
-  auto found = std::find_if(owned_.begin(), owned_.end(), [&](auto& mine) { return mine.get() == thing; });
+  auto found =
+      std::find_if(owned_.begin(), owned_.end(), [&](auto& mine) { return mine.get() == thing; });
   if (found != owned_.end()) owned_.erase(found);
 }
 
@@ -212,7 +221,8 @@ Result<void*> allocate_graph_memory(Graph& graph, size_t bytes) {
 
 bool is_graph_memory(const void* pointer) {
   auto found = memory::Heap::instance().find(pointer);
-  return found && found->base == pointer && found->kind == memory::AllocationKind::pool && !found->owner;
+  return found && found->base == pointer && found->kind == memory::AllocationKind::pool &&
+         !found->owner;
 }
 size_t graph_memory_bytes() { return graph_bytes.load(); }
 size_t graph_memory_high() { return graph_bytes_high.load(); }
@@ -323,7 +333,8 @@ Status GraphExec::update(const Graph& graph, int& reason, GraphNode*& culprit) {
     return {kUpdateFailure, "a node's type differs"};
   }
   // Node handles of the original graph stay valid for later SetParams calls.
-  for (size_t i = 0; i < steps_.size(); ++i) steps_[i].operation = std::move(fresh.steps_[i].operation);
+  for (size_t i = 0; i < steps_.size(); ++i)
+    steps_[i].operation = std::move(fresh.steps_[i].operation);
   program_.reset();
   reason = kSuccess;
   return Status::ok();
@@ -358,9 +369,11 @@ Status begin_capture(Stream& stream, int mode, Graph* into, std::vector<GraphNod
 Result<std::unique_ptr<Graph>> end_capture(Stream& stream) {
   auto capture = stream.capture();
   if (!capture) return Status(StatusCode::illegal_state, "the stream is not capturing");
-  if (capture->origin() != &stream) return Status(static_cast<StatusCode>(903), "capture began elsewhere");
+  if (capture->origin() != &stream)
+    return Status(static_cast<StatusCode>(903), "capture began elsewhere");
   // Everything that other streams captured must lead back here.
-  std::vector<const GraphNode*> joined(capture->frontier[&stream].begin(), capture->frontier[&stream].end());
+  std::vector<const GraphNode*> joined(capture->frontier[&stream].begin(),
+                                       capture->frontier[&stream].end());
   for (size_t i = 0; i < joined.size(); ++i) {
     for (GraphNode* before : joined[i]->dependencies) {
       if (std::find(joined.begin(), joined.end(), before) == joined.end()) joined.push_back(before);
@@ -393,7 +406,8 @@ Result<bool> capture_wait(Stream& stream, const std::shared_ptr<Event>& event) {
   auto mark = event->captured();
   if (!mark) {
     if (!stream.capture()) return false;
-    return Status(static_cast<StatusCode>(905), "a capturing stream waits for an event outside the capture");
+    return Status(static_cast<StatusCode>(905),
+                  "a capturing stream waits for an event outside the capture");
   }
   if (stream.capture() && stream.capture() != mark->capture) {
     return Status(static_cast<StatusCode>(902), "two captures would merge");
@@ -404,7 +418,8 @@ Result<bool> capture_wait(Stream& stream, const std::shared_ptr<Event>& event) {
   }
   auto& frontier = mark->capture->frontier[&stream];
   for (GraphNode* node : mark->nodes) {
-    if (std::find(frontier.begin(), frontier.end(), node) == frontier.end()) frontier.push_back(node);
+    if (std::find(frontier.begin(), frontier.end(), node) == frontier.end())
+      frontier.push_back(node);
   }
   return true;
 }

@@ -22,8 +22,16 @@ class Graph;
 
 /// Values of cudaGraphNodeType.
 enum class NodeType : int {
-  kernel = 0, memcpy = 1, memset = 2, host = 3, graph = 4, empty = 5, wait_event = 6, record_event = 7,
-  memory_alloc = 10, memory_free = 11,
+  kernel = 0,
+  memcpy = 1,
+  memset = 2,
+  host = 3,
+  graph = 4,
+  empty = 5,
+  wait_event = 6,
+  record_event = 7,
+  memory_alloc = 10,
+  memory_free = 11,
 };
 
 struct GraphNode {
@@ -31,12 +39,12 @@ struct GraphNode {
   Graph* graph = nullptr;
   std::vector<GraphNode*> dependencies;
   std::vector<GraphNode*> dependents;
-  std::unique_ptr<Operation> operation;     // null: nothing to do
-  std::unique_ptr<Graph> child;             // type graph
-  std::shared_ptr<Event> event;             // wait_event, record_event
-  void* memory = nullptr;                   // memory_alloc, memory_free
+  std::unique_ptr<Operation> operation;  // null: nothing to do
+  std::unique_ptr<Graph> child;  // type graph
+  std::shared_ptr<Event> event;  // wait_event, record_event
+  void* memory = nullptr;  // memory_alloc, memory_free
   size_t memory_bytes = 0;
-  std::shared_ptr<void> parameters;         // as the program gave them, for reading back
+  std::shared_ptr<void> parameters;  // as the program gave them, for reading back
   GraphNode* cloned_from = nullptr;
 };
 
@@ -101,7 +109,7 @@ class GraphExec {
   struct Step {
     const GraphNode* node;
     NodeType type;
-    std::shared_ptr<Operation> operation;   // null: nothing to do
+    std::shared_ptr<Operation> operation;  // null: nothing to do
     bool enabled = true;
   };
 
@@ -123,7 +131,8 @@ enum class CaptureStatus : int { none = 0, active = 1, invalidated = 2 };
 /// One capture sequence; shared by all streams that have joined it.
 class Capture {
  public:
-  Capture(Stream& origin, int mode) : origin_(&origin), mode_(mode), graph_(std::make_unique<Graph>()) {}
+  Capture(Stream& origin, int mode)
+      : origin_(&origin), mode_(mode), graph_(std::make_unique<Graph>()) {}
 
   Stream* origin() const { return origin_; }
   Graph& graph() const { return *target(); }

@@ -16,7 +16,9 @@ std::vector<int> order;
 void note(void* data) { order.push_back(*static_cast<int*>(data)); }
 int numbers[] = {0, 1, 2, 3, 4};
 
-std::unique_ptr<Operation> noting(int index) { return std::make_unique<HostOperation>(note, &numbers[index]); }
+std::unique_ptr<Operation> noting(int index) {
+  return std::make_unique<HostOperation>(note, &numbers[index]);
+}
 
 class GraphTest : public testing::Test {
  protected:

@@ -14,7 +14,9 @@ class HostOperation final : public Operation {
     function_(data_);
     return Status::ok();
   }
-  std::unique_ptr<Operation> clone() const override { return std::make_unique<HostOperation>(*this); }
+  std::unique_ptr<Operation> clone() const override {
+    return std::make_unique<HostOperation>(*this);
+  }
   Function function() const { return function_; }
   void* data() const { return data_; }
 

@@ -28,15 +28,22 @@ size_t round_up_64(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 KernelOperation::KernelOperation(Kernel& kernel, const LoadedKernel& loaded,
                                  const LaunchConfiguration& configuration)
-    : kernel_(kernel), loaded_(loaded), configuration_(configuration),
+    : kernel_(kernel),
+      loaded_(loaded),
+      configuration_(configuration),
       param_bytes_(std::max(loaded.layout->param_bytes, loaded.info->param_bytes)) {
-  if (param_bytes_ > kInlineBytes) large_ = std::make_unique<std::byte[]>(round_up_64(param_bytes_) + 64);
+  if (param_bytes_ > kInlineBytes)
+    large_ = std::make_unique<std::byte[]>(round_up_64(param_bytes_) + 64);
 }
 
 KernelOperation::KernelOperation(const KernelOperation& other)
-    : Operation(other), kernel_(other.kernel_), loaded_(other.loaded_),
-      configuration_(other.configuration_), param_bytes_(other.param_bytes_) {
-  if (param_bytes_ > kInlineBytes) large_ = std::make_unique<std::byte[]>(round_up_64(param_bytes_) + 64);
+    : Operation(other),
+      kernel_(other.kernel_),
+      loaded_(other.loaded_),
+      configuration_(other.configuration_),
+      param_bytes_(other.param_bytes_) {
+  if (param_bytes_ > kInlineBytes)
+    large_ = std::make_unique<std::byte[]>(round_up_64(param_bytes_) + 64);
   if (param_bytes_ > 0) std::memcpy(params(), other.params(), param_bytes_);
 }
 
@@ -111,11 +118,14 @@ Status bad(const Kernel& kernel, const std::string& why) {
 }
 }  // namespace
 
-Status check_dimensions(Kernel& kernel, const KernelLayout& layout, const LaunchConfiguration& configuration) {
+Status check_dimensions(Kernel& kernel, const KernelLayout& layout,
+                        const LaunchConfiguration& configuration) {
   const DeviceProperties& device = device_properties();
   const auto& grid = configuration.grid;
   const auto& block = configuration.block;
-  auto beyond = [](uint32_t value, int limit) { return value == 0 || value > static_cast<uint32_t>(limit); };
+  auto beyond = [](uint32_t value, int limit) {
+    return value == 0 || value > static_cast<uint32_t>(limit);
+  };
   if (beyond(grid.x, device.max_grid[0]) || beyond(grid.y, device.max_grid[1]) ||
       beyond(grid.z, device.max_grid[2])) {
     return bad(kernel, fmt::format("grid {} x {} x {}", grid.x, grid.y, grid.z));
@@ -125,17 +135,20 @@ Status check_dimensions(Kernel& kernel, const KernelLayout& layout, const Launch
     return bad(kernel, fmt::format("block {} x {} x {}", block.x, block.y, block.z));
   }
   uint64_t threads = uint64_t{block.x} * block.y * block.z;
-  uint32_t bound = std::min(static_cast<uint32_t>(device.max_threads_per_block),
-                            layout.max_threads_per_block());
-  if (threads > bound) return bad(kernel, fmt::format("{} threads per block, {} allowed", threads, bound));
+  uint32_t bound =
+      std::min(static_cast<uint32_t>(device.max_threads_per_block), layout.max_threads_per_block());
+  if (threads > bound)
+    return bad(kernel, fmt::format("{} threads per block, {} allowed", threads, bound));
   auto& required = layout.required_threads;
-  if (required[0] != 0 && threads != uint64_t{required[0]} * std::max(required[1], 1u) * std::max(required[2], 1u)) {
+  if (required[0] != 0 &&
+      threads != uint64_t{required[0]} * std::max(required[1], 1u) * std::max(required[2], 1u)) {
     return bad(kernel, "block differs from __block_size__ / .reqntid");
   }
   return Status::ok();
 }
 
-Status check_resources(Kernel& kernel, const LoadedKernel& loaded, const LaunchConfiguration& configuration) {
+Status check_resources(Kernel& kernel, const LoadedKernel& loaded,
+                       const LaunchConfiguration& configuration) {
   const DeviceProperties& device = device_properties();
   const auto& [grid, block, dynamic_shared, cooperative] = configuration;
   uint64_t threads = uint64_t{block.x} * block.y * block.z;
@@ -143,14 +156,15 @@ Status check_resources(Kernel& kernel, const LoadedKernel& loaded, const LaunchC
     size_t used = loaded.info->static_shared_bytes + dynamic_shared;
     if (used > device.shared_per_block) {
       int allowed = Registry::instance().settings(&kernel).max_dynamic_shared;
-      if (allowed < 0 || dynamic_shared > static_cast<size_t>(allowed) || used > device.shared_per_block_optin) {
+      if (allowed < 0 || dynamic_shared > static_cast<size_t>(allowed) ||
+          used > device.shared_per_block_optin) {
         return bad(kernel, fmt::format("{} bytes of shared memory", used));
       }
     }
   }
   if (cooperative) {
-    int resident = blocks_per_multiprocessor(kernel, loaded.info->static_shared_bytes, static_cast<int>(threads),
-                                             dynamic_shared);
+    int resident = blocks_per_multiprocessor(kernel, loaded.info->static_shared_bytes,
+                                             static_cast<int>(threads), dynamic_shared);
     uint64_t blocks = uint64_t{grid.x} * grid.y * grid.z;
     if (blocks > static_cast<uint64_t>(resident) * static_cast<uint64_t>(device.multiprocessors)) {
       return {StatusCode::cooperative_launch_too_large,
@@ -164,7 +178,8 @@ Status check_resources(Kernel& kernel, const LoadedKernel& loaded, const LaunchC
 namespace {
 
 /// Everything up to packing: code for this block, limits checked.
-Result<const LoadedKernel*> checked_code(Kernel& kernel, const LaunchConfiguration& configuration, bool has_arguments) {
+Result<const LoadedKernel*> checked_code(Kernel& kernel, const LaunchConfiguration& configuration,
+                                         bool has_arguments) {
   auto layout = kernel.layout();
   if (!layout) return layout.status();
   if (Status status = check_dimensions(kernel, **layout, configuration); !status) return status;
@@ -179,7 +194,8 @@ Result<const LoadedKernel*> checked_code(Kernel& kernel, const LaunchConfigurati
 
 }  // namespace
 
-Result<std::unique_ptr<KernelOperation>> prepare_launch(Kernel& kernel, const LaunchConfiguration& configuration,
+Result<std::unique_ptr<KernelOperation>> prepare_launch(Kernel& kernel,
+                                                        const LaunchConfiguration& configuration,
                                                         void* const* arguments, const void* block,
                                                         size_t block_size) {
   auto code = checked_code(kernel, configuration, arguments || block);
@@ -213,8 +229,8 @@ Status launch(Stream& stream, Kernel& kernel, const LaunchConfiguration& configu
   return submit_launch(stream, operation);
 }
 
-Status launch_block(Stream& stream, Kernel& kernel, const LaunchConfiguration& configuration, const void* block,
-                    size_t block_size) {
+Status launch_block(Stream& stream, Kernel& kernel, const LaunchConfiguration& configuration,
+                    const void* block, size_t block_size) {
   auto code = checked_code(kernel, configuration, true);
   if (!code) return code.status();
   KernelOperation operation(kernel, **code, configuration);

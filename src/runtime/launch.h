@@ -24,7 +24,8 @@ struct LaunchConfiguration {
 /// A launch with its arguments packed.
 class KernelOperation final : public Operation {
  public:
-  KernelOperation(Kernel& kernel, const LoadedKernel& loaded, const LaunchConfiguration& configuration);
+  KernelOperation(Kernel& kernel, const LoadedKernel& loaded,
+                  const LaunchConfiguration& configuration);
   KernelOperation(const KernelOperation& other);
 
   /// Copies the arguments (one pointer per parameter) into the parameter block.
@@ -33,7 +34,9 @@ class KernelOperation final : public Operation {
   void pack_block(const void* block, size_t size);
 
   Status execute() override;
-  std::unique_ptr<Operation> clone() const override { return std::make_unique<KernelOperation>(*this); }
+  std::unique_ptr<Operation> clone() const override {
+    return std::make_unique<KernelOperation>(*this);
+  }
 
   uint64_t expected_ns() const override;
   /// Short enough to run on the launching thread, and does not wait for anyone.
@@ -61,14 +64,18 @@ class KernelOperation final : public Operation {
 
 /// Grid, block and launch bounds against the device; needs no code yet. invalid_value when the
 /// configuration can never run.
-Status check_dimensions(Kernel& kernel, const KernelLayout& layout, const LaunchConfiguration& configuration);
+Status check_dimensions(Kernel& kernel, const KernelLayout& layout,
+                        const LaunchConfiguration& configuration);
 /// Shared memory, and for cooperative launches that all blocks fit at once (else 720).
-Status check_resources(Kernel& kernel, const LoadedKernel& loaded, const LaunchConfiguration& configuration);
+Status check_resources(Kernel& kernel, const LoadedKernel& loaded,
+                       const LaunchConfiguration& configuration);
 
 /// Checks and packs without launching (graph nodes). `arguments` as for launch(); `block`, when not null,
 /// is the whole parameter block instead.
-Result<std::unique_ptr<KernelOperation>> prepare_launch(Kernel& kernel, const LaunchConfiguration& configuration,
-                                                        void* const* arguments, const void* block = nullptr,
+Result<std::unique_ptr<KernelOperation>> prepare_launch(Kernel& kernel,
+                                                        const LaunchConfiguration& configuration,
+                                                        void* const* arguments,
+                                                        const void* block = nullptr,
                                                         size_t block_size = 0);
 
 /// Launches on the stream (or records into its capture). Errors of loading and checking come back;
@@ -78,8 +85,8 @@ Status launch(Stream& stream, Kernel& kernel, const LaunchConfiguration& configu
               void* const* arguments);
 
 /// Same with the whole parameter block given (cuLaunchKernel's buffer form).
-Status launch_block(Stream& stream, Kernel& kernel, const LaunchConfiguration& configuration, const void* block,
-                    size_t block_size);
+Status launch_block(Stream& stream, Kernel& kernel, const LaunchConfiguration& configuration,
+                    const void* block, size_t block_size);
 
 /// Launch configuration stack of `kernel<<<...>>>`, per thread.
 struct CallConfiguration {

@@ -8,7 +8,8 @@
 namespace guda::runtime {
 
 /// Resident blocks per multiprocessor; 0 when a block does not fit at all.
-int blocks_per_multiprocessor(Kernel& kernel, size_t static_shared, int threads, size_t dynamic_shared);
+int blocks_per_multiprocessor(Kernel& kernel, size_t static_shared, int threads,
+                              size_t dynamic_shared);
 
 /// Dynamic shared memory that `blocks` resident blocks of `threads` threads leave to each.
 size_t available_dynamic_shared(Kernel& kernel, size_t static_shared, int blocks, int threads);

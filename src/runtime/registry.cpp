@@ -100,7 +100,8 @@ bool Registry::owns(const Module* module) const {
 
 Kernel* Registry::kernel(const void* host_function_or_handle) {
   std::shared_lock lock(mutex_);
-  if (auto found = kernels_.find(host_function_or_handle); found != kernels_.end()) return found->second;
+  if (auto found = kernels_.find(host_function_or_handle); found != kernels_.end())
+    return found->second;
   if (!handles_.contains(host_function_or_handle)) return nullptr;
   return const_cast<Kernel*>(static_cast<const Kernel*>(host_function_or_handle));
 }

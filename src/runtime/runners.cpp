@@ -21,7 +21,8 @@ struct BlockProgramSignals {
   BlockProgramSignals() {
     sigset_t set;
     sigfillset(&set);
-    for (int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGPROF}) sigdelset(&set, fault);
+    for (int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGPROF})
+      sigdelset(&set, fault);
     pthread_sigmask(SIG_SETMASK, &set, &saved);
   }
   ~BlockProgramSignals() { pthread_sigmask(SIG_SETMASK, &saved, nullptr); }

@@ -60,7 +60,8 @@ bool Stream::default_stream_dependencies_open() const {
   if (kind_ == StreamKind::legacy) {
     if (!table.has_blocking()) return false;
     auto blocking = table.blocking();
-    return std::any_of(blocking->begin(), blocking->end(), [](auto& stream) { return !stream->idle(); });
+    return std::any_of(blocking->begin(), blocking->end(),
+                       [](auto& stream) { return !stream->idle(); });
   }
   return blocking() && !table.legacy()->idle();
 }

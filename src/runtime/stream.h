@@ -149,10 +149,10 @@ class StreamTable {
 
   std::shared_ptr<Stream> legacy_;
   mutable std::mutex mutex_;
-  std::vector<std::shared_ptr<Stream>> streams_;   // created and per-thread
+  std::vector<std::shared_ptr<Stream>> streams_;  // created and per-thread
   std::shared_ptr<const std::vector<std::shared_ptr<Stream>>> blocking_;
-  std::atomic<uint64_t> epoch_{1};                 // changes when a handle goes away
-  std::atomic<bool> any_blocking_{false};          // blocking_ is not empty
+  std::atomic<uint64_t> epoch_{1};  // changes when a handle goes away
+  std::atomic<bool> any_blocking_{false};  // blocking_ is not empty
   std::atomic<bool> any_non_blocking_{false};
 };
 

@@ -38,7 +38,9 @@ class StreamTest : public testing::Test {
  protected:
   void SetUp() override { ASSERT_EQ(Context::enter(), kSuccess); }
   void TearDown() override { Context::instance().reset(); }
-  std::shared_ptr<Stream> make(uint32_t flags = 0) { return StreamTable::instance().create(flags, 0); }
+  std::shared_ptr<Stream> make(uint32_t flags = 0) {
+    return StreamTable::instance().create(flags, 0);
+  }
 };
 
 /// Holds a stream until it is opened.
@@ -94,7 +96,10 @@ TEST_F(StreamTest, LegacyStreamWaitsForBlockingStreams) {
   auto& legacy = *StreamTable::instance().legacy();
   Gate gate;
   std::vector<int> order;
-  enqueue(*blocking, [&] { gate.pass(); order.push_back(1); });
+  enqueue(*blocking, [&] {
+    gate.pass();
+    order.push_back(1);
+  });
   EXPECT_EQ(legacy.try_begin(), 0u);
   enqueue(legacy, [&] { order.push_back(2); });
   enqueue(*blocking, [&] { order.push_back(3); });
@@ -259,7 +264,10 @@ TEST_F(StreamTest, ManyThreadsAndStreamsKeepTheirOrder) {
         Event event(0);
         event.record(*first);
         if (auto mark = event.mark(); mark->stream) second->wait_for({mark->stream, mark->ticket});
-        enqueue(*second, [&] { if (value != 1) ++failures; value = 2; });
+        enqueue(*second, [&] {
+          if (value != 1) ++failures;
+          value = 2;
+        });
         if (i % 7 == 0) enqueue(*StreamTable::instance().legacy(), [] {});
         second->synchronize();
         first->synchronize();

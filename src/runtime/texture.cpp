@@ -13,7 +13,8 @@ Status set_format(cpu::Texture& texture, const memory::ChannelFormat& format) {
   using cpu::TexelFormat;
   const int bits = format.x;
   const int widths[] = {format.x, format.y, format.z, format.w};
-  const auto channels = std::count_if(std::begin(widths), std::end(widths), [](int w) { return w != 0; });
+  const auto channels =
+      std::count_if(std::begin(widths), std::end(widths), [](int w) { return w != 0; });
   const bool equal = std::all_of(widths, widths + channels, [bits](int w) { return w == bits; });
   if ((channels != 1 && channels != 2 && channels != 4) || !equal) {
     return {StatusCode::invalid_value, "textures have 1, 2 or 4 channels of equal width"};
@@ -27,8 +28,12 @@ Status set_format(cpu::Texture& texture, const memory::ChannelFormat& format) {
     const bool is_signed = format.kind == kSigned;
     switch (bits) {
       case 8: texture.format = is_signed ? TexelFormat::s8 : TexelFormat::u8; return Status::ok();
-      case 16: texture.format = is_signed ? TexelFormat::s16 : TexelFormat::u16; return Status::ok();
-      case 32: texture.format = is_signed ? TexelFormat::s32 : TexelFormat::u32; return Status::ok();
+      case 16:
+        texture.format = is_signed ? TexelFormat::s16 : TexelFormat::u16;
+        return Status::ok();
+      case 32:
+        texture.format = is_signed ? TexelFormat::s32 : TexelFormat::u32;
+        return Status::ok();
       default: break;
     }
   }
@@ -64,7 +69,8 @@ Result<cpu::Texture> texture_over(const memory::Array& array) {
 }
 
 Result<cpu::Texture> texture_over(const memory::MipmappedArray& array) {
-  if (array.levels.empty()) return Status(StatusCode::invalid_value, "the mipmapped array has no levels");
+  if (array.levels.empty())
+    return Status(StatusCode::invalid_value, "the mipmapped array has no levels");
   auto texture = texture_over(*array.levels[0]);
   if (!texture) return texture;
   const size_t count = std::min(array.levels.size(), cpu::Texture::kMaxLevels);
@@ -73,12 +79,14 @@ Result<cpu::Texture> texture_over(const memory::MipmappedArray& array) {
   return texture;
 }
 
-Result<cpu::Texture> texture_over_linear(void* data, const memory::ChannelFormat& format, size_t bytes) {
+Result<cpu::Texture> texture_over_linear(void* data, const memory::ChannelFormat& format,
+                                         size_t bytes) {
   cpu::Texture texture;
   if (Status status = set_format(texture, format); !status) return status;
   const size_t texels = bytes / format.element_bytes();
   if (!is_aligned(data) || texels > std::numeric_limits<uint32_t>::max()) {
-    return Status(StatusCode::invalid_value, "linear texture memory is null, misaligned or too large");
+    return Status(StatusCode::invalid_value,
+                  "linear texture memory is null, misaligned or too large");
   }
   texture.levels[0].data = static_cast<std::byte*>(data);
   texture.levels[0].width = static_cast<uint32_t>(texels);
@@ -86,8 +94,8 @@ Result<cpu::Texture> texture_over_linear(void* data, const memory::ChannelFormat
   return texture;
 }
 
-Result<cpu::Texture> texture_over_pitched(void* data, const memory::ChannelFormat& format, size_t width,
-                                          size_t height, size_t pitch) {
+Result<cpu::Texture> texture_over_pitched(void* data, const memory::ChannelFormat& format,
+                                          size_t width, size_t height, size_t pitch) {
   cpu::Texture texture;
   if (Status status = set_format(texture, format); !status) return status;
   if (!is_aligned(data) || width == 0 || height == 0 || pitch % kPitchAlignment != 0 ||

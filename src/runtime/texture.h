@@ -15,8 +15,9 @@ Result<cpu::Texture> texture_over(const memory::Array& array);
 /// All levels.
 Result<cpu::Texture> texture_over(const memory::MipmappedArray& array);
 /// 1D, integer coordinates.
-Result<cpu::Texture> texture_over_linear(void* data, const memory::ChannelFormat& format, size_t bytes);
-Result<cpu::Texture> texture_over_pitched(void* data, const memory::ChannelFormat& format, size_t width,
-                                          size_t height, size_t pitch);
+Result<cpu::Texture> texture_over_linear(void* data, const memory::ChannelFormat& format,
+                                         size_t bytes);
+Result<cpu::Texture> texture_over_pitched(void* data, const memory::ChannelFormat& format,
+                                          size_t width, size_t height, size_t pitch);
 
 }  // namespace guda::runtime

@@ -21,7 +21,8 @@ void log_write(LogPart part, LogLevel level, std::string_view text);
 
 template <typename... Args>
 void log(LogPart part, LogLevel level, fmt::format_string<Args...> format, Args&&... args) {
-  if (log_enabled(part, level)) log_write(part, level, fmt::format(format, std::forward<Args>(args)...));
+  if (log_enabled(part, level))
+    log_write(part, level, fmt::format(format, std::forward<Args>(args)...));
 }
 
 }  // namespace guda

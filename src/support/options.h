@@ -10,9 +10,23 @@
 namespace guda {
 
 enum class Option {
-  devices, num_threads, cpu, compute_capability, log, cache_dir, trace, split, tier, dump,
-  cuda_cache_path, cuda_cache_disable, cuda_cache_maxsize, cuda_visible_devices,
-  cuda_launch_blocking, cuda_module_loading, cuda_device_order,
+  devices,
+  num_threads,
+  cpu,
+  compute_capability,
+  log,
+  cache_dir,
+  trace,
+  split,
+  tier,
+  dump,
+  cuda_cache_path,
+  cuda_cache_disable,
+  cuda_cache_maxsize,
+  cuda_visible_devices,
+  cuda_launch_blocking,
+  cuda_module_loading,
+  cuda_device_order,
 };
 
 struct OptionInfo {

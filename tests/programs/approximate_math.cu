@@ -61,11 +61,11 @@ int main() {
   edges<<<1, 5>>>(special);
   KERNEL_OK();
   const auto s = special.host();
-  const float expected[20] = {1, -INFINITY, INFINITY, INFINITY,      // +0
-                              1, -INFINITY, -INFINITY, -INFINITY,    // -0
-                              INFINITY, INFINITY, 0.0f, 0.0f,        // +inf
-                              0.0f, NAN, -0.0f, NAN,                 // -inf
-                              NAN, NAN, NAN, NAN};
+  const float expected[20] = {1,        -INFINITY, INFINITY,  INFINITY,  // +0
+                              1,        -INFINITY, -INFINITY, -INFINITY,  // -0
+                              INFINITY, INFINITY,  0.0f,      0.0f,  // +inf
+                              0.0f,     NAN,       -0.0f,     NAN,  // -inf
+                              NAN,      NAN,       NAN,       NAN};
   for (int i = 0; i < 20; ++i) EXPECT_BITS(s[i], expected[i], "%d", i);
   return check::finish("approximate_math");
 }

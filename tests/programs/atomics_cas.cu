@@ -37,7 +37,8 @@ __global__ void maxima(const float* in, float* out, unsigned long long* product,
 
 constexpr unsigned kEmpty = 0xffffffffu;
 
-__global__ void insert(const unsigned* keys, unsigned* table, unsigned* counts, unsigned size, int n) {
+__global__ void insert(const unsigned* keys, unsigned* table, unsigned* counts, unsigned size,
+                       int n) {
   const int i = blockIdx.x * blockDim.x + threadIdx.x;
   if (i >= n) return;
   const unsigned key = keys[i];

@@ -53,8 +53,8 @@ double widen(unsigned short h) {
 int main() {
   std::vector<float> a, b, c;
   check::Random random(29);
-  const float special[] = {0.0f, -0.0f, 1.0f, 1.00390625f, 1.01171875f, INFINITY, -INFINITY, NAN, 3.3e38f,
-                           1e-39f, -2.5f};
+  const float special[] = {0.0f,      -0.0f, 1.0f,    1.00390625f, 1.01171875f, INFINITY,
+                           -INFINITY, NAN,   3.3e38f, 1e-39f,      -2.5f};
   for (const float x : special) {
     for (const float y : special) {
       a.push_back(x);
@@ -75,10 +75,19 @@ int main() {
   const auto result = out.host();
   for (int i = 0; i < n; ++i) {
     const double x = widen(narrow(a[i])), y = widen(narrow(b[i])), z = widen(narrow(c[i]));
-    const unsigned short expected[kResults] = {
-        narrow(a[i]), narrow(x + y), narrow(x * y), narrow(check::sum_to_odd(x * y, z)),
-        narrow(std::isnan(x) ? y : std::isnan(y) ? x : x == y && std::signbit(x) ? y : x >= y ? x : y),
-        narrow(x * y), narrow(y * z), static_cast<unsigned short>(x < y), narrow(b[i])};
+    const unsigned short expected[kResults] = {narrow(a[i]),
+                                               narrow(x + y),
+                                               narrow(x * y),
+                                               narrow(check::sum_to_odd(x * y, z)),
+                                               narrow(std::isnan(x)               ? y
+                                                      : std::isnan(y)             ? x
+                                                      : x == y && std::signbit(x) ? y
+                                                      : x >= y                    ? x
+                                                                                  : y),
+                                               narrow(x * y),
+                                               narrow(y * z),
+                                               static_cast<unsigned short>(x < y),
+                                               narrow(b[i])};
     for (int k = 0; k < kResults; ++k) {
       const unsigned short got = result[i * kResults + k];
       if (k != 7 && (got & 0x7fff) > 0x7f80 && (expected[k] & 0x7fff) > 0x7f80) continue;

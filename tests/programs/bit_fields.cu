@@ -110,8 +110,8 @@ int main() {
         fold(extract(w, pos, len, true)),
         fold(insert(w, ~w, pos, len))};
     for (int k = 0; k < kResults; ++k) {
-      EXPECT_EQ(result[i * kResults + k], expected[k], "operation %d of %x %x at %u length %u", k, x,
-                y, pos, len);
+      EXPECT_EQ(result[i * kResults + k], expected[k], "operation %d of %x %x at %u length %u", k,
+                x, y, pos, len);
     }
   }
   return check::finish("bit_fields");

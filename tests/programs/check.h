@@ -185,23 +185,22 @@ class Random {
 
 #define CUDA_OK(call) ::check::cuda_ok(__FILE__, __LINE__, #call, (call))
 // After a launch: the launch itself and the execution both succeeded.
-#define KERNEL_OK()                \
-  do {                             \
-    CUDA_OK(cudaGetLastError());   \
+#define KERNEL_OK()                   \
+  do {                                \
+    CUDA_OK(cudaGetLastError());      \
     CUDA_OK(cudaDeviceSynchronize()); \
   } while (0)
-#define EXPECT(condition)                                                       \
-  do {                                                                          \
+#define EXPECT(condition)                                                         \
+  do {                                                                            \
     if (!(condition)) ::check::fail(__FILE__, __LINE__, "not true: " #condition); \
   } while (0)
 // The optional rest is a printf pattern with arguments that says where (an index, an input).
-#define EXPECT_EQ(actual, expected, ...)                                   \
-  ::check::equal(__FILE__, __LINE__, #actual, (actual), (expected), \
-                 ::check::format(__VA_ARGS__))
-#define EXPECT_BITS(actual, expected, ...)                                     \
+#define EXPECT_EQ(actual, expected, ...) \
+  ::check::equal(__FILE__, __LINE__, #actual, (actual), (expected), ::check::format(__VA_ARGS__))
+#define EXPECT_BITS(actual, expected, ...)                              \
   ::check::same_bits(__FILE__, __LINE__, #actual, (actual), (expected), \
                      ::check::format(__VA_ARGS__))
-#define EXPECT_NEAR(actual, expected, tolerance, ...)                                \
+#define EXPECT_NEAR(actual, expected, tolerance, ...)                           \
   ::check::near(__FILE__, __LINE__, #actual, (actual), (expected), (tolerance), \
                 ::check::format(__VA_ARGS__))
 #define EXPECT_ERROR(call, code) EXPECT_EQ(static_cast<int>(call), static_cast<int>(code))

@@ -119,10 +119,13 @@ int bits(float x) {
 }
 
 int main() {
-  std::vector<float> in = {0.0f, -0.0f, 0.5f, -0.5f, 1.5f, 2.5f, -1.5f, -2.5f, 0.49999997f, 1e9f, -1e9f,
-                           2147483520.0f, 2147483648.0f, -2147483648.0f, -2147483904.0f, 4294967040.0f,
-                           4294967296.0f, 9.2233720e18f, -9.2233720e18f, 1.8446744e19f, 3e38f, -3e38f,
-                           INFINITY, -INFINITY, NAN, 1e-40f, -1e-40f, 0.9999999f, -0.9999999f, 8388607.5f};
+  std::vector<float> in = {
+      0.0f,          -0.0f,         0.5f,          -0.5f,          1.5f,
+      2.5f,          -1.5f,         -2.5f,         0.49999997f,    1e9f,
+      -1e9f,         2147483520.0f, 2147483648.0f, -2147483648.0f, -2147483904.0f,
+      4294967040.0f, 4294967296.0f, 9.2233720e18f, -9.2233720e18f, 1.8446744e19f,
+      3e38f,         -3e38f,        INFINITY,      -INFINITY,      NAN,
+      1e-40f,        -1e-40f,       0.9999999f,    -0.9999999f,    8388607.5f};
   check::Random random(31);
   while (in.size() < 700) {
     const unsigned word = random.bits();
@@ -143,19 +146,39 @@ int main() {
     double rounded = std::nearbyint(d);
     long long rounded_bits;
     std::memcpy(&rounded_bits, &rounded, 8);
-    const long long expected[kResults] = {
-        to_integer<int>(x, rn), to_integer<int>(x, rz), to_integer<int>(x, ru), to_integer<int>(x, rd),
-        to_integer<unsigned>(x, rn), to_integer<unsigned>(x, rz), to_integer<unsigned>(x, ru),
-        to_integer<unsigned>(x, rd), to_integer<long long>(x, rn), to_integer<long long>(x, rz),
-        to_integer<long long>(x, ru), to_integer<long long>(x, rd),
-        (long long)to_integer<unsigned long long>(x, rn),
-        (long long)to_integer<unsigned long long>(x, rz),
-        to_integer<int>(d, rn), to_integer<int>(d, rd), to_integer<unsigned>(d, ru),
-        to_integer<long long>(d, rz), (long long)to_integer<unsigned long long>(d, rn),
-        bits(std::nearbyint(x)), bits(std::floor(x)), bits(std::ceil(x)), bits(std::trunc(x)),
-        bits(std::round(x)), rounded_bits,
-        bits(to_float<float>(d, rn)), bits(to_float<float>(d, rz)), bits(to_float<float>(d, ru)),
-        bits(to_float<float>(d, rd)), bits(std::isnan(x) ? 0.0f : x > 1 ? 1.0f : x > 0 ? x : 0.0f)};
+    const long long expected[kResults] = {to_integer<int>(x, rn),
+                                          to_integer<int>(x, rz),
+                                          to_integer<int>(x, ru),
+                                          to_integer<int>(x, rd),
+                                          to_integer<unsigned>(x, rn),
+                                          to_integer<unsigned>(x, rz),
+                                          to_integer<unsigned>(x, ru),
+                                          to_integer<unsigned>(x, rd),
+                                          to_integer<long long>(x, rn),
+                                          to_integer<long long>(x, rz),
+                                          to_integer<long long>(x, ru),
+                                          to_integer<long long>(x, rd),
+                                          (long long)to_integer<unsigned long long>(x, rn),
+                                          (long long)to_integer<unsigned long long>(x, rz),
+                                          to_integer<int>(d, rn),
+                                          to_integer<int>(d, rd),
+                                          to_integer<unsigned>(d, ru),
+                                          to_integer<long long>(d, rz),
+                                          (long long)to_integer<unsigned long long>(d, rn),
+                                          bits(std::nearbyint(x)),
+                                          bits(std::floor(x)),
+                                          bits(std::ceil(x)),
+                                          bits(std::trunc(x)),
+                                          bits(std::round(x)),
+                                          rounded_bits,
+                                          bits(to_float<float>(d, rn)),
+                                          bits(to_float<float>(d, rz)),
+                                          bits(to_float<float>(d, ru)),
+                                          bits(to_float<float>(d, rd)),
+                                          bits(std::isnan(x) ? 0.0f
+                                               : x > 1       ? 1.0f
+                                               : x > 0       ? x
+                                                             : 0.0f)};
     for (int k = 0; k < kResults; ++k) {
       if (std::isnan(x) && (k >= 14)) {
         // f64 NaN and NaN payloads are checked below, with their own rules.
@@ -170,10 +193,25 @@ int main() {
     }
   }
 
-  std::vector<long long> integers = {0, 1, -1, 16777217, 16777219, -16777217, 0x7fffffff, 0x80000000ll,
-                                     0xffffffffll, 0xffffff80ll, INT64_MAX, INT64_MIN, -2, 1ll << 53,
-                                     (1ll << 53) + 1, (1ll << 53) + 3, -(1ll << 62) - 1};
-  while (integers.size() < 400) integers.push_back((long long)(random.bits64() >> random.below(60)));
+  std::vector<long long> integers = {0,
+                                     1,
+                                     -1,
+                                     16777217,
+                                     16777219,
+                                     -16777217,
+                                     0x7fffffff,
+                                     0x80000000ll,
+                                     0xffffffffll,
+                                     0xffffff80ll,
+                                     INT64_MAX,
+                                     INT64_MIN,
+                                     -2,
+                                     1ll << 53,
+                                     (1ll << 53) + 1,
+                                     (1ll << 53) + 3,
+                                     -(1ll << 62) - 1};
+  while (integers.size() < 400)
+    integers.push_back((long long)(random.bits64() >> random.below(60)));
   const int m = static_cast<int>(integers.size());
   check::DeviceArray<long long> di(integers);
   check::DeviceArray<double> floats(m * 16);
@@ -183,13 +221,22 @@ int main() {
   for (int i = 0; i < m; ++i) {
     const long long x = integers[i];
     using U64 = unsigned long long;
-    const double expected[16] = {
-        to_float<float>(int(x), rn), to_float<float>(int(x), rz), to_float<float>(int(x), ru),
-        to_float<float>(int(x), rd), to_float<float>(unsigned(x), rn),
-        to_float<float>(unsigned(x), ru), to_float<float>(x, rn), to_float<float>(x, rz),
-        to_float<float>(U64(x), rn), to_float<float>(U64(x), rd), to_float<double>(x, rn),
-        to_float<double>(x, ru), to_float<double>(U64(x), rn), to_float<double>(U64(x), rz),
-        double(int(x)), double(unsigned(x))};
+    const double expected[16] = {to_float<float>(int(x), rn),
+                                 to_float<float>(int(x), rz),
+                                 to_float<float>(int(x), ru),
+                                 to_float<float>(int(x), rd),
+                                 to_float<float>(unsigned(x), rn),
+                                 to_float<float>(unsigned(x), ru),
+                                 to_float<float>(x, rn),
+                                 to_float<float>(x, rz),
+                                 to_float<float>(U64(x), rn),
+                                 to_float<float>(U64(x), rd),
+                                 to_float<double>(x, rn),
+                                 to_float<double>(x, ru),
+                                 to_float<double>(U64(x), rn),
+                                 to_float<double>(U64(x), rz),
+                                 double(int(x)),
+                                 double(unsigned(x))};
     for (int k = 0; k < 16; ++k) {
       // g++ converts u64 by halving, which is right only when rounding to nearest.
       if (k == 9 || k == 13) {
@@ -201,8 +248,8 @@ int main() {
     }
   }
 
-  std::vector<int> ints = {0, 1, -1, 127, 128, -128, -129, 255, 256, 32767, 32768, -32768, -32769,
-                           65535, 65536, INT32_MAX, INT32_MIN};
+  std::vector<int> ints = {0,     1,     -1,     127,    128,   -128,  -129,      255,      256,
+                           32767, 32768, -32768, -32769, 65535, 65536, INT32_MAX, INT32_MIN};
   const int count = static_cast<int>(ints.size());
   check::DeviceArray<int> dints(ints), narrow(count * 4);
   saturating<<<1, 32>>>(dints, narrow, count);

@@ -38,9 +38,9 @@ int main() {
   }
   const auto result = steps % 2 ? db.host() : da.host();
   for (int i = 0; i < n; ++i) EXPECT_EQ(result[i], a[i], "%d", i);
-  EXPECT_ERROR(cudaLaunchCooperativeKernel(ring, dim3(limit * 2 + 1000), dim3(128), arguments, 0,
-                                           nullptr),
-               cudaErrorCooperativeLaunchTooLarge);
+  EXPECT_ERROR(
+      cudaLaunchCooperativeKernel(ring, dim3(limit * 2 + 1000), dim3(128), arguments, 0, nullptr),
+      cudaErrorCooperativeLaunchTooLarge);
   cudaGetLastError();
   return check::finish("cooperative_grid");
 }

@@ -13,7 +13,8 @@ __global__ void block_group(int* out) {
   cg::thread_block block = cg::this_thread_block();
   stage[block.thread_rank()] = block.size() + block.group_index().x;
   block.sync();
-  out[blockIdx.x * 96 + block.thread_rank()] = stage[95 - block.thread_rank()] + block.thread_index().x;
+  out[blockIdx.x * 96 + block.thread_rank()] =
+      stage[95 - block.thread_rank()] + block.thread_index().x;
 }
 
 template <int kSize>
@@ -85,8 +86,8 @@ int main() {
         any |= v == 7;
         all &= v >= 0;
       }
-      const int expected[] = {sum, t - first + 100 * (first / size), most, scan, int(ballot),
-                              any + 2 * all};
+      const int expected[] = {
+          sum, t - first + 100 * (first / size), most, scan, int(ballot), any + 2 * all};
       for (int k = 0; k < 6; ++k) {
         EXPECT_EQ(r[t * 30 + level * 6 + k], expected[k], "thread %d size %d value %d", t, size, k);
       }

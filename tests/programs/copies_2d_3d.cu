@@ -57,8 +57,9 @@ int main() {
       }
     }
   }
-  EXPECT_ERROR(cudaMemcpy2D(host.data(), 4, image, pitch, width * 4, height, cudaMemcpyDeviceToHost),
-               cudaErrorInvalidPitchValue);
+  EXPECT_ERROR(
+      cudaMemcpy2D(host.data(), 4, image, pitch, width * 4, height, cudaMemcpyDeviceToHost),
+      cudaErrorInvalidPitchValue);
   cudaGetLastError();
 
   // Three dimensions.
@@ -90,8 +91,7 @@ int main() {
       for (int x = 0; x < w; ++x) {
         const bool inside = x >= 1 && x < 10 && y >= 1 && y < 5 && z >= 2;
         const int sx = x + 3, sy = y + 1, sz = z - 1;
-        const int expected =
-            inside ? (sz * h + sy) * w + sx + sx + sy * 1000 + sz * 1000000 : -7;
+        const int expected = inside ? (sz * h + sy) * w + sx + sx + sy * 1000 + sz * 1000000 : -7;
         EXPECT_EQ(target[(z * h + y) * w + x], expected, "%d,%d,%d", x, y, z);
       }
     }

@@ -14,7 +14,7 @@ __host__ __device__ inline int nested(int seed) {
   int sum = 0;
   for (int i = 0; i < seed % 13 + 1; ++i) {
     if ((i ^ seed) % 5 == 3) continue;
-    for (int j = i; ; ++j) {
+    for (int j = i;; ++j) {
       if (j * seed % 7 == 6) break;
       if (j > 20) {
         sum += 1000;

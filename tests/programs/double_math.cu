@@ -68,13 +68,13 @@ int main() {
   struct {
     const char* name;
     double low, high, bound;
-  } const functions[] = {{"exp", -700, 700, 1}, {"log", 1e-9, 1e9, 1}, {"sin", -1000, 1000, 2},
-                         {"cos", -1000, 1000, 2}, {"tan", -10, 10, 2}, {"sqrt", 0, 1e200, 0.5},
-                         {"rsqrt", 1e-9, 1e9, 1}, {"pow", 0, 1e6, 2}, {"tanh", -5, 5, 2},
-                         {"atan", -100, 100, 2}, {"erf", -4, 4, 2}, {"cbrt", -1e9, 1e9, 1},
-                         {"log2", 1e-9, 1e9, 1.5}, {"exp2", -1000, 1000, 1}, {"atan2", -5, 5, 2},
-                         {"fmod", -1e6, 1e6, 0.5}, {"1/x", -1e9, 1e9, 0.5},
-                         {"rounding", -1e6, 1e6, 0.5}};
+  } const functions[] = {
+      {"exp", -700, 700, 1},    {"log", 1e-9, 1e9, 1},    {"sin", -1000, 1000, 2},
+      {"cos", -1000, 1000, 2},  {"tan", -10, 10, 2},      {"sqrt", 0, 1e200, 0.5},
+      {"rsqrt", 1e-9, 1e9, 1},  {"pow", 0, 1e6, 2},       {"tanh", -5, 5, 2},
+      {"atan", -100, 100, 2},   {"erf", -4, 4, 2},        {"cbrt", -1e9, 1e9, 1},
+      {"log2", 1e-9, 1e9, 1.5}, {"exp2", -1000, 1000, 1}, {"atan2", -5, 5, 2},
+      {"fmod", -1e6, 1e6, 0.5}, {"1/x", -1e9, 1e9, 0.5},  {"rounding", -1e6, 1e6, 0.5}};
   const int n = 1500;
   check::Random random(43);
   int id = 0;

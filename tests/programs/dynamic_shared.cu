@@ -47,7 +47,8 @@ int main() {
     const auto result = out.host();
     for (int i = 0; i < blocks * n; ++i) {
       const int other = n - 1 - i % n;
-      EXPECT_EQ(result[i], values[i / n * n + other] + other * 0.5 - other + other % 32 * 3, "%d", i);
+      EXPECT_EQ(result[i], values[i / n * n + other] + other * 0.5 - other + other % 32 * 3, "%d",
+                i);
     }
   }
 

@@ -38,8 +38,7 @@ int main() {
   KERNEL_OK();
   const auto result = out.host();
   for (int i = 0; i < n; ++i) {
-    const int expected =
-        values[i] % 5 == 0 ? 0 : (i % 256 ? values[i - 1] : 0) + 1000;
+    const int expected = values[i] % 5 == 0 ? 0 : (i % 256 ? values[i - 1] : 0) + 1000;
     EXPECT_EQ(result[i], expected, "%d", i);
   }
   check::DeviceArray<int> order(8);

@@ -58,8 +58,10 @@ int main() {
   EXPECT_ERROR(cudaFree(p), cudaErrorInvalidValue);
   EXPECT_EQ(std::string(cudaGetErrorName(cudaErrorInvalidValue)),
             std::string("cudaErrorInvalidValue"));
-  EXPECT_EQ(std::string(cudaGetErrorString(cudaErrorInvalidValue)), std::string("invalid argument"));
-  EXPECT_EQ(std::string(cudaGetErrorString(cudaErrorMemoryAllocation)), std::string("out of memory"));
+  EXPECT_EQ(std::string(cudaGetErrorString(cudaErrorInvalidValue)),
+            std::string("invalid argument"));
+  EXPECT_EQ(std::string(cudaGetErrorString(cudaErrorMemoryAllocation)),
+            std::string("out of memory"));
   EXPECT_EQ(std::string(cudaGetErrorName(cudaErrorIllegalAddress)),
             std::string("cudaErrorIllegalAddress"));
   EXPECT_EQ(std::string(cudaGetErrorString(cudaErrorIllegalAddress)),

@@ -10,34 +10,66 @@ constexpr int kOps = 6;
 template <int kMode>
 __device__ void single(float a, float b, float c, float* r) {
   if constexpr (kMode == 0) {
-    r[0] = __fadd_rn(a, b); r[1] = __fmul_rn(a, b); r[2] = __fmaf_rn(a, b, c);
-    r[3] = __fdiv_rn(a, b); r[4] = __fsqrt_rn(fabsf(a)); r[5] = __frcp_rn(b);
+    r[0] = __fadd_rn(a, b);
+    r[1] = __fmul_rn(a, b);
+    r[2] = __fmaf_rn(a, b, c);
+    r[3] = __fdiv_rn(a, b);
+    r[4] = __fsqrt_rn(fabsf(a));
+    r[5] = __frcp_rn(b);
   } else if constexpr (kMode == 1) {
-    r[0] = __fadd_rz(a, b); r[1] = __fmul_rz(a, b); r[2] = __fmaf_rz(a, b, c);
-    r[3] = __fdiv_rz(a, b); r[4] = __fsqrt_rz(fabsf(a)); r[5] = __frcp_rz(b);
+    r[0] = __fadd_rz(a, b);
+    r[1] = __fmul_rz(a, b);
+    r[2] = __fmaf_rz(a, b, c);
+    r[3] = __fdiv_rz(a, b);
+    r[4] = __fsqrt_rz(fabsf(a));
+    r[5] = __frcp_rz(b);
   } else if constexpr (kMode == 2) {
-    r[0] = __fadd_ru(a, b); r[1] = __fmul_ru(a, b); r[2] = __fmaf_ru(a, b, c);
-    r[3] = __fdiv_ru(a, b); r[4] = __fsqrt_ru(fabsf(a)); r[5] = __frcp_ru(b);
+    r[0] = __fadd_ru(a, b);
+    r[1] = __fmul_ru(a, b);
+    r[2] = __fmaf_ru(a, b, c);
+    r[3] = __fdiv_ru(a, b);
+    r[4] = __fsqrt_ru(fabsf(a));
+    r[5] = __frcp_ru(b);
   } else {
-    r[0] = __fadd_rd(a, b); r[1] = __fmul_rd(a, b); r[2] = __fmaf_rd(a, b, c);
-    r[3] = __fdiv_rd(a, b); r[4] = __fsqrt_rd(fabsf(a)); r[5] = __frcp_rd(b);
+    r[0] = __fadd_rd(a, b);
+    r[1] = __fmul_rd(a, b);
+    r[2] = __fmaf_rd(a, b, c);
+    r[3] = __fdiv_rd(a, b);
+    r[4] = __fsqrt_rd(fabsf(a));
+    r[5] = __frcp_rd(b);
   }
 }
 
 template <int kMode>
 __device__ void twice(double a, double b, double c, double* r) {
   if constexpr (kMode == 0) {
-    r[0] = __dadd_rn(a, b); r[1] = __dmul_rn(a, b); r[2] = __fma_rn(a, b, c);
-    r[3] = __ddiv_rn(a, b); r[4] = __dsqrt_rn(fabs(a)); r[5] = __drcp_rn(b);
+    r[0] = __dadd_rn(a, b);
+    r[1] = __dmul_rn(a, b);
+    r[2] = __fma_rn(a, b, c);
+    r[3] = __ddiv_rn(a, b);
+    r[4] = __dsqrt_rn(fabs(a));
+    r[5] = __drcp_rn(b);
   } else if constexpr (kMode == 1) {
-    r[0] = __dadd_rz(a, b); r[1] = __dmul_rz(a, b); r[2] = __fma_rz(a, b, c);
-    r[3] = __ddiv_rz(a, b); r[4] = __dsqrt_rz(fabs(a)); r[5] = __drcp_rz(b);
+    r[0] = __dadd_rz(a, b);
+    r[1] = __dmul_rz(a, b);
+    r[2] = __fma_rz(a, b, c);
+    r[3] = __ddiv_rz(a, b);
+    r[4] = __dsqrt_rz(fabs(a));
+    r[5] = __drcp_rz(b);
   } else if constexpr (kMode == 2) {
-    r[0] = __dadd_ru(a, b); r[1] = __dmul_ru(a, b); r[2] = __fma_ru(a, b, c);
-    r[3] = __ddiv_ru(a, b); r[4] = __dsqrt_ru(fabs(a)); r[5] = __drcp_ru(b);
+    r[0] = __dadd_ru(a, b);
+    r[1] = __dmul_ru(a, b);
+    r[2] = __fma_ru(a, b, c);
+    r[3] = __ddiv_ru(a, b);
+    r[4] = __dsqrt_ru(fabs(a));
+    r[5] = __drcp_ru(b);
   } else {
-    r[0] = __dadd_rd(a, b); r[1] = __dmul_rd(a, b); r[2] = __fma_rd(a, b, c);
-    r[3] = __ddiv_rd(a, b); r[4] = __dsqrt_rd(fabs(a)); r[5] = __drcp_rd(b);
+    r[0] = __dadd_rd(a, b);
+    r[1] = __dmul_rd(a, b);
+    r[2] = __fma_rd(a, b, c);
+    r[3] = __ddiv_rd(a, b);
+    r[4] = __dsqrt_rd(fabs(a));
+    r[5] = __drcp_rd(b);
   }
 }
 
@@ -95,9 +127,11 @@ void verify(const std::vector<T>& a, const std::vector<T>& b, const std::vector<
 }
 
 int main() {
-  const float specials[] = {0.0f, -0.0f, 1.0f, -1.0f, 0x1p-149f, -0x1p-149f, 0x1p-126f, 0x1.fffffep-127f,
-                            3.4e38f, -3.4e38f, INFINITY, -INFINITY, NAN, 1.0f / 3, 0x1.000002p0f, 1e-20f,
-                            0x1p-75f, 7.0f};
+  const float specials[] = {0.0f,      -0.0f,      1.0f,          -1.0f,
+                            0x1p-149f, -0x1p-149f, 0x1p-126f,     0x1.fffffep-127f,
+                            3.4e38f,   -3.4e38f,   INFINITY,      -INFINITY,
+                            NAN,       1.0f / 3,   0x1.000002p0f, 1e-20f,
+                            0x1p-75f,  7.0f};
   std::vector<float> a, b, c;
   check::Random random(17);
   for (const float x : specials) {

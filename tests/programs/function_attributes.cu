@@ -20,7 +20,9 @@ __global__ void with_local(int* p, int n) {
 }
 
 template <typename T>
-__global__ void templated(T* p) { *p += T(1); }
+__global__ void templated(T* p) {
+  *p += T(1);
+}
 
 int main() {
   cudaFuncAttributes a;

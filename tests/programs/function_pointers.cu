@@ -26,13 +26,16 @@ __global__ void per_lane(const int* which, const float* a, const float* b, float
   if (i < n) out[i] = operations[which[i]](a[i], b[i]);
 }
 
-__global__ void by_parameter(Operation operation, const float* a, const float* b, float* out, int n) {
+__global__ void by_parameter(Operation operation, const float* a, const float* b, float* out,
+                             int n) {
   const int i = blockIdx.x * blockDim.x + threadIdx.x;
   if (i < n) out[i] = operation(a[i], b[i]);
 }
 
 template <typename F>
-__device__ __noinline__ int apply(F f, int x) { return f(f(x)); }
+__device__ __noinline__ int apply(F f, int x) {
+  return f(f(x));
+}
 
 __global__ void lambdas(int* out, int k) {
   auto plus = [=](int x) { return x + k; };

@@ -6,8 +6,7 @@ struct Seen {
 };
 
 __global__ void record(Seen* seen) {
-  const unsigned thread =
-      threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z);
+  const unsigned thread = threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z);
   const unsigned block = blockIdx.x + gridDim.x * (blockIdx.y + gridDim.y * blockIdx.z);
   const unsigned size = blockDim.x * blockDim.y * blockDim.z;
   unsigned lane;
@@ -38,10 +37,9 @@ int main() {
       const auto seen = device.host();
       for (unsigned i = 0; i < total; ++i) {
         const unsigned t = i % size, b = i / size;
-        const unsigned tid = t % block.x | t / block.x % block.y << 10 |
-                             t / (block.x * block.y) << 20;
-        const unsigned ctaid =
-            b % grid.x | b / grid.x % grid.y << 10 | b / (grid.x * grid.y) << 20;
+        const unsigned tid =
+            t % block.x | t / block.x % block.y << 10 | t / (block.x * block.y) << 20;
+        const unsigned ctaid = b % grid.x | b / grid.x % grid.y << 10 | b / (grid.x * grid.y) << 20;
         EXPECT_EQ(seen[i].tid, tid, "%u", i);
         EXPECT_EQ(seen[i].ctaid, ctaid, "%u", i);
         EXPECT_EQ(seen[i].lane, t % 32, "%u", i);

@@ -75,8 +75,8 @@ unsigned short narrow(double x, int mode = 0) {
 bool is_nan(unsigned short h) { return (h & 0x7fff) > 0x7c00; }
 
 int main() {
-  const unsigned short special[] = {0, 0x8000, 1, 0x8001, 0x3ff, 0x400, 0x3c00, 0xbc00, 0x7bff, 0xfbff,
-                                    0x7c00, 0xfc00, 0x7e00, 0x3555, 0x4248, 0x3c01};
+  const unsigned short special[] = {0,      0x8000, 1,      0x8001, 0x3ff,  0x400,  0x3c00, 0xbc00,
+                                    0x7bff, 0xfbff, 0x7c00, 0xfc00, 0x7e00, 0x3555, 0x4248, 0x3c01};
   std::vector<unsigned short> a, b, c;
   check::Random random(23);
   for (const unsigned short x : special) {
@@ -99,22 +99,29 @@ int main() {
   for (int i = 0; i < n; ++i) {
     const float x = widen(a[i]), y = widen(b[i]), z = widen(c[i]);
     const double dx = x, dy = y, dz = z;
-    const auto fma = [](double p, double q, double r) {
-      return check::sum_to_odd(p * q, r);
-    };
+    const auto fma = [](double p, double q, double r) { return check::sum_to_odd(p * q, r); };
     const unsigned short expected[kResults] = {
-        narrow(dx + dy), narrow(dx - dy), narrow(dx * dy), narrow(fma(dx, dy, dz)), narrow(dx / dy),
-        static_cast<unsigned short>(a[i] ^ 0x8000), static_cast<unsigned short>(a[i] & 0x7fff),
+        narrow(dx + dy),
+        narrow(dx - dy),
+        narrow(dx * dy),
+        narrow(fma(dx, dy, dz)),
+        narrow(dx / dy),
+        static_cast<unsigned short>(a[i] ^ 0x8000),
+        static_cast<unsigned short>(a[i] & 0x7fff),
         static_cast<unsigned short>((x < y) | (x == y) << 1 |
                                     (!std::isnan(x) && !std::isnan(y) && x != y) << 2 |
                                     (x >= y) << 3 | std::isnan(x) << 4),
-        narrow(fma(dx, dy, dz)), narrow(fma(dy, dz, dx)), narrow(x * 1.0009765f),
-        narrow(x * 1.3f, 1), narrow(x * 1.3f, 2),
+        narrow(fma(dx, dy, dz)),
+        narrow(fma(dy, dz, dx)),
+        narrow(x * 1.0009765f),
+        narrow(x * 1.3f, 1),
+        narrow(x * 1.3f, 2),
         static_cast<unsigned short>(std::isnan(x) ? 0
                                     : x > 1e9f    ? 0x7fffffff
                                     : x < -1e9f   ? INT32_MIN
                                                   : int(std::nearbyint(x))),
-        narrow(int(a[i]) * 3 - 60000), narrow(std::sqrt(std::fabs(dx)))};
+        narrow(int(a[i]) * 3 - 60000),
+        narrow(std::sqrt(std::fabs(dx)))};
     for (int k = 0; k < kResults; ++k) {
       const unsigned short got = result[i * kResults + k];
       if (k != 7 && k != 13 && is_nan(got) && is_nan(expected[k])) continue;

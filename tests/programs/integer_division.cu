@@ -30,7 +30,8 @@ template <typename T>
 void run(const char* name) {
   const bool is_signed = std::is_signed_v<T>;
   const T low = std::numeric_limits<T>::min(), high = std::numeric_limits<T>::max();
-  std::vector<T> special = {0, 1, 2, 3, 5, 7, 10, 100, low, T(low + 1), high, T(high - 1),
+  std::vector<T> special = {0,     1,     2,     3,           5,          7,
+                            10,    100,   low,   T(low + 1),  high,       T(high - 1),
                             T(-1), T(-2), T(-7), T(high / 2), T(high / 3)};
   std::vector<T> a, b;
   for (const T x : special) {
@@ -65,7 +66,8 @@ void run(const char* name) {
     q = quotient.host();
     r = remainder.host();
     for (int i = 0; i < n; ++i) {
-      EXPECT_EQ(q[i], T(a[i] / divisor), "%s: %lld / %lld", name, (long long)a[i], (long long)divisor);
+      EXPECT_EQ(q[i], T(a[i] / divisor), "%s: %lld / %lld", name, (long long)a[i],
+                (long long)divisor);
       EXPECT_EQ(r[i], T(a[i] % divisor), "%s: %lld %% %lld", name, (long long)a[i],
                 (long long)divisor);
     }

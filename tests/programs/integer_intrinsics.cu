@@ -135,8 +135,10 @@ void reference(unsigned x, unsigned y, unsigned z, unsigned* r) {
 }
 
 int main() {
-  const unsigned special[] = {0, 1, 2, 31, 32, 33, 63, 64, 0x7f, 0x80, 0xff, 0x7fffffff, 0x80000000u,
-                              0x80000001u, 0xffffffffu, 0xffff, 0x10000, 0x00800000, 0x55aa55aa};
+  const unsigned special[] = {0,      1,          2,           31,          32,
+                              33,     63,         64,          0x7f,        0x80,
+                              0xff,   0x7fffffff, 0x80000000u, 0x80000001u, 0xffffffffu,
+                              0xffff, 0x10000,    0x00800000,  0x55aa55aa};
   std::vector<unsigned> a, b, c;
   check::Random random(8);
   for (const unsigned x : special) {
@@ -160,7 +162,8 @@ int main() {
     unsigned expected[kResults];
     reference(a[i], b[i], c[i], expected);
     for (int k = 0; k < kResults; ++k) {
-      EXPECT_EQ(result[i * kResults + k], expected[k], "operation %d of %x %x %x", k, a[i], b[i], c[i]);
+      EXPECT_EQ(result[i * kResults + k], expected[k], "operation %d of %x %x %x", k, a[i], b[i],
+                c[i]);
     }
   }
   return check::finish("integer_intrinsics");

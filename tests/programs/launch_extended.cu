@@ -28,7 +28,8 @@ int main() {
   config.gridDim = dim3((n + 127) / 128);
   config.blockDim = dim3(128);
   config.stream = stream;
-  CUDA_OK(cudaLaunchKernelEx(&config, axpy, 2.0f, static_cast<const float*>(dx.get()), dy.get(), n));
+  CUDA_OK(
+      cudaLaunchKernelEx(&config, axpy, 2.0f, static_cast<const float*>(dx.get()), dy.get(), n));
   cudaLaunchAttribute attributes[2];
   attributes[0].id = cudaLaunchAttributePriority;
   attributes[0].val.priority = 0;

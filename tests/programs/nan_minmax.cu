@@ -30,7 +30,8 @@ __global__ void run(const float* a, const float* b, float* out, int n) {
 }
 
 int main() {
-  const float values[] = {0.0f, -0.0f, 1.0f, -1.0f, INFINITY, -INFINITY, NAN, -NAN, 1e-45f, -1e-45f, 3e38f};
+  const float values[] = {0.0f, -0.0f, 1.0f,   -1.0f,   INFINITY, -INFINITY,
+                          NAN,  -NAN,  1e-45f, -1e-45f, 3e38f};
   std::vector<float> a, b;
   for (const float x : values) {
     for (const float y : values) {
@@ -53,10 +54,19 @@ int main() {
     if (std::isnan(x)) low = high = y;
     if (std::isnan(y)) low = high = x;
     const float expected[kResults] = {
-        low, high, low, high, float(x < y), float(x <= y), float(x == y), float(x != y),
-        float(!(x >= y)), std::copysign(x, y),
+        low,
+        high,
+        low,
+        high,
+        float(x < y),
+        float(x <= y),
+        float(x == y),
+        float(x != y),
+        float(!(x >= y)),
+        std::copysign(x, y),
         float(std::isnan(x) + 2 * std::isinf(x) + 4 * std::isfinite(x) + 8 * std::signbit(x)),
-        float(!(x >= y)), float(!std::isnan(x) && !std::isnan(y)),
+        float(!(x >= y)),
+        float(!std::isnan(x) && !std::isnan(y)),
         float(std::isnan(x) || std::isnan(y))};
     for (int k = 0; k < kResults; ++k) {
       EXPECT_BITS(result[i * kResults + k], expected[k], "operation %d of %g %g", k, x, y);

@@ -43,8 +43,8 @@ void run() {
   std::vector<int> in(n * words);
   for (int i = 0; i < n * words; ++i) in[i] = i;
   check::DeviceArray<int> device(in), out(n * words);
-  pipelined<V><<<blocks, 64>>>(reinterpret_cast<V*>(device.get()), reinterpret_cast<V*>(out.get()),
-                               tiles);
+  pipelined<V>
+      <<<blocks, 64>>>(reinterpret_cast<V*>(device.get()), reinterpret_cast<V*>(out.get()), tiles);
   KERNEL_OK();
   const auto r = out.host();
   for (int i = 0; i < n; ++i) {

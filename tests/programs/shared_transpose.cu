@@ -22,13 +22,14 @@ void run(int width, int height) {
   std::vector<float> values(width * height);
   for (int i = 0; i < width * height; ++i) values[i] = i;
   check::DeviceArray<float> in(values), out(width * height);
-  transpose<kPadding><<<dim3((width + 31) / 32, (height + 31) / 32), dim3(32, 8)>>>(in, out, width,
-                                                                                     height);
+  transpose<kPadding>
+      <<<dim3((width + 31) / 32, (height + 31) / 32), dim3(32, 8)>>>(in, out, width, height);
   KERNEL_OK();
   const auto result = out.host();
   for (int y = 0; y < height; ++y) {
     for (int x = 0; x < width; ++x) {
-      EXPECT_EQ(result[x * height + y], values[y * width + x], "%d,%d of %dx%d", x, y, width, height);
+      EXPECT_EQ(result[x * height + y], values[y * width + x], "%d,%d of %dx%d", x, y, width,
+                height);
     }
   }
 }

@@ -67,8 +67,8 @@ int main() {
   check::DeviceArray<double> out(17);
   mixed<<<1, 32>>>('c', m, -7, a, Empty{}, 2.5, out);
   KERNEL_OK();
-  const double expected[] = {'c', 'x', 1.0 / 3.0, -1234, 1.5, -2.5, 3.5, 250, 251, 252,
-                             253, 254, -0x1p52, -7, 4321, 77, 2.5};
+  const double expected[] = {'c', 'x', 1.0 / 3.0, -1234,   1.5, -2.5, 3.5, 250, 251,
+                             252, 253, 254,       -0x1p52, -7,  4321, 77,  2.5};
   const auto result = out.host();
   for (int i = 0; i < 17; ++i) EXPECT_EQ(result[i], expected[i], "%d", i);
 

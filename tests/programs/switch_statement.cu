@@ -39,9 +39,13 @@ __host__ __device__ inline int interpret(const unsigned char* code, int length, 
       case 1: stack[top++ & 7] = accumulator; break;
       case 2: accumulator ^= top > 0 ? stack[--top & 7] : 99; break;
       case 3: accumulator = accumulator * 5 + 1; break;
-      case 4: if (accumulator & 1) ++pc; break;
+      case 4:
+        if (accumulator & 1) ++pc;
+        break;
       case 5: accumulator >>= 1; continue;
-      case 6: if (accumulator < 0) return accumulator; break;
+      case 6:
+        if (accumulator < 0) return accumulator;
+        break;
       case 7: accumulator -= pc; break;
     }
   }

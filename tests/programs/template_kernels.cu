@@ -43,7 +43,7 @@ void run() {
   check::DeviceArray<T> data(in);
   const int per_block = 64 * kUnroll;
   apply<T, kUnroll><<<(n + per_block - 1) / per_block, 64>>>(data.get(), n, Plus<T>{T(2)},
-                                                            Scale<T>{T(3)}, Plus<T>{T(1)});
+                                                             Scale<T>{T(3)}, Plus<T>{T(1)});
   KERNEL_OK();
   const auto r = data.host();
   for (int i = 0; i < n; ++i) EXPECT_EQ(r[i], T((in[i] + T(2)) * T(3) + T(1)), "%d", i);

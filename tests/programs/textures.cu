@@ -32,9 +32,7 @@ float texel(const std::vector<float>& image, int x, int y, cudaTextureAddressMod
         const int m = (v % (2 * size) + 2 * size) % (2 * size);
         return m < size ? m : 2 * size - 1 - m;
       }
-      case cudaAddressModeBorder:
-        outside |= v < 0 || v >= size;
-        [[fallthrough]];
+      case cudaAddressModeBorder: outside |= v < 0 || v >= size; [[fallthrough]];
       default: return v < 0 ? 0 : v >= size ? size - 1 : v;
     }
   };
@@ -56,7 +54,8 @@ float reference(const std::vector<float>& image, float2 at, bool linear, bool no
   const int ix = int(std::floor(x)), iy = int(std::floor(y));
   // Weights have eight fractional bits.
   const float a = std::round((x - ix) * 256) / 256, b = std::round((y - iy) * 256) / 256;
-  return (1 - a) * (1 - b) * texel(image, ix, iy, mode) + a * (1 - b) * texel(image, ix + 1, iy, mode) +
+  return (1 - a) * (1 - b) * texel(image, ix, iy, mode) +
+         a * (1 - b) * texel(image, ix + 1, iy, mode) +
          (1 - a) * b * texel(image, ix, iy + 1, mode) + a * b * texel(image, ix + 1, iy + 1, mode);
 }
 
@@ -99,7 +98,8 @@ int main() {
         for (const auto mode : {cudaAddressModeClamp, cudaAddressModeBorder, cudaAddressModeWrap,
                                 cudaAddressModeMirror}) {
           // Wrapping and mirroring exist for normalised coordinates only.
-          if (!normalised && (mode == cudaAddressModeWrap || mode == cudaAddressModeMirror)) continue;
+          if (!normalised && (mode == cudaAddressModeWrap || mode == cudaAddressModeMirror))
+            continue;
           resource = {};
           if (from_array) {
             resource.resType = cudaResourceTypeArray;

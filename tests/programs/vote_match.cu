@@ -36,9 +36,7 @@ __global__ void divergent(unsigned* out) {
   }
 }
 
-__global__ void partial_warp(unsigned* out) {
-  out[threadIdx.x] = __activemask();
-}
+__global__ void partial_warp(unsigned* out) { out[threadIdx.x] = __activemask(); }
 
 __global__ void lane_masks(unsigned* out) {
   unsigned* row = out + threadIdx.x * 6;

@@ -39,12 +39,13 @@ int main() {
       any |= u;
       parity ^= u;
     }
-    const unsigned expected[] = {sum, sum, unsigned(least), unsigned(most), low, high,
-                                 all ^ any << 1, parity};
+    const unsigned expected[] = {sum, sum,  unsigned(least), unsigned(most),
+                                 low, high, all ^ any << 1,  parity};
     const auto result = out.host();
     for (int lane = 0; lane < 32; ++lane) {
       for (int k = 0; k < 8; ++k) {
-        EXPECT_EQ(result[lane * 8 + k], mask >> lane & 1 ? expected[k] : 0u, "lane %d op %d", lane, k);
+        EXPECT_EQ(result[lane * 8 + k], mask >> lane & 1 ? expected[k] : 0u, "lane %d op %d", lane,
+                  k);
       }
     }
   }

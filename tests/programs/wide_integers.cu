@@ -22,8 +22,8 @@ __global__ void products(const U64* a, const U64* b, U64* out, int n) {
   r[7] = p < s;
 }
 
-__global__ void carry_chain(const unsigned* a, const unsigned* b, unsigned* sum, unsigned* difference,
-                            int n) {
+__global__ void carry_chain(const unsigned* a, const unsigned* b, unsigned* sum,
+                            unsigned* difference, int n) {
   const int i = blockIdx.x * blockDim.x + threadIdx.x;
   if (i >= n) return;
   const unsigned *x = a + i * 4, *y = b + i * 4;
@@ -107,8 +107,8 @@ int main() {
   for (int i = 0; i < n; ++i) {
     const U128 p = U128(a[i]) * b[i], s = p + (U128(b[i]) << 64 | a[i]);
     const __int128 d = __int128(a[i]) - __int128(b[i]) * 3;
-    const U64 expected[] = {U64(p), U64(p >> 64), U64(s), U64(s >> 64), U64(d), U64(d >> 64),
-                            U64(p >> (a[i] & 127)), p < s};
+    const U64 expected[] = {U64(p),       U64(p >> 64),           U64(s), U64(s >> 64), U64(d),
+                            U64(d >> 64), U64(p >> (a[i] & 127)), p < s};
     for (int k = 0; k < 8; ++k) EXPECT_EQ(r[i * 8 + k], expected[k], "%d, %d", i, k);
   }
   mad_carry<<<3, 128>>>(da, db, out, n);

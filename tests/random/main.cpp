@@ -84,7 +84,8 @@ int main(int count, char** arguments) {
     return run_expecting(arguments[2], std::strtoul(arguments[3], nullptr, 0));
   }
   if (count != 3) {
-    std::fprintf(stderr, "usage: %s FIRST COUNT | --expect FILE COUNT | --print SEED\n", arguments[0]);
+    std::fprintf(stderr, "usage: %s FIRST COUNT | --expect FILE COUNT | --print SEED\n",
+                 arguments[0]);
     return 2;
   }
   const std::string_view option = arguments[1];

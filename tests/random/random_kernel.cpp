@@ -113,7 +113,8 @@ class Writer {
   // A predicate that differs from thread to thread, or is the same for the whole grid.
   int condition(bool uniform) {
     const int p = new_predicate();
-    static constexpr const char* kCompare[] = {"lt.s32", "ge.s32", "lt.u32", "hi.u32", "eq.u32", "ne.s32"};
+    static constexpr const char* kCompare[] = {"lt.s32", "ge.s32", "lt.u32",
+                                               "hi.u32", "eq.u32", "ne.s32"};
     if (uniform) {
       const int t = new_word();
       Line{*this, "and.b32 %%r%d, %%runiform, %u;", t, 1u << below(32)};
@@ -161,21 +162,26 @@ class Writer {
   }
 
   void integer() {
-    static constexpr const char* kTwo[] = {"add.u32", "sub.u32", "mul.lo.u32", "mul.hi.s32", "mul.hi.u32",
-                                           "and.b32", "or.b32",  "xor.b32",    "min.s32",    "max.u32",
-                                           "min.u32", "max.s32", "shl.b32",    "shr.u32",    "shr.s32"};
-    static constexpr const char* kOne[] = {"not.b32", "popc.b32", "clz.b32", "brev.b32", "neg.s32",
-                                           "abs.s32", "cnot.b32", "bfind.u32", "cvt.s32.s8", "cvt.u32.u16"};
-    static constexpr const char* kThree[] = {"mad.lo.u32", "mad.hi.s32", "sad.u32", "sad.s32",
-                                             "prmt.b32", "shf.l.wrap.b32", "shf.r.clamp.b32"};
+    static constexpr const char* kTwo[] = {"add.u32",    "sub.u32", "mul.lo.u32", "mul.hi.s32",
+                                           "mul.hi.u32", "and.b32", "or.b32",     "xor.b32",
+                                           "min.s32",    "max.u32", "min.u32",    "max.s32",
+                                           "shl.b32",    "shr.u32", "shr.s32"};
+    static constexpr const char* kOne[] = {"not.b32",    "popc.b32",   "clz.b32",  "brev.b32",
+                                           "neg.s32",    "abs.s32",    "cnot.b32", "bfind.u32",
+                                           "cvt.s32.s8", "cvt.u32.u16"};
+    static constexpr const char* kThree[] = {"mad.lo.u32",     "mad.hi.s32", "sad.u32",
+                                             "sad.s32",        "prmt.b32",   "shf.l.wrap.b32",
+                                             "shf.r.clamp.b32"};
     const int d = word();
     switch (below(12)) {
-      case 0:
-        return (void)Line{*this, "%s %%r%d, %%r%d;", pick(kOne), d, word()};
+      case 0: return (void)Line{*this, "%s %%r%d, %%r%d;", pick(kOne), d, word()};
       case 1:
-        return (void)Line{*this, "%s %%r%d, %%r%d, %%r%d, %%r%d;", pick(kThree), d, word(), word(), word()};
+        return (void)Line{*this, "%s %%r%d, %%r%d, %%r%d, %%r%d;", pick(kThree), d, word(), word(),
+                          word()};
       case 2:
-        return (void)Line{*this, "lop3.b32 %%r%d, %%r%d, %%r%d, %%r%d, %u;", d, word(), word(), word(), below(256)};
+        return (void)Line{
+            *this,     "lop3.b32 %%r%d, %%r%d, %%r%d, %%r%d, %u;", d, word(), word(), word(),
+            below(256)};
       case 3: {
         static constexpr const char* kDivide[] = {"div.u32", "rem.u32", "div.s32", "rem.s32"};
         const int t = new_word();
@@ -189,26 +195,33 @@ class Writer {
         Line{*this, "and.b32 %%r%d, %%r%d, 63;", length, word()};
         static constexpr const char* kExtract[] = {"bfe.u32", "bfe.s32"};
         if (below(2)) {
-          return (void)Line{*this, "%s %%r%d, %%r%d, %%r%d, %%r%d;", pick(kExtract), d, word(), position, length};
+          return (void)Line{
+              *this, "%s %%r%d, %%r%d, %%r%d, %%r%d;", pick(kExtract), d, word(), position, length};
         }
-        return (void)Line{*this, "bfi.b32 %%r%d, %%r%d, %%r%d, %%r%d, %%r%d;", d, word(), word(), position, length};
+        return (void)Line{
+            *this, "bfi.b32 %%r%d, %%r%d, %%r%d, %%r%d, %%r%d;", d, word(), word(), position,
+            length};
       }
       case 5:
-        return (void)Line{*this, "%s %%r%d, %%r%d, %d;", pick(kTwo), d, word(), static_cast<int>(below(40)) - 4};
+        return (void)Line{*this,  "%s %%r%d, %%r%d, %d;",         pick(kTwo), d,
+                          word(), static_cast<int>(below(40)) - 4};
       case 6:
-        return (void)Line{*this, "dp4a.s32.s32 %%r%d, %%r%d, %%r%d, %%r%d;", d, word(), word(), word()};
-      default:
-        return (void)Line{*this, "%s %%r%d, %%r%d, %%r%d;", pick(kTwo), d, word(), word()};
+        return (void)Line{*this, "dp4a.s32.s32 %%r%d, %%r%d, %%r%d, %%r%d;", d, word(), word(),
+                          word()};
+      default: return (void)Line{*this, "%s %%r%d, %%r%d, %%r%d;", pick(kTwo), d, word(), word()};
     }
   }
 
   void floating() {
-    static constexpr const char* kTwo[] = {"add.rn.f32", "sub.rn.f32", "mul.rn.f32", "min.f32",   "max.f32",
-                                           "add.rz.f32", "mul.rm.f32", "add.rp.f32", "div.rn.f32", "mul.ftz.f32"};
-    static constexpr const char* kRound[] = {"cvt.rni.f32.f32", "cvt.rzi.f32.f32", "cvt.rmi.f32.f32",
-                                             "cvt.rpi.f32.f32", "neg.f32", "abs.f32", "cvt.sat.f32.f32"};
-    static constexpr const char* kToInteger[] = {"cvt.rzi.s32.f32", "cvt.rni.s32.f32", "cvt.rmi.u32.f32",
-                                                 "cvt.rpi.s32.f32", "cvt.rzi.u32.f32"};
+    static constexpr const char* kTwo[] = {"add.rn.f32", "sub.rn.f32", "mul.rn.f32", "min.f32",
+                                           "max.f32",    "add.rz.f32", "mul.rm.f32", "add.rp.f32",
+                                           "div.rn.f32", "mul.ftz.f32"};
+    static constexpr const char* kRound[] = {
+        "cvt.rni.f32.f32", "cvt.rzi.f32.f32", "cvt.rmi.f32.f32", "cvt.rpi.f32.f32",
+        "neg.f32",         "abs.f32",         "cvt.sat.f32.f32"};
+    static constexpr const char* kToInteger[] = {"cvt.rzi.s32.f32", "cvt.rni.s32.f32",
+                                                 "cvt.rmi.u32.f32", "cvt.rpi.s32.f32",
+                                                 "cvt.rzi.u32.f32"};
     static constexpr const char* kToReal[] = {"cvt.rn.f32.s32", "cvt.rn.f32.u32", "cvt.rz.f32.s32",
                                               "cvt.rp.f32.u32"};
     const int d = real();
@@ -216,7 +229,9 @@ class Writer {
       case 0: return (void)Line{*this, "%s %%f%d, %%f%d;", pick(kRound), d, real()};
       case 1: return (void)Line{*this, "%s %%r%d, %%f%d;", pick(kToInteger), word(), real()};
       case 2: return (void)Line{*this, "%s %%f%d, %%r%d;", pick(kToReal), d, word()};
-      case 3: return (void)Line{*this, "fma.rn.f32 %%f%d, %%f%d, %%f%d, %%f%d;", d, real(), real(), real()};
+      case 3:
+        return (void)Line{*this, "fma.rn.f32 %%f%d, %%f%d, %%f%d, %%f%d;", d, real(), real(),
+                          real()};
       case 4: {
         const int t = real();
         Line{*this, "abs.f32 %%f%d, %%f%d;", d, t};
@@ -231,8 +246,8 @@ class Writer {
   }
 
   void twice_floating() {
-    static constexpr const char* kTwo[] = {"add.rn.f64", "sub.rz.f64", "mul.rn.f64", "mul.rm.f64", "div.rn.f64",
-                                           "min.f64",    "max.f64",    "add.rp.f64"};
+    static constexpr const char* kTwo[] = {"add.rn.f64", "sub.rz.f64", "mul.rn.f64", "mul.rm.f64",
+                                           "div.rn.f64", "min.f64",    "max.f64",    "add.rp.f64"};
     static constexpr const char* kFrom[] = {"cvt.rn.f64.s32", "cvt.rn.f64.u32"};
     static constexpr const char* kTo[] = {"cvt.rzi.s32.f64", "cvt.rni.u32.f64", "cvt.rmi.s32.f64"};
     static constexpr const char* kNarrow[] = {"cvt.rn.f32.f64", "cvt.rz.f32.f64"};
@@ -242,13 +257,16 @@ class Writer {
       case 1: return (void)Line{*this, "%s %%r%d, %%fd%d;", pick(kTo), word(), d};
       case 2: return (void)Line{*this, "cvt.f64.f32 %%fd%d, %%f%d;", d, real()};
       case 3: return (void)Line{*this, "%s %%f%d, %%fd%d;", pick(kNarrow), real(), d};
-      case 4: return (void)Line{*this, "fma.rn.f64 %%fd%d, %%fd%d, %%fd%d, %%fd%d;", d, twice(), twice(), twice()};
+      case 4:
+        return (void)Line{*this,  "fma.rn.f64 %%fd%d, %%fd%d, %%fd%d, %%fd%d;", d, twice(), twice(),
+                          twice()};
       case 5: {
         const int t = twice();
         Line{*this, "abs.f64 %%fd%d, %%fd%d;", d, t};
         return (void)Line{*this, "sqrt.rn.f64 %%fd%d, %%fd%d;", d, d};
       }
-      default: return (void)Line{*this, "%s %%fd%d, %%fd%d, %%fd%d;", pick(kTwo), d, twice(), twice()};
+      default:
+        return (void)Line{*this, "%s %%fd%d, %%fd%d, %%fd%d;", pick(kTwo), d, twice(), twice()};
     }
   }
 
@@ -264,7 +282,8 @@ class Writer {
         return (void)Line{*this, "subc.u32 %%r%d, %%r%d, %%r%d;", high, word(), word()};
       default:
         Line{*this, "mad.lo.cc.u32 %%r%d, %%r%d, %%r%d, %%r%d;", low, word(), word(), word()};
-        return (void)Line{*this, "madc.hi.u32 %%r%d, %%r%d, %%r%d, %%r%d;", high, word(), word(), word()};
+        return (void)Line{*this, "madc.hi.u32 %%r%d, %%r%d, %%r%d, %%r%d;", high, word(), word(),
+                          word()};
     }
   }
 
@@ -294,30 +313,41 @@ class Writer {
   }
 
   void wide_integer() {
-    static constexpr const char* kTwo[] = {"add.s64", "sub.s64", "mul.lo.u64", "xor.b64", "and.b64",
-                                           "min.s64", "max.u64", "mul.hi.u64"};
+    static constexpr const char* kTwo[] = {"add.s64", "sub.s64", "mul.lo.u64", "xor.b64",
+                                           "and.b64", "min.s64", "max.u64",    "mul.hi.u64"};
     switch (below(5)) {
-      case 0: return (void)Line{*this, "mul.wide.%s %%rd%d, %%r%d, %%r%d;", below(2) ? "u32" : "s32", wide(), word(), word()};
-      case 1: return (void)Line{*this, "cvt.%s %%rd%d, %%r%d;", below(2) ? "u64.u32" : "s64.s32", wide(), word()};
+      case 0:
+        return (void)Line{
+            *this, "mul.wide.%s %%rd%d, %%r%d, %%r%d;", below(2) ? "u32" : "s32", wide(), word(),
+            word()};
+      case 1:
+        return (void)Line{*this, "cvt.%s %%rd%d, %%r%d;", below(2) ? "u64.u32" : "s64.s32", wide(),
+                          word()};
       case 2: {
         const int low = word();
-        return (void)Line{*this, "mov.b64 {%%r%d, %%r%d}, %%rd%d;", low, (low + 1) % kWords, wide()};
+        return (void)Line{*this, "mov.b64 {%%r%d, %%r%d}, %%rd%d;", low, (low + 1) % kWords,
+                          wide()};
       }
       case 3: {
         static constexpr const char* kShift[] = {"shl.b64", "shr.u64", "shr.s64"};
         return (void)Line{*this, "%s %%rd%d, %%rd%d, %%r%d;", pick(kShift), wide(), wide(), word()};
       }
-      default: return (void)Line{*this, "%s %%rd%d, %%rd%d, %%rd%d;", pick(kTwo), wide(), wide(), wide()};
+      default:
+        return (void)Line{*this, "%s %%rd%d, %%rd%d, %%rd%d;", pick(kTwo), wide(), wide(), wide()};
     }
   }
 
   void select() {
     const int p = condition(false);
     switch (below(3)) {
-      case 0: return (void)Line{*this, "selp.b32 %%r%d, %%r%d, %%r%d, %%p%d;", word(), word(), word(), p};
-      case 1: return (void)Line{*this, "selp.f32 %%f%d, %%f%d, %%f%d, %%p%d;", real(), real(), real(), p};
+      case 0:
+        return (void)Line{*this, "selp.b32 %%r%d, %%r%d, %%r%d, %%p%d;", word(), word(), word(), p};
+      case 1:
+        return (void)Line{*this, "selp.f32 %%f%d, %%f%d, %%f%d, %%p%d;", real(), real(), real(), p};
       default:
-        return (void)Line{*this, "@%s%%p%d add.u32 %%r%d, %%r%d, %%r%d;", below(2) ? "!" : "", p, word(), word(), word()};
+        return (void)Line{
+            *this, "@%s%%p%d add.u32 %%r%d, %%r%d, %%r%d;", below(2) ? "!" : "", p, word(), word(),
+            word()};
     }
   }
 
@@ -411,12 +441,17 @@ class Writer {
     const uint32_t segment = 32u - (32u >> below(4));  // widths 32, 16, 8, 4
     const uint32_t control = segment << 8 | (mode == 1 ? 0 : 31);
     if (below(2)) {
-      Line{*this, "shfl.sync.%s.b32 %%r%d, %%r%d, %u, %u, 0xffffffff;", kMode[mode], word(), word(), below(32), control};
+      Line{*this,       "shfl.sync.%s.b32 %%r%d, %%r%d, %u, %u, 0xffffffff;",
+           kMode[mode], word(),
+           word(),      below(32),
+           control};
       return;
     }
     const int p = new_predicate();
-    Line{*this, "shfl.sync.%s.b32 %%r%d|%%p%d, %%r%d, %%r%d, %u, 0xffffffff;", kMode[mode], word(), p, word(), word(),
-         control};
+    Line{*this,       "shfl.sync.%s.b32 %%r%d|%%p%d, %%r%d, %%r%d, %u, 0xffffffff;",
+         kMode[mode], word(),
+         p,           word(),
+         word(),      control};
     Line{*this, "@%%p%d add.u32 %%r%d, %%r%d, 1;", p, word(), word()};
   }
 
@@ -472,9 +507,11 @@ class Writer {
   std::string prologue(unsigned threads) const {
     std::string text = ".version 7.5\n.target sm_75\n.address_size 64\n\n";
     if (calls_) text += kCallees;
-    text += ".visible .entry kernel(.param .u64 p_in, .param .u64 p_out, .param .u64 p_bins, "
-            ".param .u32 p_uniform, .param .u64 p_trace)\n{\n";
-    if (uses_local_) text += "  .local .align 4 .b8 scratch[" + std::to_string(kLocalWords * 4) + "];\n";
+    text +=
+        ".visible .entry kernel(.param .u64 p_in, .param .u64 p_out, .param .u64 p_bins, "
+        ".param .u32 p_uniform, .param .u64 p_trace)\n{\n";
+    if (uses_local_)
+      text += "  .local .align 4 .b8 scratch[" + std::to_string(kLocalWords * 4) + "];\n";
     text += "  .shared .align 4 .b8 stage[" + std::to_string(threads * 4) + "];\n";
     text += "  .reg .b32 %r<" + std::to_string(kWords + extra_words_ + 1) + ">;\n";
     text += "  .reg .f32 %f<" + std::to_string(kFloats) + ">;\n";
@@ -525,7 +562,8 @@ class Writer {
     if (uses_local_) {
       text += "  mov.u64 %rlocal, scratch;\n";
       for (int i = 0; i < kLocalWords; ++i) {
-        text += "  st.local.u32 [%rlocal+" + std::to_string(i * 4) + "], %r" + std::to_string(i) + ";\n";
+        text += "  st.local.u32 [%rlocal+" + std::to_string(i * 4) + "], %r" + std::to_string(i) +
+                ";\n";
       }
     }
     return text;
@@ -535,7 +573,8 @@ class Writer {
   void trace(int statement) {
     const int sum = new_word(), address = extra_wides_++;
     Line{*this, "mov.u32 %%r%d, 0;", sum};
-    for (int i = 0; i < kWords; ++i) Line{*this, "mad.lo.u32 %%r%d, %%r%d, 17, %%r%d;", sum, sum, i};
+    for (int i = 0; i < kWords; ++i)
+      Line{*this, "mad.lo.u32 %%r%d, %%r%d, 17, %%r%d;", sum, sum, i};
     for (int i = 0; i < kFloats; ++i) {
       const int t = new_word();
       real_bits(t, i);
@@ -559,8 +598,8 @@ class Writer {
     }
     Line{*this, "mul.wide.u32 %%ra%d, %%rindex, 4;", address};
     Line{*this, "add.s64 %%ra%d, %%ra%d, %%rtrace;", address, address};
-    Line{*this, "st.global.u32 [%%ra%d+%u], %%r%d;", address, static_cast<unsigned>(statement) * total_threads_ * 4,
-         sum};
+    Line{*this, "st.global.u32 [%%ra%d+%u], %%r%d;", address,
+         static_cast<unsigned>(statement) * total_threads_ * 4, sum};
     Line{*this, "// traced: statement %d", statement};
   }
 

@@ -11,11 +11,11 @@
 namespace guda::test {
 
 struct RandomKernel {
-  std::string ptx;          // one entry, kernel(.u64 in, .u64 out, .u64 bins, .u32 uniform, .u64 trace)
-  unsigned threads;         // per block
+  std::string ptx;  // one entry, kernel(.u64 in, .u64 out, .u64 bins, .u32 uniform, .u64 trace)
+  unsigned threads;  // per block
   unsigned blocks;
   uint32_t uniform;
-  unsigned statements;      // that are traced
+  unsigned statements;  // that are traced
 };
 
 inline constexpr unsigned kInputsPerThread = 4;

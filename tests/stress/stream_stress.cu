@@ -18,8 +18,7 @@ __global__ void add(unsigned* data, int count, unsigned value) {
   if (i < count) data[i] += value;
 }
 
-__global__ void scale_and_add(unsigned* data, const unsigned* other, int count,
-                              unsigned factor) {
+__global__ void scale_and_add(unsigned* data, const unsigned* other, int count, unsigned factor) {
   const int i = blockIdx.x * blockDim.x + threadIdx.x;
   if (i < count) data[i] = data[i] * factor + other[i];
 }
@@ -73,8 +72,8 @@ void expect_data(Lane& lane, Shared& shared, const unsigned* actual) {
 
 Lane open_lane(bool blocking) {
   Lane lane;
-  CUDA_OK(cudaStreamCreateWithFlags(&lane.stream, blocking ? cudaStreamDefault
-                                                           : cudaStreamNonBlocking));
+  CUDA_OK(cudaStreamCreateWithFlags(&lane.stream,
+                                    blocking ? cudaStreamDefault : cudaStreamNonBlocking));
   CUDA_OK(cudaEventCreateWithFlags(&lane.event, cudaEventDisableTiming));
   CUDA_OK(cudaMalloc(&lane.data, kCount * sizeof(unsigned)));
   CUDA_OK(cudaMallocHost(&lane.pinned, kCount * sizeof(unsigned)));
@@ -121,8 +120,8 @@ void one_operation(check::Random& random, Lane& lane, Lane& other, Shared& share
     case 4:  // from pageable memory: the source may change as soon as the call is back
     {
       std::vector<unsigned> source(kCount, value);
-      CUDA_OK(cudaMemcpyAsync(lane.data, source.data(), bytes, cudaMemcpyHostToDevice,
-                              lane.stream));
+      CUDA_OK(
+          cudaMemcpyAsync(lane.data, source.data(), bytes, cudaMemcpyHostToDevice, lane.stream));
       std::fill(source.begin(), source.end(), ~0u);
       lane.expected.assign(kCount, value);
       break;
@@ -148,9 +147,7 @@ void one_operation(check::Random& random, Lane& lane, Lane& other, Shared& share
       for (unsigned& x : lane.expected) x += value;
       break;
     }
-    case 8:
-      CUDA_OK(cudaLaunchHostFunc(lane.stream, on_host, &shared.callbacks));
-      break;
+    case 8: CUDA_OK(cudaLaunchHostFunc(lane.stream, on_host, &shared.callbacks)); break;
     case 9:  // a stream that all threads use
       count_threads<<<2, 32, 0, shared.stream>>>(shared.counter);
       CUDA_OK(cudaGetLastError());
@@ -191,8 +188,8 @@ void work(int thread, int rounds, Shared& shared) {
     }
   }
   for (Lane& lane : lanes) {
-    CUDA_OK(cudaMemcpyAsync(lane.pinned, lane.data, kCount * sizeof(unsigned), cudaMemcpyDeviceToHost,
-                            lane.stream));
+    CUDA_OK(cudaMemcpyAsync(lane.pinned, lane.data, kCount * sizeof(unsigned),
+                            cudaMemcpyDeviceToHost, lane.stream));
     CUDA_OK(cudaStreamSynchronize(lane.stream));
     expect_data(lane, shared, lane.pinned);
   }

@@ -12,28 +12,31 @@
 #define GUDA_CU(name) extern "C" __attribute__((visibility("default"))) Error guda_cuda_##name
 
 /// Defines `name` and its per-thread-default-stream twin: the body follows, as a template over kPerThread.
-#define GUDA_CU_TWIN(name, twin, parameters, arguments)                     \
-  template <bool kPerThread>                                                \
-  static Error name##_body parameters;                                      \
-  GUDA_CU(name) parameters { return name##_body<false> arguments; }         \
-  GUDA_CU(twin) parameters { return name##_body<true> arguments; }          \
-  template <bool kPerThread>                                                \
+#define GUDA_CU_TWIN(name, twin, parameters, arguments)             \
+  template <bool kPerThread>                                        \
+  static Error name##_body parameters;                              \
+  GUDA_CU(name) parameters { return name##_body<false> arguments; } \
+  GUDA_CU(twin) parameters { return name##_body<true> arguments; }  \
+  template <bool kPerThread>                                        \
   static Error name##_body parameters
-#define GUDA_CU_PTSZ(name, parameters, arguments) GUDA_CU_TWIN(name, name##_ptsz, parameters, arguments)
-#define GUDA_CU_PTDS(name, parameters, arguments) GUDA_CU_TWIN(name, name##_ptds, parameters, arguments)
+#define GUDA_CU_PTSZ(name, parameters, arguments) \
+  GUDA_CU_TWIN(name, name##_ptsz, parameters, arguments)
+#define GUDA_CU_PTDS(name, parameters, arguments) \
+  GUDA_CU_TWIN(name, name##_ptds, parameters, arguments)
 
 /// A driver function that means the same as a function of the runtime API: that one does the work.
-#define GUDA_CU_SHARED(name, runtime_name, parameters, arguments)               \
-  extern "C" Error guda_cudart_##runtime_name parameters;                       \
-  GUDA_CU(name) parameters {                                                    \
+#define GUDA_CU_SHARED(name, runtime_name, parameters, arguments)                    \
+  extern "C" Error guda_cudart_##runtime_name parameters;                            \
+  GUDA_CU(name) parameters {                                                         \
     return guda::cuda::shared([&] { return guda_cudart_##runtime_name arguments; }); \
   }
 /// The same for what belongs to the device, and needs no context.
-#define GUDA_CU_SHARED_DEVICE(name, runtime_name, parameters, arguments)          \
-  extern "C" Error guda_cudart_##runtime_name parameters;                         \
-  GUDA_CU(name) parameters {                                                      \
-    GUDA_CU_INITIALIZED();                                                        \
-    return guda::cuda::without_runtime_state([&] { return guda_cudart_##runtime_name arguments; }); \
+#define GUDA_CU_SHARED_DEVICE(name, runtime_name, parameters, arguments) \
+  extern "C" Error guda_cudart_##runtime_name parameters;                \
+  GUDA_CU(name) parameters {                                             \
+    GUDA_CU_INITIALIZED();                                               \
+    return guda::cuda::without_runtime_state(                            \
+        [&] { return guda_cudart_##runtime_name arguments; });           \
   }
 #define GUDA_CU_SHARED_DEVICE_PTSZ(name, runtime_name, parameters, arguments) \
   GUDA_CU_SHARED_DEVICE(name, runtime_name, parameters, arguments)            \
@@ -42,14 +45,15 @@
 #define GUDA_CU_SHARED_STREAM_PTSZ(name, runtime_name, parameters, arguments) \
   GUDA_CU_SHARED_STREAM(name, runtime_name, parameters, arguments)            \
   GUDA_CU_SHARED_STREAM(name##_ptsz, runtime_name##_ptsz, parameters, arguments)
-#define GUDA_CU_SHARED_STREAM(name, runtime_name, parameters, arguments)          \
-  extern "C" Error guda_cudart_##runtime_name parameters;                         \
-  GUDA_CU(name) parameters {                                                      \
-    GUDA_CU_ENTER_STREAM(stream);                                                 \
-    return guda::cuda::without_runtime_state([&] { return guda_cudart_##runtime_name arguments; }); \
+#define GUDA_CU_SHARED_STREAM(name, runtime_name, parameters, arguments) \
+  extern "C" Error guda_cudart_##runtime_name parameters;                \
+  GUDA_CU(name) parameters {                                             \
+    GUDA_CU_ENTER_STREAM(stream);                                        \
+    return guda::cuda::without_runtime_state(                            \
+        [&] { return guda_cudart_##runtime_name arguments; });           \
   }
-#define GUDA_CU_SHARED_PTSZ(name, runtime_name, parameters, arguments)    \
-  GUDA_CU_SHARED(name, runtime_name, parameters, arguments)               \
+#define GUDA_CU_SHARED_PTSZ(name, runtime_name, parameters, arguments) \
+  GUDA_CU_SHARED(name, runtime_name, parameters, arguments)            \
   GUDA_CU_SHARED(name##_ptsz, runtime_name##_ptsz, parameters, arguments)
 
 /// First line of a function that works without a context, but not before cuInit.
@@ -57,11 +61,11 @@
   if (!guda::cuda::initialized()) return static_cast<Error>(StatusCode::not_initialized)
 
 /// First line of a function that needs a current context.
-#define GUDA_CU_ENTER()                                  \
+#define GUDA_CU_ENTER() \
   if (Error entered = guda::cuda::enter()) return entered
 
 /// First line of a function of a stream: a created one brings its context along.
-#define GUDA_CU_ENTER_STREAM(handle)                                   \
+#define GUDA_CU_ENTER_STREAM(handle) \
   if (Error entered = guda::cuda::enter_stream(handle)) return entered
 
 /// Makes `variable` the Stream behind the handle.
@@ -97,7 +101,9 @@ Error finish(const Status& status);
 Error check_device(CUdevice device);
 
 inline void* pointer_of(CUdeviceptr address) { return reinterpret_cast<void*>(address); }
-inline CUdeviceptr address_of(const void* pointer) { return reinterpret_cast<CUdeviceptr>(pointer); }
+inline CUdeviceptr address_of(const void* pointer) {
+  return reinterpret_cast<CUdeviceptr>(pointer);
+}
 
 /// Runs a runtime API function for the driver API: the context does not become the current one of threads
 /// that have none, and the thread's last error stays as it was.

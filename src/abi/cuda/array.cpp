@@ -39,8 +39,12 @@ std::optional<ChannelFormat> channel_format(CUarray_format format, unsigned chan
 CUarray_format format_of(const ChannelFormat& format) {
   switch (format.kind) {
     case kFloat: return format.x == 16 ? kFormatHalf : kFormatFloat;
-    case kUnsigned: return format.x == 8 ? kFormatUnsigned8 : format.x == 16 ? kFormatUnsigned16 : kFormatUnsigned32;
-    default: return format.x == 8 ? kFormatSigned8 : format.x == 16 ? kFormatSigned16 : kFormatSigned32;
+    case kUnsigned:
+      return format.x == 8    ? kFormatUnsigned8
+             : format.x == 16 ? kFormatUnsigned16
+                              : kFormatUnsigned32;
+    default:
+      return format.x == 8 ? kFormatSigned8 : format.x == 16 ? kFormatSigned16 : kFormatSigned32;
   }
 }
 unsigned channels_of(const ChannelFormat& format) { return format.z ? 4 : format.y ? 2 : 1; }
@@ -52,8 +56,8 @@ GUDA_CU(cuArray3DCreate_v2)(CUarray* out, const CUDA_ARRAY3D_DESCRIPTOR* descrip
   if (!out || !descriptor) return kInvalidValue;
   auto format = channel_format(descriptor->Format, descriptor->NumChannels);
   if (!format) return kInvalidValue;
-  auto array = memory::create_array(*format, descriptor->Width, descriptor->Height, descriptor->Depth,
-                                    descriptor->Flags);
+  auto array = memory::create_array(*format, descriptor->Width, descriptor->Height,
+                                    descriptor->Depth, descriptor->Flags);
   if (!array) return finish(array.status());
   *out = *array;
   return kSuccess;
@@ -61,7 +65,8 @@ GUDA_CU(cuArray3DCreate_v2)(CUarray* out, const CUDA_ARRAY3D_DESCRIPTOR* descrip
 
 GUDA_CU(cuArrayCreate_v2)(CUarray* out, const CUDA_ARRAY_DESCRIPTOR* descriptor) {
   if (!descriptor) return kInvalidValue;
-  CUDA_ARRAY3D_DESCRIPTOR same{descriptor->Width, descriptor->Height, 0, descriptor->Format, descriptor->NumChannels, 0};
+  CUDA_ARRAY3D_DESCRIPTOR same{descriptor->Width,  descriptor->Height,      0,
+                               descriptor->Format, descriptor->NumChannels, 0};
   return guda_cuda_cuArray3DCreate_v2(out, &same);
 }
 
@@ -70,7 +75,11 @@ GUDA_CU(cuArray3DGetDescriptor_v2)(CUDA_ARRAY3D_DESCRIPTOR* out, CUarray handle)
   Array* array = memory::find_array(handle);
   if (!array) return kInvalidHandle;
   if (!out) return kInvalidValue;
-  *out = {array->width, array->height, array->depth, format_of(array->format), channels_of(array->format),
+  *out = {array->width,
+          array->height,
+          array->depth,
+          format_of(array->format),
+          channels_of(array->format),
           array->flags};
   return kSuccess;
 }
@@ -92,13 +101,14 @@ GUDA_CU(cuArrayDestroy)(CUarray handle) {
   return finish(memory::destroy_array(array));
 }
 
-GUDA_CU(cuMipmappedArrayCreate)(CUmipmappedArray* out, const CUDA_ARRAY3D_DESCRIPTOR* descriptor, unsigned levels) {
+GUDA_CU(cuMipmappedArrayCreate)(CUmipmappedArray* out, const CUDA_ARRAY3D_DESCRIPTOR* descriptor,
+                                unsigned levels) {
   GUDA_CU_ENTER();
   if (!out || !descriptor) return kInvalidValue;
   auto format = channel_format(descriptor->Format, descriptor->NumChannels);
   if (!format) return kInvalidValue;
-  auto array = memory::create_mipmapped_array(*format, descriptor->Width, descriptor->Height, descriptor->Depth,
-                                              levels, descriptor->Flags);
+  auto array = memory::create_mipmapped_array(*format, descriptor->Width, descriptor->Height,
+                                              descriptor->Depth, levels, descriptor->Flags);
   if (!array) return finish(array.status());
   *out = *array;
   return kSuccess;

@@ -140,12 +140,14 @@ Context* context_of_stream(void* stream) {
   {
     std::unique_lock lock(contexts().mutex);
     for (Context* context : contexts().created) {
-      if (std::find(context->streams.begin(), context->streams.end(), stream) != context->streams.end()) {
+      if (std::find(context->streams.begin(), context->streams.end(), stream) !=
+          context->streams.end()) {
         return context;
       }
     }
     auto& streams = contexts().primary.streams;
-    if (std::find(streams.begin(), streams.end(), stream) != streams.end()) return &contexts().primary;
+    if (std::find(streams.begin(), streams.end(), stream) != streams.end())
+      return &contexts().primary;
   }
   Context* current = current_context();
   return current ? current : primary_context();
@@ -219,11 +221,15 @@ GUDA_CU(cuDevicePrimaryCtxGetState)(CUdevice device, unsigned* flags, int* activ
 
 // Contexts ---------------------------------------------------------------------------------------------
 
-GUDA_CU(cuCtxCreate_v2)(void** out, unsigned flags, CUdevice device) { return create(out, flags, device); }
-GUDA_CU(cuCtxCreate_v3)(void** out, void*, int affinities, unsigned flags, CUdevice device) {
-  return affinities ? finish({static_cast<StatusCode>(224), "execution affinity"}) : create(out, flags, device);
+GUDA_CU(cuCtxCreate_v2)(void** out, unsigned flags, CUdevice device) {
+  return create(out, flags, device);
 }
-GUDA_CU(cuCtxCreate_v4)(void** out, const CUctxCreateParams* parameters, unsigned flags, CUdevice device) {
+GUDA_CU(cuCtxCreate_v3)(void** out, void*, int affinities, unsigned flags, CUdevice device) {
+  return affinities ? finish({static_cast<StatusCode>(224), "execution affinity"})
+                    : create(out, flags, device);
+}
+GUDA_CU(cuCtxCreate_v4)(void** out, const CUctxCreateParams* parameters, unsigned flags,
+                        CUdevice device) {
   if (parameters && (parameters->numExecAffinityParams || parameters->cigParams)) {
     return finish({static_cast<StatusCode>(224), "execution affinity and graphics contexts"});
   }
@@ -353,19 +359,21 @@ GUDA_CU_SHARED(cuCtxSetCacheConfig, cudaDeviceSetCacheConfig, (int config), (con
 GUDA_CU_SHARED(cuCtxGetCacheConfig, cudaDeviceGetCacheConfig, (int* config), (config))
 GUDA_CU_SHARED(cuCtxSetSharedMemConfig, cudaDeviceSetSharedMemConfig, (int config), (config))
 GUDA_CU_SHARED(cuCtxGetSharedMemConfig, cudaDeviceGetSharedMemConfig, (int* config), (config))
-GUDA_CU_SHARED(cuCtxGetStreamPriorityRange, cudaDeviceGetStreamPriorityRange, (int* least, int* greatest),
-               (least, greatest))
+GUDA_CU_SHARED(cuCtxGetStreamPriorityRange, cudaDeviceGetStreamPriorityRange,
+               (int* least, int* greatest), (least, greatest))
 GUDA_CU_SHARED(cuCtxResetPersistingL2Cache, cudaCtxResetPersistingL2Cache, (), ())
 
 // Peers: there is one device.
 GUDA_CU(cuCtxEnablePeerAccess)(void* peer, unsigned flags) {
   GUDA_CU_ENTER();
   if (flags != 0) return kInvalidValue;
-  return find_context(peer) ? static_cast<Error>(StatusCode::peer_access_unsupported) : kInvalidContext;
+  return find_context(peer) ? static_cast<Error>(StatusCode::peer_access_unsupported)
+                            : kInvalidContext;
 }
 GUDA_CU(cuCtxDisablePeerAccess)(void* peer) {
   GUDA_CU_ENTER();
-  return find_context(peer) ? static_cast<Error>(StatusCode::peer_access_not_enabled) : kInvalidContext;
+  return find_context(peer) ? static_cast<Error>(StatusCode::peer_access_not_enabled)
+                            : kInvalidContext;
 }
 
 }  // namespace guda::cuda

@@ -21,8 +21,8 @@ struct Context {
   std::atomic<bool> alive{false};
   unsigned flags = 0;
   unsigned long long id = 0;
-  int attached = 1;                        // cuCtxAttach
-  std::vector<void*> streams;              // made while it was current; guarded by context_mutex
+  int attached = 1;  // cuCtxAttach
+  std::vector<void*> streams;  // made while it was current; guarded by context_mutex
   std::vector<runtime::Module*> modules;
 };
 

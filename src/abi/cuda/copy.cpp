@@ -28,7 +28,8 @@ Error after_wait(Wait wait) {
   return runtime::Context::instance().sticky_error();
 }
 
-Error copy(void* handle, bool per_thread, CopySide to, CopySide from, CopyShape shape, CopyKind kind, Wait wait) {
+Error copy(void* handle, bool per_thread, CopySide to, CopySide from, CopyShape shape,
+           CopyKind kind, Wait wait) {
   Stream* stream = runtime::StreamTable::instance().find(handle, per_thread);
   if (!stream) return kInvalidHandle;
   Status status = runtime::copy(*stream, to, from, shape, kind, wait == Wait::no);
@@ -36,13 +37,15 @@ Error copy(void* handle, bool per_thread, CopySide to, CopySide from, CopyShape 
 }
 
 template <typename To, typename From>
-Error copy_linear(void* handle, bool per_thread, To to, From from, size_t count, CopyKind kind, Wait wait) {
+Error copy_linear(void* handle, bool per_thread, To to, From from, size_t count, CopyKind kind,
+                  Wait wait) {
   GUDA_CU_ENTER();
-  return copy(handle, per_thread, linear(to, count), linear(from, count), {count, 1, 1}, kind, wait);
+  return copy(handle, per_thread, linear(to, count), linear(from, count), {count, 1, 1}, kind,
+              wait);
 }
 
-Error fill(void* handle, bool per_thread, CUdeviceptr to, size_t pitch, CopyShape shape, uint32_t value,
-           uint32_t element, Wait wait) {
+Error fill(void* handle, bool per_thread, CUdeviceptr to, size_t pitch, CopyShape shape,
+           uint32_t value, uint32_t element, Wait wait) {
   GUDA_CU_ENTER();
   Stream* stream = runtime::StreamTable::instance().find(handle, per_thread);
   if (!stream) return kInvalidHandle;
@@ -53,14 +56,17 @@ Error fill(void* handle, bool per_thread, CUdeviceptr to, size_t pitch, CopyShap
 }
 
 /// Part of an array: x in bytes, y and z in rows and slices. Empty when it does not fit.
-std::optional<CopySide> array_side(CUarray handle, size_t x, size_t y, size_t z, const CopyShape& shape) {
+std::optional<CopySide> array_side(CUarray handle, size_t x, size_t y, size_t z,
+                                   const CopyShape& shape) {
   memory::Array* array = memory::find_array(handle);
   if (!array) return std::nullopt;
   size_t row = array->width * array->format.element_bytes();
-  if (x > row || shape.width > row - x || y + shape.height > array->rows() || z + shape.depth > array->slices()) {
+  if (x > row || shape.width > row - x || y + shape.height > array->rows() ||
+      z + shape.depth > array->slices()) {
     return std::nullopt;
   }
-  return CopySide{array->data + z * array->slice + y * array->pitch + x, array->pitch, array->slice};
+  return CopySide{array->data + z * array->slice + y * array->pitch + x, array->pitch,
+                  array->slice};
 }
 
 struct Operand {
@@ -103,14 +109,15 @@ Error copy_2d(void* handle, bool per_thread, const CUDA_MEMCPY2D* parameters, Wa
 }
 
 /// One-dimensional copies to and from arrays: within the first row.
-Error copy_array(void* handle, bool per_thread, CUarray array, size_t offset, const void* memory, size_t count,
-                 bool to_array, Wait wait) {
+Error copy_array(void* handle, bool per_thread, CUarray array, size_t offset, const void* memory,
+                 size_t count, bool to_array, Wait wait) {
   GUDA_CU_ENTER();
   CopyShape shape{count, 1, 1};
   auto side = array_side(array, offset, 0, 0, shape);
   if (!side || !memory) return kInvalidValue;
   CopySide other = linear(memory, count);
-  return copy(handle, per_thread, to_array ? *side : other, to_array ? other : *side, shape, CopyKind::unspecified, wait);
+  return copy(handle, per_thread, to_array ? *side : other, to_array ? other : *side, shape,
+              CopyKind::unspecified, wait);
 }
 
 }  // namespace
@@ -119,17 +126,20 @@ std::optional<Box> resolve_copy(const CUDA_MEMCPY3D& p) {
   Box box;
   box.shape = {p.WidthInBytes, p.Height, p.Depth};
   if (box.shape.bytes() == 0) return box;
-  auto from = side_of({p.srcMemoryType, p.srcHost, p.srcDevice, p.srcArray, p.srcXInBytes, p.srcY, p.srcZ, p.srcPitch,
-                       p.srcHeight}, box.shape);
-  auto to = side_of({p.dstMemoryType, p.dstHost, p.dstDevice, p.dstArray, p.dstXInBytes, p.dstY, p.dstZ, p.dstPitch,
-                     p.dstHeight}, box.shape);
+  auto from = side_of({p.srcMemoryType, p.srcHost, p.srcDevice, p.srcArray, p.srcXInBytes, p.srcY,
+                       p.srcZ, p.srcPitch, p.srcHeight},
+                      box.shape);
+  auto to = side_of({p.dstMemoryType, p.dstHost, p.dstDevice, p.dstArray, p.dstXInBytes, p.dstY,
+                     p.dstZ, p.dstPitch, p.dstHeight},
+                    box.shape);
   if (!from || !to) return std::nullopt;
   auto is_host = [](CUmemorytype type) { return type == kMemoryHost; };
   auto unknown = [](CUmemorytype type) { return type == kMemoryUnified || type == kMemoryArray; };
   if (!unknown(p.srcMemoryType) && !unknown(p.dstMemoryType)) {
-    box.kind = is_host(p.srcMemoryType)
-                   ? (is_host(p.dstMemoryType) ? CopyKind::host_to_host : CopyKind::host_to_device)
-                   : (is_host(p.dstMemoryType) ? CopyKind::device_to_host : CopyKind::device_to_device);
+    box.kind =
+        is_host(p.srcMemoryType)
+            ? (is_host(p.dstMemoryType) ? CopyKind::host_to_host : CopyKind::host_to_device)
+            : (is_host(p.dstMemoryType) ? CopyKind::device_to_host : CopyKind::device_to_device);
   }
   box.from = *from;
   box.to = *to;
@@ -170,7 +180,8 @@ GUDA_CU_PTSZ(cuMemcpyAsync, (CUdeviceptr to, CUdeviceptr from, size_t count, CUs
 GUDA_CU_PTDS(cuMemcpyHtoD_v2, (CUdeviceptr to, const void* from, size_t count), (to, from, count)) {
   return copy_linear(nullptr, kPerThread, to, from, count, CopyKind::host_to_device, Wait::yes);
 }
-GUDA_CU_PTSZ(cuMemcpyHtoDAsync_v2, (CUdeviceptr to, const void* from, size_t count, CUstream stream),
+GUDA_CU_PTSZ(cuMemcpyHtoDAsync_v2,
+             (CUdeviceptr to, const void* from, size_t count, CUstream stream),
              (to, from, count, stream)) {
   return copy_linear(stream, kPerThread, to, from, count, CopyKind::host_to_device, Wait::no);
 }
@@ -184,17 +195,20 @@ GUDA_CU_PTSZ(cuMemcpyDtoHAsync_v2, (void* to, CUdeviceptr from, size_t count, CU
 GUDA_CU_PTDS(cuMemcpyDtoD_v2, (CUdeviceptr to, CUdeviceptr from, size_t count), (to, from, count)) {
   return copy_linear(nullptr, kPerThread, to, from, count, CopyKind::device_to_device, Wait::yes);
 }
-GUDA_CU_PTSZ(cuMemcpyDtoDAsync_v2, (CUdeviceptr to, CUdeviceptr from, size_t count, CUstream stream),
+GUDA_CU_PTSZ(cuMemcpyDtoDAsync_v2,
+             (CUdeviceptr to, CUdeviceptr from, size_t count, CUstream stream),
              (to, from, count, stream)) {
   return copy_linear(stream, kPerThread, to, from, count, CopyKind::device_to_device, Wait::no);
 }
-GUDA_CU_PTDS(cuMemcpyPeer, (CUdeviceptr to, void* to_context, CUdeviceptr from, void* from_context, size_t count),
+GUDA_CU_PTDS(cuMemcpyPeer,
+             (CUdeviceptr to, void* to_context, CUdeviceptr from, void* from_context, size_t count),
              (to, to_context, from, from_context, count)) {
   if (!find_context(to_context) || !find_context(from_context)) return kInvalidContext;
   return copy_linear(nullptr, kPerThread, to, from, count, CopyKind::device_to_device, Wait::yes);
 }
 GUDA_CU_PTSZ(cuMemcpyPeerAsync,
-             (CUdeviceptr to, void* to_context, CUdeviceptr from, void* from_context, size_t count, CUstream stream),
+             (CUdeviceptr to, void* to_context, CUdeviceptr from, void* from_context, size_t count,
+              CUstream stream),
              (to, to_context, from, from_context, count, stream)) {
   if (!find_context(to_context) || !find_context(from_context)) return kInvalidContext;
   return copy_linear(stream, kPerThread, to, from, count, CopyKind::device_to_device, Wait::no);
@@ -202,42 +216,55 @@ GUDA_CU_PTSZ(cuMemcpyPeerAsync,
 
 // Pitched and three-dimensional ------------------------------------------------------------------------
 
-GUDA_CU_PTDS(cuMemcpy2D_v2, (const CUDA_MEMCPY2D* p), (p)) { return copy_2d(nullptr, kPerThread, p, Wait::yes); }
+GUDA_CU_PTDS(cuMemcpy2D_v2, (const CUDA_MEMCPY2D* p), (p)) {
+  return copy_2d(nullptr, kPerThread, p, Wait::yes);
+}
 GUDA_CU_PTSZ(cuMemcpy2DAsync_v2, (const CUDA_MEMCPY2D* p, CUstream stream), (p, stream)) {
   return copy_2d(stream, kPerThread, p, Wait::no);
 }
-GUDA_CU_PTDS(cuMemcpy3D_v2, (const CUDA_MEMCPY3D* p), (p)) { return copy_3d(nullptr, kPerThread, p, Wait::yes); }
+GUDA_CU_PTDS(cuMemcpy3D_v2, (const CUDA_MEMCPY3D* p), (p)) {
+  return copy_3d(nullptr, kPerThread, p, Wait::yes);
+}
 GUDA_CU_PTSZ(cuMemcpy3DAsync_v2, (const CUDA_MEMCPY3D* p, CUstream stream), (p, stream)) {
   return copy_3d(stream, kPerThread, p, Wait::no);
 }
-GUDA_CU_PTDS(cuMemcpy3DPeer, (const CUDA_MEMCPY3D* p), (p)) { return copy_3d(nullptr, kPerThread, p, Wait::yes); }
+GUDA_CU_PTDS(cuMemcpy3DPeer, (const CUDA_MEMCPY3D* p), (p)) {
+  return copy_3d(nullptr, kPerThread, p, Wait::yes);
+}
 GUDA_CU_PTSZ(cuMemcpy3DPeerAsync, (const CUDA_MEMCPY3D* p, CUstream stream), (p, stream)) {
   return copy_3d(stream, kPerThread, p, Wait::no);
 }
 
 // Arrays -----------------------------------------------------------------------------------------------
 
-GUDA_CU_PTDS(cuMemcpyDtoA_v2, (CUarray to, size_t offset, CUdeviceptr from, size_t count), (to, offset, from, count)) {
+GUDA_CU_PTDS(cuMemcpyDtoA_v2, (CUarray to, size_t offset, CUdeviceptr from, size_t count),
+             (to, offset, from, count)) {
   return copy_array(nullptr, kPerThread, to, offset, pointer_of(from), count, true, Wait::yes);
 }
-GUDA_CU_PTDS(cuMemcpyAtoD_v2, (CUdeviceptr to, CUarray from, size_t offset, size_t count), (to, from, offset, count)) {
+GUDA_CU_PTDS(cuMemcpyAtoD_v2, (CUdeviceptr to, CUarray from, size_t offset, size_t count),
+             (to, from, offset, count)) {
   return copy_array(nullptr, kPerThread, from, offset, pointer_of(to), count, false, Wait::yes);
 }
-GUDA_CU_PTDS(cuMemcpyHtoA_v2, (CUarray to, size_t offset, const void* from, size_t count), (to, offset, from, count)) {
+GUDA_CU_PTDS(cuMemcpyHtoA_v2, (CUarray to, size_t offset, const void* from, size_t count),
+             (to, offset, from, count)) {
   return copy_array(nullptr, kPerThread, to, offset, from, count, true, Wait::yes);
 }
-GUDA_CU_PTDS(cuMemcpyAtoH_v2, (void* to, CUarray from, size_t offset, size_t count), (to, from, offset, count)) {
+GUDA_CU_PTDS(cuMemcpyAtoH_v2, (void* to, CUarray from, size_t offset, size_t count),
+             (to, from, offset, count)) {
   return copy_array(nullptr, kPerThread, from, offset, to, count, false, Wait::yes);
 }
-GUDA_CU_PTSZ(cuMemcpyHtoAAsync_v2, (CUarray to, size_t offset, const void* from, size_t count, CUstream stream),
+GUDA_CU_PTSZ(cuMemcpyHtoAAsync_v2,
+             (CUarray to, size_t offset, const void* from, size_t count, CUstream stream),
              (to, offset, from, count, stream)) {
   return copy_array(stream, kPerThread, to, offset, from, count, true, Wait::no);
 }
-GUDA_CU_PTSZ(cuMemcpyAtoHAsync_v2, (void* to, CUarray from, size_t offset, size_t count, CUstream stream),
+GUDA_CU_PTSZ(cuMemcpyAtoHAsync_v2,
+             (void* to, CUarray from, size_t offset, size_t count, CUstream stream),
              (to, from, offset, count, stream)) {
   return copy_array(stream, kPerThread, from, offset, to, count, false, Wait::no);
 }
-GUDA_CU_PTDS(cuMemcpyAtoA_v2, (CUarray to, size_t to_offset, CUarray from, size_t from_offset, size_t count),
+GUDA_CU_PTDS(cuMemcpyAtoA_v2,
+             (CUarray to, size_t to_offset, CUarray from, size_t from_offset, size_t count),
              (to, to_offset, from, from_offset, count)) {
   auto source = array_side(from, from_offset, 0, 0, {count, 1, 1});
   if (!source) return kInvalidValue;
@@ -248,30 +275,36 @@ GUDA_CU_PTDS(cuMemcpyAtoA_v2, (CUarray to, size_t to_offset, CUarray from, size_
 
 GUDA_CU_SHARED_PTSZ(cuMemcpyBatchAsync_v2, cudaMemcpyBatchAsync,
                     (const void** to, const void** from, const size_t* sizes, size_t count,
-                     cudart::cudaMemcpyAttributes* attributes, size_t* indices, size_t attribute_count,
-                     CUstream stream),
+                     cudart::cudaMemcpyAttributes* attributes, size_t* indices,
+                     size_t attribute_count, CUstream stream),
                     (to, from, sizes, count, attributes, indices, attribute_count, stream))
 
 // Fills ------------------------------------------------------------------------------------------------
 
-#define FILL(bits, type)                                                                                         \
-  GUDA_CU_PTDS(cuMemsetD##bits##_v2, (CUdeviceptr to, type value, size_t count), (to, value, count)) {            \
-    size_t width = count * sizeof(type);                                                                         \
-    return fill(nullptr, kPerThread, to, width, {width, 1, 1}, value, sizeof(type), Wait::yes);                   \
-  }                                                                                                              \
-  GUDA_CU_PTSZ(cuMemsetD##bits##Async, (CUdeviceptr to, type value, size_t count, CUstream stream),               \
-               (to, value, count, stream)) {                                                                     \
-    size_t width = count * sizeof(type);                                                                         \
-    return fill(stream, kPerThread, to, width, {width, 1, 1}, value, sizeof(type), Wait::no);                     \
-  }                                                                                                              \
-  GUDA_CU_PTDS(cuMemsetD2D##bits##_v2, (CUdeviceptr to, size_t pitch, type value, size_t width, size_t height),   \
-               (to, pitch, value, width, height)) {                                                              \
-    return fill(nullptr, kPerThread, to, pitch, {width * sizeof(type), height, 1}, value, sizeof(type), Wait::yes); \
-  }                                                                                                              \
-  GUDA_CU_PTSZ(cuMemsetD2D##bits##Async,                                                                         \
-               (CUdeviceptr to, size_t pitch, type value, size_t width, size_t height, CUstream stream),         \
-               (to, pitch, value, width, height, stream)) {                                                      \
-    return fill(stream, kPerThread, to, pitch, {width * sizeof(type), height, 1}, value, sizeof(type), Wait::no); \
+#define FILL(bits, type)                                                                        \
+  GUDA_CU_PTDS(cuMemsetD##bits##_v2, (CUdeviceptr to, type value, size_t count),                \
+               (to, value, count)) {                                                            \
+    size_t width = count * sizeof(type);                                                        \
+    return fill(nullptr, kPerThread, to, width, {width, 1, 1}, value, sizeof(type), Wait::yes); \
+  }                                                                                             \
+  GUDA_CU_PTSZ(cuMemsetD##bits##Async,                                                          \
+               (CUdeviceptr to, type value, size_t count, CUstream stream),                     \
+               (to, value, count, stream)) {                                                    \
+    size_t width = count * sizeof(type);                                                        \
+    return fill(stream, kPerThread, to, width, {width, 1, 1}, value, sizeof(type), Wait::no);   \
+  }                                                                                             \
+  GUDA_CU_PTDS(cuMemsetD2D##bits##_v2,                                                          \
+               (CUdeviceptr to, size_t pitch, type value, size_t width, size_t height),         \
+               (to, pitch, value, width, height)) {                                             \
+    return fill(nullptr, kPerThread, to, pitch, {width * sizeof(type), height, 1}, value,       \
+                sizeof(type), Wait::yes);                                                       \
+  }                                                                                             \
+  GUDA_CU_PTSZ(                                                                                 \
+      cuMemsetD2D##bits##Async,                                                                 \
+      (CUdeviceptr to, size_t pitch, type value, size_t width, size_t height, CUstream stream), \
+      (to, pitch, value, width, height, stream)) {                                              \
+    return fill(stream, kPerThread, to, pitch, {width * sizeof(type), height, 1}, value,        \
+                sizeof(type), Wait::no);                                                        \
   }
 FILL(8, uint8_t)
 FILL(16, uint16_t)

@@ -100,7 +100,8 @@ GUDA_CU(cuDeviceGetLuid)(char* luid, unsigned* mask, CUdevice device) {
   return kNotSupported;
 }
 
-GUDA_CU(cuDeviceGetTexture1DLinearMaxWidth)(size_t* width, int, unsigned channels, CUdevice device) {
+GUDA_CU(cuDeviceGetTexture1DLinearMaxWidth)(size_t* width, int, unsigned channels,
+                                            CUdevice device) {
   GUDA_CU_INITIALIZED();
   if (!width || channels == 0 || channels > 4) return kInvalidValue;
   if (Error error = check_device(device)) return error;
@@ -117,12 +118,14 @@ GUDA_CU(cuDeviceGetExecAffinitySupport)(int* supported, int type, CUdevice devic
 }
 
 // As in the runtime API.
-GUDA_CU_SHARED_DEVICE(cuDeviceGetPCIBusId, cudaDeviceGetPCIBusId, (char* out, int length, CUdevice device),
-                      (out, length, device))
-GUDA_CU_SHARED_DEVICE(cuDeviceGetByPCIBusId, cudaDeviceGetByPCIBusId, (CUdevice* device, const char* id), (device, id))
-GUDA_CU_SHARED_DEVICE(cuDeviceCanAccessPeer, cudaDeviceCanAccessPeer, (int* can, CUdevice device, CUdevice peer),
-                      (can, device, peer))
+GUDA_CU_SHARED_DEVICE(cuDeviceGetPCIBusId, cudaDeviceGetPCIBusId,
+                      (char* out, int length, CUdevice device), (out, length, device))
+GUDA_CU_SHARED_DEVICE(cuDeviceGetByPCIBusId, cudaDeviceGetByPCIBusId,
+                      (CUdevice * device, const char* id), (device, id))
+GUDA_CU_SHARED_DEVICE(cuDeviceCanAccessPeer, cudaDeviceCanAccessPeer,
+                      (int* can, CUdevice device, CUdevice peer), (can, device, peer))
 GUDA_CU_SHARED_DEVICE(cuDeviceGetP2PAttribute, cudaDeviceGetP2PAttribute,
-                      (int* value, int attribute, CUdevice source, CUdevice target), (value, attribute, source, target))
+                      (int* value, int attribute, CUdevice source, CUdevice target),
+                      (value, attribute, source, target))
 
 }  // namespace guda::cuda

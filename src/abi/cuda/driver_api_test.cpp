@@ -4,9 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <dlfcn.h>
 #include <cstdlib>
 #include <cstring>
-#include <dlfcn.h>
 #include <fstream>
 #include <numeric>
 #include <sstream>
@@ -107,8 +107,8 @@ class DriverApi : public testing::Test {
     EXPECT_EQ(cu("cuModuleGetFunction", &found, module, name), 0);
     return found;
   }
-  CUresult launch(CUfunction kernel, unsigned grid, unsigned block, void** parameters, void** extra = nullptr,
-                  CUstream stream = nullptr) {
+  CUresult launch(CUfunction kernel, unsigned grid, unsigned block, void** parameters,
+                  void** extra = nullptr, CUstream stream = nullptr) {
     return cu("cuLaunchKernel", kernel, grid, 1u, 1u, block, 1u, 1u, 0u, stream, parameters, extra);
   }
   CUdeviceptr allocate(size_t size) {
@@ -165,8 +165,9 @@ TEST_F(DriverApi, ExtendedLaunchTakesAttributesAndAStream) {
   attribute.id = 2;
   attribute.value.cooperative = 1;
   CUlaunchConfig config{1, 1, 1, 32, 1, 1, 0, stream, &attribute, 1};
-  ASSERT_EQ(cu("cuLaunchKernelEx", static_cast<const CUlaunchConfig*>(&config), kernel, static_cast<void**>(nullptr),
-               static_cast<void**>(nullptr)), 0);
+  ASSERT_EQ(cu("cuLaunchKernelEx", static_cast<const CUlaunchConfig*>(&config), kernel,
+               static_cast<void**>(nullptr), static_cast<void**>(nullptr)),
+            0);
   ASSERT_EQ(cu("cuStreamSynchronize", stream), 0);
   CUdeviceptr counter = 0;
   size_t size = 0;
@@ -185,7 +186,8 @@ TEST_F(DriverApi, BadPtxIsReportedInTheErrorLog) {
   int options[] = {5, 6};
   void* values[] = {log, reinterpret_cast<void*>(sizeof log)};
   CUmodule module = nullptr;
-  EXPECT_EQ(cu("cuModuleLoadDataEx", &module, static_cast<const void*>(bad), 2u, options, static_cast<void**>(values)),
+  EXPECT_EQ(cu("cuModuleLoadDataEx", &module, static_cast<const void*>(bad), 2u, options,
+               static_cast<void**>(values)),
             218);
   EXPECT_EQ(module, nullptr);
   EXPECT_NE(std::string(log).find("error"), std::string::npos) << log;
@@ -200,7 +202,8 @@ TEST_F(DriverApi, LookupsOfWhatIsMissingAreNotFound) {
   void* found = nullptr;
   CUdeviceptr address = 0;
   EXPECT_EQ(cu("cuModuleGetFunction", &found, module, "absent"), 500);
-  EXPECT_EQ(cu("cuModuleGetGlobal_v2", &address, static_cast<size_t*>(nullptr), module, "absent"), 500);
+  EXPECT_EQ(cu("cuModuleGetGlobal_v2", &address, static_cast<size_t*>(nullptr), module, "absent"),
+            500);
   EXPECT_EQ(cu("cuModuleGetFunction", &found, module, static_cast<const char*>(nullptr)), 1);
   EXPECT_EQ(cu("cuModuleLoad", &found, "/nonexistent/module.ptx"), 301);
   EXPECT_EQ(cu("cuModuleUnload", module), 0);
@@ -208,8 +211,10 @@ TEST_F(DriverApi, LookupsOfWhatIsMissingAreNotFound) {
 
 TEST_F(DriverApi, LibrariesGiveKernelsThatLaunchAsFunctions) {
   void* library = nullptr;
-  ASSERT_EQ(cu("cuLibraryLoadData", &library, static_cast<const void*>(kPtx), static_cast<int*>(nullptr),
-               static_cast<void**>(nullptr), 0u, static_cast<int*>(nullptr), static_cast<void**>(nullptr), 0u), 0);
+  ASSERT_EQ(cu("cuLibraryLoadData", &library, static_cast<const void*>(kPtx),
+               static_cast<int*>(nullptr), static_cast<void**>(nullptr), 0u,
+               static_cast<int*>(nullptr), static_cast<void**>(nullptr), 0u),
+            0);
   unsigned count = 0;
   EXPECT_EQ(cu("cuLibraryGetKernelCount", &count, library), 0);
   EXPECT_EQ(count, 3u);
@@ -245,7 +250,9 @@ TEST_F(DriverApi, FunctionAttributesComeFromThePtx) {
   EXPECT_EQ(size, 4u);
   EXPECT_EQ(cu("cuFuncGetParamInfo", scale, size_t{3}, &offset, &size), 1);
   int grid = 0, block = 0;
-  EXPECT_EQ(cu("cuOccupancyMaxPotentialBlockSize", &grid, &block, scale, static_cast<void*>(nullptr), size_t{0}, 0), 0);
+  EXPECT_EQ(cu("cuOccupancyMaxPotentialBlockSize", &grid, &block, scale,
+               static_cast<void*>(nullptr), size_t{0}, 0),
+            0);
   EXPECT_GE(block, 32);
   EXPECT_GE(grid, 1);
   void* back = nullptr;
@@ -259,7 +266,9 @@ TEST_F(DriverApi, CopiesOfBoxesKeepToTheirPitches) {
   size_t pitch = 0;
   ASSERT_EQ(cu("cuMemAllocPitch_v2", &data, &pitch, size_t{100}, size_t{10}, 4u), 0);
   EXPECT_GE(pitch, 100u);
-  ASSERT_EQ(cu("cuMemsetD2D8_v2", data, pitch, static_cast<unsigned char>(7), size_t{100}, size_t{10}), 0);
+  ASSERT_EQ(
+      cu("cuMemsetD2D8_v2", data, pitch, static_cast<unsigned char>(7), size_t{100}, size_t{10}),
+      0);
   std::vector<unsigned char> host(30 * 5, 0);
   CUDA_MEMCPY2D copy{};
   copy.srcMemoryType = kMemoryDevice;
@@ -289,7 +298,9 @@ TEST_F(DriverApi, PointerAttributesTellKindsApart) {
   int type = 0;
   EXPECT_EQ(cu("cuPointerGetAttribute", static_cast<void*>(&type), 2, device + 100), 0);
   EXPECT_EQ(type, 2);
-  EXPECT_EQ(cu("cuPointerGetAttribute", static_cast<void*>(&type), 2, reinterpret_cast<CUdeviceptr>(host)), 0);
+  EXPECT_EQ(cu("cuPointerGetAttribute", static_cast<void*>(&type), 2,
+               reinterpret_cast<CUdeviceptr>(host)),
+            0);
   EXPECT_EQ(type, 1);
   int local = 0;
   auto unknown = reinterpret_cast<CUdeviceptr>(&local);
@@ -379,15 +390,17 @@ TEST_F(DriverApi, GraphsRunCopiesFillsAndKernels) {
     size_t width, height;
   } fill{data, 400, 0x40000000u /* 2.0f */, 4, 100, 1};
   CUgraphNode filled = nullptr, scaled = nullptr, copied = nullptr;
-  ASSERT_EQ(cu("cuGraphAddMemsetNode", &filled, graph, static_cast<const CUgraphNode*>(nullptr), size_t{0},
-               static_cast<const void*>(&fill), context_), 0);
+  ASSERT_EQ(cu("cuGraphAddMemsetNode", &filled, graph, static_cast<const CUgraphNode*>(nullptr),
+               size_t{0}, static_cast<const void*>(&fill), context_),
+            0);
   CUDA_KERNEL_NODE_PARAMS kernel{};
   kernel.func = scale;
   kernel.gridDimX = kernel.gridDimY = kernel.gridDimZ = kernel.blockDimY = kernel.blockDimZ = 1;
   kernel.blockDimX = 128;
   kernel.kernelParams = parameters;
-  ASSERT_EQ(cu("cuGraphAddKernelNode_v2", &scaled, graph, static_cast<const CUgraphNode*>(&filled), size_t{1},
-               static_cast<const CUDA_KERNEL_NODE_PARAMS*>(&kernel)), 0);
+  ASSERT_EQ(cu("cuGraphAddKernelNode_v2", &scaled, graph, static_cast<const CUgraphNode*>(&filled),
+               size_t{1}, static_cast<const CUDA_KERNEL_NODE_PARAMS*>(&kernel)),
+            0);
   std::vector<float> host(100);
   CUDA_MEMCPY3D copy{};
   copy.srcMemoryType = kMemoryDevice;
@@ -398,8 +411,9 @@ TEST_F(DriverApi, GraphsRunCopiesFillsAndKernels) {
   copy.dstHost = host.data();
   copy.WidthInBytes = 400;
   copy.Height = copy.Depth = 1;
-  ASSERT_EQ(cu("cuGraphAddMemcpyNode", &copied, graph, static_cast<const CUgraphNode*>(&scaled), size_t{1},
-               static_cast<const CUDA_MEMCPY3D*>(&copy), context_), 0);
+  ASSERT_EQ(cu("cuGraphAddMemcpyNode", &copied, graph, static_cast<const CUgraphNode*>(&scaled),
+               size_t{1}, static_cast<const CUDA_MEMCPY3D*>(&copy), context_),
+            0);
   CUgraphExec exec = nullptr;
   ASSERT_EQ(cu("cuGraphInstantiateWithFlags", &exec, graph, 0ull), 0);
   CUstream stream = nullptr;
@@ -418,17 +432,25 @@ TEST_F(DriverApi, GraphsRunCopiesFillsAndKernels) {
 TEST_F(DriverApi, LinkerJoinsTranslationUnits) {
   std::string header = ".version 7.0\n.target sm_70\n.address_size 64\n";
   std::string callee = header +
-      ".visible .func (.param .b32 r) twice(.param .b32 x) {\n .reg .b32 %r<3>;\n ld.param.b32 %r1, [x];\n"
-      " add.s32 %r2, %r1, %r1;\n st.param.b32 [r], %r2;\n ret;\n}\n";
-  std::string caller = header + ".extern .func (.param .b32 r) twice(.param .b32 x);\n"
-      ".visible .entry k(.param .u64 out) {\n .reg .b32 %r<3>;\n .reg .b64 %rd<3>;\n ld.param.u64 %rd1, [out];\n"
-      " cvta.to.global.u64 %rd2, %rd1;\n mov.u32 %r1, 21;\n {\n .param .b32 p;\n .param .b32 q;\n st.param.b32 [p], %r1;\n"
-      " call.uni (q), twice, (p);\n ld.param.b32 %r2, [q];\n }\n st.global.u32 [%rd2], %r2;\n ret;\n}\n";
+                       ".visible .func (.param .b32 r) twice(.param .b32 x) {\n .reg .b32 %r<3>;\n "
+                       "ld.param.b32 %r1, [x];\n"
+                       " add.s32 %r2, %r1, %r1;\n st.param.b32 [r], %r2;\n ret;\n}\n";
+  std::string caller = header +
+                       ".extern .func (.param .b32 r) twice(.param .b32 x);\n"
+                       ".visible .entry k(.param .u64 out) {\n .reg .b32 %r<3>;\n .reg .b64 "
+                       "%rd<3>;\n ld.param.u64 %rd1, [out];\n"
+                       " cvta.to.global.u64 %rd2, %rd1;\n mov.u32 %r1, 21;\n {\n .param .b32 p;\n "
+                       ".param .b32 q;\n st.param.b32 [p], %r1;\n"
+                       " call.uni (q), twice, (p);\n ld.param.b32 %r2, [q];\n }\n st.global.u32 "
+                       "[%rd2], %r2;\n ret;\n}\n";
   void* state = nullptr;
-  ASSERT_EQ(cu("cuLinkCreate_v2", 0u, static_cast<int*>(nullptr), static_cast<void**>(nullptr), &state), 0);
+  ASSERT_EQ(
+      cu("cuLinkCreate_v2", 0u, static_cast<int*>(nullptr), static_cast<void**>(nullptr), &state),
+      0);
   for (std::string* text : {&callee, &caller}) {
-    ASSERT_EQ(cu("cuLinkAddData_v2", state, 1, static_cast<void*>(text->data()), text->size() + 1, "unit", 0u,
-                 static_cast<int*>(nullptr), static_cast<void**>(nullptr)), 0);
+    ASSERT_EQ(cu("cuLinkAddData_v2", state, 1, static_cast<void*>(text->data()), text->size() + 1,
+                 "unit", 0u, static_cast<int*>(nullptr), static_cast<void**>(nullptr)),
+              0);
   }
   void* image = nullptr;
   size_t size = 0;
@@ -498,7 +520,7 @@ TEST_F(DriverApi, FaultsDieWithTheirContext) {
   CUdeviceptr address = 0;
   EXPECT_EQ(cu("cuMemAlloc_v2", &address, size_t{16}), 700);
   cu("cuCtxDestroy_v2", made);
-  if (!against_guda()) return;   // there, the process has to end
+  if (!against_guda()) return;  // there, the process has to end
   EXPECT_EQ(cu("cuMemAlloc_v2", &address, size_t{16}), 0);
   EXPECT_EQ(cu("cuMemFree_v2", address), 0);
 }

@@ -2,9 +2,9 @@
 #include "abi/cuda/api.h"
 #include "abi/cuda/unsupported.h"
 
+#include <dlfcn.h>
 #include <algorithm>
 #include <cstring>
-#include <dlfcn.h>
 #include <iterator>
 #include <string_view>
 
@@ -42,8 +42,9 @@ void* own_library() {
 }
 
 const EntryPoint* find(std::string_view name, int version, bool per_thread, QueryResult& result) {
-  auto first = std::lower_bound(std::begin(kEntryPoints), std::end(kEntryPoints), name,
-                                [](const EntryPoint& entry, std::string_view wanted) { return entry.name < wanted; });
+  auto first = std::lower_bound(
+      std::begin(kEntryPoints), std::end(kEntryPoints), name,
+      [](const EntryPoint& entry, std::string_view wanted) { return entry.name < wanted; });
   const EntryPoint* best = nullptr;
   result = kSymbolNotFound;
   for (; first != std::end(kEntryPoints) && first->name == name; ++first) {
@@ -53,8 +54,10 @@ const EntryPoint* find(std::string_view name, int version, bool per_thread, Quer
     // The newest; of one version the per-thread variant where that is wanted.
     if (suits && (!best || first->since > best->since ||
                   (first->since == best->since && first->variant == Variant::per_thread) ||
-                  (per_thread && first->variant == Variant::per_thread && best->variant == Variant::plain))) {
-      if (!(per_thread && best && best->variant == Variant::per_thread && first->variant == Variant::plain)) {
+                  (per_thread && first->variant == Variant::per_thread &&
+                   best->variant == Variant::plain))) {
+      if (!(per_thread && best && best->variant == Variant::per_thread &&
+            first->variant == Variant::plain)) {
         best = first;
       }
     }
@@ -70,7 +73,9 @@ bool valid_query(const char* name, void** function, int version, unsigned long l
 
 }  // namespace
 
-bool initialized() { return initialised.load(std::memory_order_acquire) || runtime::Context::exists(); }
+bool initialized() {
+  return initialised.load(std::memory_order_acquire) || runtime::Context::exists();
+}
 
 GUDA_CU(cuInit)(unsigned flags) {
   if (flags != 0) return kInvalidValue;
@@ -86,7 +91,8 @@ GUDA_CU(cuDriverGetVersion)(int* version) {
   return kSuccess;
 }
 
-GUDA_CU(cuGetProcAddress)(const char* name, void** function, int version, unsigned long long flags) {
+GUDA_CU(cuGetProcAddress)(const char* name, void** function, int version,
+                          unsigned long long flags) {
   if (!valid_query(name, function, version, flags)) return kInvalidValue;
   QueryResult result = kSymbolNotFound;
   const EntryPoint* entry = find(name, version, (flags & kPerThreadDefaultStream) != 0, result);
@@ -96,8 +102,8 @@ GUDA_CU(cuGetProcAddress)(const char* name, void** function, int version, unsign
 }
 
 // What is not found is no error here: the status says so.
-GUDA_CU(cuGetProcAddress_v2)(const char* name, void** function, int version, unsigned long long flags,
-                             int* status) {
+GUDA_CU(cuGetProcAddress_v2)(const char* name, void** function, int version,
+                             unsigned long long flags, int* status) {
   if (!valid_query(name, function, version, flags)) return kInvalidValue;
   QueryResult result = kSymbolNotFound;
   const EntryPoint* entry = find(name, version, (flags & kPerThreadDefaultStream) != 0, result);

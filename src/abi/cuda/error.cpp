@@ -19,8 +19,9 @@ constexpr ResultName kResults[] = {
 };
 
 const ResultName* find(int code) {
-  auto* found = std::lower_bound(std::begin(kResults), std::end(kResults), code,
-                                 [](const ResultName& result, int wanted) { return result.code < wanted; });
+  auto* found =
+      std::lower_bound(std::begin(kResults), std::end(kResults), code,
+                       [](const ResultName& result, int wanted) { return result.code < wanted; });
   return found != std::end(kResults) && found->code == code ? found : nullptr;
 }
 
@@ -52,7 +53,8 @@ Error finish(const Status& status) {
   if (status.is_ok()) return kSuccess;
   Error result = to_result(static_cast<Error>(status.code()));
   auto* known = find(result);
-  log(LogPart::runtime, LogLevel::info, "{}: {}", known ? known->name : "CUresult", status.message());
+  log(LogPart::runtime, LogLevel::info, "{}: {}", known ? known->name : "CUresult",
+      status.message());
   return result;
 }
 

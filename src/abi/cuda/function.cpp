@@ -49,28 +49,41 @@ Error function_attribute(int* value, int attribute, void* handle) {
   if (!value || attribute < 0 || attribute >= kAttributeCount) return kInvalidValue;
   if (!find_function(handle)) return kInvalidHandle;
   cudart::cudaFuncAttributes all{};
-  Error error = without_runtime_state([&] { return guda_cudart_cudaFuncGetAttributes(&all, handle); });
+  Error error =
+      without_runtime_state([&] { return guda_cudart_cudaFuncGetAttributes(&all, handle); });
   if (error) return error;
-  const int values[kAttributeCount] = {
-      all.maxThreadsPerBlock, static_cast<int>(all.sharedSizeBytes), static_cast<int>(all.constSizeBytes),
-      static_cast<int>(all.localSizeBytes), all.numRegs, all.ptxVersion, all.binaryVersion, all.cacheModeCA,
-      all.maxDynamicSharedSizeBytes, all.preferredShmemCarveout, all.clusterDimMustBeSet, all.requiredClusterWidth,
-      all.requiredClusterHeight, all.requiredClusterDepth, all.nonPortableClusterSizeAllowed,
-      all.clusterSchedulingPolicyPreference};
+  const int values[kAttributeCount] = {all.maxThreadsPerBlock,
+                                       static_cast<int>(all.sharedSizeBytes),
+                                       static_cast<int>(all.constSizeBytes),
+                                       static_cast<int>(all.localSizeBytes),
+                                       all.numRegs,
+                                       all.ptxVersion,
+                                       all.binaryVersion,
+                                       all.cacheModeCA,
+                                       all.maxDynamicSharedSizeBytes,
+                                       all.preferredShmemCarveout,
+                                       all.clusterDimMustBeSet,
+                                       all.requiredClusterWidth,
+                                       all.requiredClusterHeight,
+                                       all.requiredClusterDepth,
+                                       all.nonPortableClusterSizeAllowed,
+                                       all.clusterSchedulingPolicyPreference};
   *value = values[attribute];
   return kSuccess;
 }
 
 Error set_function_attribute(void* handle, int attribute, int value) {
   if (!find_function(handle)) return kInvalidHandle;
-  return without_runtime_state([&] { return guda_cudart_cudaFuncSetAttribute(handle, attribute, value); });
+  return without_runtime_state(
+      [&] { return guda_cudart_cudaFuncSetAttribute(handle, attribute, value); });
 }
 
 Error set_cache_config(void* handle, int config) {
   Kernel* kernel = find_function(handle);
   if (!kernel) return kInvalidHandle;
   if (config < 0 || config > 3) return kInvalidValue;
-  Registry::instance().change_settings(kernel, [&](auto& settings) { settings.cache_config = config; });
+  Registry::instance().change_settings(kernel,
+                                       [&](auto& settings) { settings.cache_config = config; });
   return kSuccess;
 }
 
@@ -148,12 +161,14 @@ Error blocks_that_fit(int* blocks, CUfunction handle, int threads, size_t dynami
   if (!kernel) return kInvalidHandle;
   auto footprint = kernel->footprint();
   if (!footprint) return finish(footprint.status());
-  *blocks = runtime::blocks_per_multiprocessor(*kernel, (*footprint)->static_shared_bytes, threads, dynamic_shared);
+  *blocks = runtime::blocks_per_multiprocessor(*kernel, (*footprint)->static_shared_bytes, threads,
+                                               dynamic_shared);
   return kSuccess;
 }
 
 /// The block size, a multiple of the warp, that keeps most threads resident; of equals the largest.
-Error best_block(int* grid, int* block, CUfunction handle, BlockToShared shared_of, size_t dynamic_shared, int limit) {
+Error best_block(int* grid, int* block, CUfunction handle, BlockToShared shared_of,
+                 size_t dynamic_shared, int limit) {
   GUDA_CU_ENTER();
   if (!grid || !block || limit < 0) return kInvalidValue;
   Kernel* kernel = find_function(handle);
@@ -163,7 +178,8 @@ Error best_block(int* grid, int* block, CUfunction handle, BlockToShared shared_
   auto footprint = kernel->footprint();
   if (!footprint) return finish(footprint.status());
   const auto& device = runtime::device_properties();
-  int most = std::min(device.max_threads_per_block, static_cast<int>((*layout)->max_threads_per_block()));
+  int most =
+      std::min(device.max_threads_per_block, static_cast<int>((*layout)->max_threads_per_block()));
   if (limit != 0) most = std::min(most, limit);
   int best_threads = 0, best_blocks = 0;
   *grid = *block = 0;
@@ -171,7 +187,8 @@ Error best_block(int* grid, int* block, CUfunction handle, BlockToShared shared_
   for (int threads = (most + warp - 1) / warp * warp; threads > 0; threads -= warp) {
     int size = std::min(threads, most);
     size_t dynamic = shared_of ? shared_of(size) : dynamic_shared;
-    int blocks = runtime::blocks_per_multiprocessor(*kernel, (*footprint)->static_shared_bytes, size, dynamic);
+    int blocks = runtime::blocks_per_multiprocessor(*kernel, (*footprint)->static_shared_bytes,
+                                                    size, dynamic);
     if (blocks * size <= best_threads) continue;
     best_threads = blocks * size;
     best_blocks = blocks;
@@ -183,29 +200,34 @@ Error best_block(int* grid, int* block, CUfunction handle, BlockToShared shared_
 
 }  // namespace
 
-GUDA_CU(cuOccupancyMaxActiveBlocksPerMultiprocessor)(int* blocks, CUfunction handle, int threads, size_t shared) {
+GUDA_CU(cuOccupancyMaxActiveBlocksPerMultiprocessor)(int* blocks, CUfunction handle, int threads,
+                                                     size_t shared) {
   return blocks_that_fit(blocks, handle, threads, shared);
 }
-GUDA_CU(cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags)(int* blocks, CUfunction handle, int threads,
-                                                              size_t shared, unsigned flags) {
+GUDA_CU(cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags)(int* blocks, CUfunction handle,
+                                                              int threads, size_t shared,
+                                                              unsigned flags) {
   return flags > 1 ? kInvalidValue : blocks_that_fit(blocks, handle, threads, shared);
 }
-GUDA_CU(cuOccupancyMaxPotentialBlockSize)(int* grid, int* block, CUfunction handle, BlockToShared shared_of,
-                                          size_t shared, int limit) {
+GUDA_CU(cuOccupancyMaxPotentialBlockSize)(int* grid, int* block, CUfunction handle,
+                                          BlockToShared shared_of, size_t shared, int limit) {
   return best_block(grid, block, handle, shared_of, shared, limit);
 }
-GUDA_CU(cuOccupancyMaxPotentialBlockSizeWithFlags)(int* grid, int* block, CUfunction handle, BlockToShared shared_of,
-                                                   size_t shared, int limit, unsigned flags) {
+GUDA_CU(cuOccupancyMaxPotentialBlockSizeWithFlags)(int* grid, int* block, CUfunction handle,
+                                                   BlockToShared shared_of, size_t shared,
+                                                   int limit, unsigned flags) {
   return flags > 1 ? kInvalidValue : best_block(grid, block, handle, shared_of, shared, limit);
 }
-GUDA_CU(cuOccupancyAvailableDynamicSMemPerBlock)(size_t* bytes, CUfunction handle, int blocks, int threads) {
+GUDA_CU(cuOccupancyAvailableDynamicSMemPerBlock)(size_t* bytes, CUfunction handle, int blocks,
+                                                 int threads) {
   GUDA_CU_ENTER();
   if (!bytes || blocks <= 0 || threads <= 0) return kInvalidValue;
   Kernel* kernel = find_function(handle);
   if (!kernel) return kInvalidHandle;
   auto footprint = kernel->footprint();
   if (!footprint) return finish(footprint.status());
-  *bytes = runtime::available_dynamic_shared(*kernel, (*footprint)->static_shared_bytes, blocks, threads);
+  *bytes = runtime::available_dynamic_shared(*kernel, (*footprint)->static_shared_bytes, blocks,
+                                             threads);
   return kSuccess;
 }
 

@@ -10,141 +10,171 @@ using cudart::cudaHostNodeParams;
 using cudart::cudaMemcpy3DParms;
 using cudart::cudaMemsetParams;
 
-GUDA_CU_SHARED_DEVICE(cuGraphCreate, cudaGraphCreate, (CUgraph* out, unsigned flags), (out, flags))
+GUDA_CU_SHARED_DEVICE(cuGraphCreate, cudaGraphCreate, (CUgraph * out, unsigned flags), (out, flags))
 GUDA_CU_SHARED_DEVICE(cuGraphDestroy, cudaGraphDestroy, (CUgraph graph), (graph))
-GUDA_CU_SHARED_DEVICE(cuGraphClone, cudaGraphClone, (CUgraph* out, CUgraph original), (out, original))
+GUDA_CU_SHARED_DEVICE(cuGraphClone, cudaGraphClone, (CUgraph * out, CUgraph original),
+                      (out, original))
 GUDA_CU_SHARED_DEVICE(cuGraphNodeFindInClone, cudaGraphNodeFindInClone,
-               (CUgraphNode* out, CUgraphNode original, CUgraph clone), (out, original, clone))
-GUDA_CU_SHARED_DEVICE(cuGraphGetNodes, cudaGraphGetNodes, (CUgraph graph, CUgraphNode* out, size_t* count),
-               (graph, out, count))
-GUDA_CU_SHARED_DEVICE(cuGraphGetRootNodes, cudaGraphGetRootNodes, (CUgraph graph, CUgraphNode* out, size_t* count),
-               (graph, out, count))
+                      (CUgraphNode * out, CUgraphNode original, CUgraph clone),
+                      (out, original, clone))
+GUDA_CU_SHARED_DEVICE(cuGraphGetNodes, cudaGraphGetNodes,
+                      (CUgraph graph, CUgraphNode* out, size_t* count), (graph, out, count))
+GUDA_CU_SHARED_DEVICE(cuGraphGetRootNodes, cudaGraphGetRootNodes,
+                      (CUgraph graph, CUgraphNode* out, size_t* count), (graph, out, count))
 GUDA_CU_SHARED_DEVICE(cuGraphGetEdges, cudaGraphGetEdges_v1,
-               (CUgraph graph, CUgraphNode* from, CUgraphNode* to, size_t* count), (graph, from, to, count))
+                      (CUgraph graph, CUgraphNode* from, CUgraphNode* to, size_t* count),
+                      (graph, from, to, count))
 GUDA_CU_SHARED_DEVICE(cuGraphGetEdges_v2, cudaGraphGetEdges_v2,
-               (CUgraph graph, CUgraphNode* from, CUgraphNode* to, cudaGraphEdgeData* edges, size_t* count),
-               (graph, from, to, edges, count))
+                      (CUgraph graph, CUgraphNode* from, CUgraphNode* to, cudaGraphEdgeData* edges,
+                       size_t* count),
+                      (graph, from, to, edges, count))
 GUDA_CU_SHARED_DEVICE(cuGraphNodeGetDependencies, cudaGraphNodeGetDependencies_v1,
-               (CUgraphNode node, CUgraphNode* out, size_t* count), (node, out, count))
+                      (CUgraphNode node, CUgraphNode* out, size_t* count), (node, out, count))
 GUDA_CU_SHARED_DEVICE(cuGraphNodeGetDependencies_v2, cudaGraphNodeGetDependencies_v2,
-               (CUgraphNode node, CUgraphNode* out, cudaGraphEdgeData* edges, size_t* count),
-               (node, out, edges, count))
+                      (CUgraphNode node, CUgraphNode* out, cudaGraphEdgeData* edges, size_t* count),
+                      (node, out, edges, count))
 GUDA_CU_SHARED_DEVICE(cuGraphNodeGetDependentNodes, cudaGraphNodeGetDependentNodes_v1,
-               (CUgraphNode node, CUgraphNode* out, size_t* count), (node, out, count))
+                      (CUgraphNode node, CUgraphNode* out, size_t* count), (node, out, count))
 GUDA_CU_SHARED_DEVICE(cuGraphNodeGetDependentNodes_v2, cudaGraphNodeGetDependentNodes_v2,
-               (CUgraphNode node, CUgraphNode* out, cudaGraphEdgeData* edges, size_t* count),
-               (node, out, edges, count))
+                      (CUgraphNode node, CUgraphNode* out, cudaGraphEdgeData* edges, size_t* count),
+                      (node, out, edges, count))
 GUDA_CU_SHARED_DEVICE(cuGraphAddDependencies, cudaGraphAddDependencies_v1,
-               (CUgraph graph, const CUgraphNode* from, const CUgraphNode* to, size_t count), (graph, from, to, count))
+                      (CUgraph graph, const CUgraphNode* from, const CUgraphNode* to, size_t count),
+                      (graph, from, to, count))
 GUDA_CU_SHARED_DEVICE(cuGraphAddDependencies_v2, cudaGraphAddDependencies_v2,
-               (CUgraph graph, const CUgraphNode* from, const CUgraphNode* to, const cudaGraphEdgeData* edges,
-                size_t count),
-               (graph, from, to, edges, count))
+                      (CUgraph graph, const CUgraphNode* from, const CUgraphNode* to,
+                       const cudaGraphEdgeData* edges, size_t count),
+                      (graph, from, to, edges, count))
 GUDA_CU_SHARED_DEVICE(cuGraphRemoveDependencies, cudaGraphRemoveDependencies_v1,
-               (CUgraph graph, const CUgraphNode* from, const CUgraphNode* to, size_t count), (graph, from, to, count))
+                      (CUgraph graph, const CUgraphNode* from, const CUgraphNode* to, size_t count),
+                      (graph, from, to, count))
 GUDA_CU_SHARED_DEVICE(cuGraphRemoveDependencies_v2, cudaGraphRemoveDependencies_v2,
-               (CUgraph graph, const CUgraphNode* from, const CUgraphNode* to, const cudaGraphEdgeData* edges,
-                size_t count),
-               (graph, from, to, edges, count))
+                      (CUgraph graph, const CUgraphNode* from, const CUgraphNode* to,
+                       const cudaGraphEdgeData* edges, size_t count),
+                      (graph, from, to, edges, count))
 GUDA_CU_SHARED_DEVICE(cuGraphDestroyNode, cudaGraphDestroyNode, (CUgraphNode node), (node))
-GUDA_CU_SHARED_DEVICE(cuGraphNodeGetType, cudaGraphNodeGetType, (CUgraphNode node, int* type), (node, type))
-GUDA_CU_SHARED_DEVICE(cuGraphDebugDotPrint, cudaGraphDebugDotPrint, (CUgraph graph, const char* path, unsigned flags),
-               (graph, path, flags))
+GUDA_CU_SHARED_DEVICE(cuGraphNodeGetType, cudaGraphNodeGetType, (CUgraphNode node, int* type),
+                      (node, type))
+GUDA_CU_SHARED_DEVICE(cuGraphDebugDotPrint, cudaGraphDebugDotPrint,
+                      (CUgraph graph, const char* path, unsigned flags), (graph, path, flags))
 
 // Executable graphs ------------------------------------------------------------------------------------
 
 GUDA_CU_SHARED_DEVICE(cuGraphInstantiateWithFlags, cudaGraphInstantiateWithFlags,
-               (CUgraphExec* out, CUgraph graph, unsigned long long flags), (out, graph, flags))
+                      (CUgraphExec * out, CUgraph graph, unsigned long long flags),
+                      (out, graph, flags))
 GUDA_CU_SHARED_DEVICE(cuGraphInstantiate, cudaGraphInstantiate_v1,
-               (CUgraphExec* out, CUgraph graph, CUgraphNode* culprit, char* log, size_t size),
-               (out, graph, culprit, log, size))
+                      (CUgraphExec * out, CUgraph graph, CUgraphNode* culprit, char* log,
+                       size_t size),
+                      (out, graph, culprit, log, size))
 GUDA_CU_SHARED_DEVICE_PTSZ(cuGraphInstantiateWithParams, cudaGraphInstantiateWithParams,
-                    (CUgraphExec* out, CUgraph graph, cudart::cudaGraphInstantiateParams* parameters),
-                    (out, graph, parameters))
-GUDA_CU_SHARED_DEVICE(cuGraphExecGetFlags, cudaGraphExecGetFlags, (CUgraphExec exec, unsigned long long* flags),
-               (exec, flags))
+                           (CUgraphExec * out, CUgraph graph,
+                            cudart::cudaGraphInstantiateParams* parameters),
+                           (out, graph, parameters))
+GUDA_CU_SHARED_DEVICE(cuGraphExecGetFlags, cudaGraphExecGetFlags,
+                      (CUgraphExec exec, unsigned long long* flags), (exec, flags))
 GUDA_CU_SHARED_DEVICE(cuGraphExecDestroy, cudaGraphExecDestroy, (CUgraphExec exec), (exec))
-GUDA_CU_SHARED_PTSZ(cuGraphLaunch, cudaGraphLaunch, (CUgraphExec exec, CUstream stream), (exec, stream))
-GUDA_CU_SHARED_PTSZ(cuGraphUpload, cudaGraphUpload, (CUgraphExec exec, CUstream stream), (exec, stream))
+GUDA_CU_SHARED_PTSZ(cuGraphLaunch, cudaGraphLaunch, (CUgraphExec exec, CUstream stream),
+                    (exec, stream))
+GUDA_CU_SHARED_PTSZ(cuGraphUpload, cudaGraphUpload, (CUgraphExec exec, CUstream stream),
+                    (exec, stream))
 GUDA_CU_SHARED_DEVICE(cuGraphExecUpdate, cudaGraphExecUpdate_v1,
-               (CUgraphExec exec, CUgraph graph, CUgraphNode* culprit, int* result), (exec, graph, culprit, result))
+                      (CUgraphExec exec, CUgraph graph, CUgraphNode* culprit, int* result),
+                      (exec, graph, culprit, result))
 GUDA_CU_SHARED_DEVICE(cuGraphExecUpdate_v2, cudaGraphExecUpdate,
-               (CUgraphExec exec, CUgraph graph, cudart::cudaGraphExecUpdateResultInfo* result), (exec, graph, result))
-GUDA_CU_SHARED_DEVICE(cuGraphNodeSetEnabled, cudaGraphNodeSetEnabled, (CUgraphExec exec, CUgraphNode node, unsigned enabled),
-               (exec, node, enabled))
+                      (CUgraphExec exec, CUgraph graph,
+                       cudart::cudaGraphExecUpdateResultInfo* result),
+                      (exec, graph, result))
+GUDA_CU_SHARED_DEVICE(cuGraphNodeSetEnabled, cudaGraphNodeSetEnabled,
+                      (CUgraphExec exec, CUgraphNode node, unsigned enabled), (exec, node, enabled))
 GUDA_CU_SHARED_DEVICE(cuGraphNodeGetEnabled, cudaGraphNodeGetEnabled,
-               (CUgraphExec exec, CUgraphNode node, unsigned* enabled), (exec, node, enabled))
+                      (CUgraphExec exec, CUgraphNode node, unsigned* enabled),
+                      (exec, node, enabled))
 
 GUDA_CU_SHARED_DEVICE(cuDeviceGraphMemTrim, cudaDeviceGraphMemTrim, (CUdevice device), (device))
 GUDA_CU_SHARED_DEVICE(cuDeviceGetGraphMemAttribute, cudaDeviceGetGraphMemAttribute,
-               (CUdevice device, int attribute, void* value), (device, attribute, value))
+                      (CUdevice device, int attribute, void* value), (device, attribute, value))
 GUDA_CU_SHARED_DEVICE(cuDeviceSetGraphMemAttribute, cudaDeviceSetGraphMemAttribute,
-               (CUdevice device, int attribute, void* value), (device, attribute, value))
+                      (CUdevice device, int attribute, void* value), (device, attribute, value))
 GUDA_CU_SHARED_DEVICE(cuUserObjectCreate, cudaUserObjectCreate,
-               (void** out, void* pointer, void (*destroy)(void*), unsigned references, unsigned flags),
-               (out, pointer, destroy, references, flags))
-GUDA_CU_SHARED_DEVICE(cuUserObjectRetain, cudaUserObjectRetain, (void* object, unsigned count), (object, count))
-GUDA_CU_SHARED_DEVICE(cuUserObjectRelease, cudaUserObjectRelease, (void* object, unsigned count), (object, count))
+                      (void** out, void* pointer, void (*destroy)(void*), unsigned references,
+                       unsigned flags),
+                      (out, pointer, destroy, references, flags))
+GUDA_CU_SHARED_DEVICE(cuUserObjectRetain, cudaUserObjectRetain, (void* object, unsigned count),
+                      (object, count))
+GUDA_CU_SHARED_DEVICE(cuUserObjectRelease, cudaUserObjectRelease, (void* object, unsigned count),
+                      (object, count))
 GUDA_CU_SHARED_DEVICE(cuGraphRetainUserObject, cudaGraphRetainUserObject,
-               (CUgraph graph, void* object, unsigned count, unsigned flags), (graph, object, count, flags))
-GUDA_CU_SHARED_DEVICE(cuGraphReleaseUserObject, cudaGraphReleaseUserObject, (CUgraph graph, void* object, unsigned count),
-               (graph, object, count))
+                      (CUgraph graph, void* object, unsigned count, unsigned flags),
+                      (graph, object, count, flags))
+GUDA_CU_SHARED_DEVICE(cuGraphReleaseUserObject, cudaGraphReleaseUserObject,
+                      (CUgraph graph, void* object, unsigned count), (graph, object, count))
 
 // Nodes ------------------------------------------------------------------------------------------------
 
-#define PLACE_PARAMETERS CUgraphNode *out, CUgraph graph, const CUgraphNode *dependencies, size_t count
+#define PLACE_PARAMETERS \
+  CUgraphNode *out, CUgraph graph, const CUgraphNode *dependencies, size_t count
 #define PLACE out, graph, dependencies, count
 
 GUDA_CU_SHARED_DEVICE(cuGraphAddEmptyNode, cudaGraphAddEmptyNode, (PLACE_PARAMETERS), (PLACE))
-GUDA_CU_SHARED_DEVICE(cuGraphAddChildGraphNode, cudaGraphAddChildGraphNode, (PLACE_PARAMETERS, CUgraph child), (PLACE, child))
-GUDA_CU_SHARED_DEVICE(cuGraphAddEventRecordNode, cudaGraphAddEventRecordNode, (PLACE_PARAMETERS, CUevent event),
-               (PLACE, event))
-GUDA_CU_SHARED_DEVICE(cuGraphAddEventWaitNode, cudaGraphAddEventWaitNode, (PLACE_PARAMETERS, CUevent event), (PLACE, event))
-GUDA_CU_SHARED_DEVICE(cuGraphAddHostNode, cudaGraphAddHostNode, (PLACE_PARAMETERS, const cudaHostNodeParams* p), (PLACE, p))
+GUDA_CU_SHARED_DEVICE(cuGraphAddChildGraphNode, cudaGraphAddChildGraphNode,
+                      (PLACE_PARAMETERS, CUgraph child), (PLACE, child))
+GUDA_CU_SHARED_DEVICE(cuGraphAddEventRecordNode, cudaGraphAddEventRecordNode,
+                      (PLACE_PARAMETERS, CUevent event), (PLACE, event))
+GUDA_CU_SHARED_DEVICE(cuGraphAddEventWaitNode, cudaGraphAddEventWaitNode,
+                      (PLACE_PARAMETERS, CUevent event), (PLACE, event))
+GUDA_CU_SHARED_DEVICE(cuGraphAddHostNode, cudaGraphAddHostNode,
+                      (PLACE_PARAMETERS, const cudaHostNodeParams* p), (PLACE, p))
 GUDA_CU_SHARED_DEVICE(cuGraphAddMemAllocNode, cudaGraphAddMemAllocNode,
-               (PLACE_PARAMETERS, cudart::cudaMemAllocNodeParams* p), (PLACE, p))
-GUDA_CU_SHARED_DEVICE(cuGraphAddMemFreeNode, cudaGraphAddMemFreeNode, (PLACE_PARAMETERS, void* address), (PLACE, address))
-GUDA_CU_SHARED_DEVICE(cuGraphChildGraphNodeGetGraph, cudaGraphChildGraphNodeGetGraph, (CUgraphNode node, CUgraph* out),
-               (node, out))
-GUDA_CU_SHARED_DEVICE(cuGraphEventRecordNodeGetEvent, cudaGraphEventRecordNodeGetEvent, (CUgraphNode node, CUevent* out),
-               (node, out))
-GUDA_CU_SHARED_DEVICE(cuGraphEventRecordNodeSetEvent, cudaGraphEventRecordNodeSetEvent, (CUgraphNode node, CUevent event),
-               (node, event))
-GUDA_CU_SHARED_DEVICE(cuGraphEventWaitNodeGetEvent, cudaGraphEventWaitNodeGetEvent, (CUgraphNode node, CUevent* out),
-               (node, out))
-GUDA_CU_SHARED_DEVICE(cuGraphEventWaitNodeSetEvent, cudaGraphEventWaitNodeSetEvent, (CUgraphNode node, CUevent event),
-               (node, event))
+                      (PLACE_PARAMETERS, cudart::cudaMemAllocNodeParams* p), (PLACE, p))
+GUDA_CU_SHARED_DEVICE(cuGraphAddMemFreeNode, cudaGraphAddMemFreeNode,
+                      (PLACE_PARAMETERS, void* address), (PLACE, address))
+GUDA_CU_SHARED_DEVICE(cuGraphChildGraphNodeGetGraph, cudaGraphChildGraphNodeGetGraph,
+                      (CUgraphNode node, CUgraph* out), (node, out))
+GUDA_CU_SHARED_DEVICE(cuGraphEventRecordNodeGetEvent, cudaGraphEventRecordNodeGetEvent,
+                      (CUgraphNode node, CUevent* out), (node, out))
+GUDA_CU_SHARED_DEVICE(cuGraphEventRecordNodeSetEvent, cudaGraphEventRecordNodeSetEvent,
+                      (CUgraphNode node, CUevent event), (node, event))
+GUDA_CU_SHARED_DEVICE(cuGraphEventWaitNodeGetEvent, cudaGraphEventWaitNodeGetEvent,
+                      (CUgraphNode node, CUevent* out), (node, out))
+GUDA_CU_SHARED_DEVICE(cuGraphEventWaitNodeSetEvent, cudaGraphEventWaitNodeSetEvent,
+                      (CUgraphNode node, CUevent event), (node, event))
 GUDA_CU_SHARED_DEVICE(cuGraphExecEventRecordNodeSetEvent, cudaGraphExecEventRecordNodeSetEvent,
-               (CUgraphExec exec, CUgraphNode node, CUevent event), (exec, node, event))
+                      (CUgraphExec exec, CUgraphNode node, CUevent event), (exec, node, event))
 GUDA_CU_SHARED_DEVICE(cuGraphExecEventWaitNodeSetEvent, cudaGraphExecEventWaitNodeSetEvent,
-               (CUgraphExec exec, CUgraphNode node, CUevent event), (exec, node, event))
-GUDA_CU_SHARED_DEVICE(cuGraphHostNodeGetParams, cudaGraphHostNodeGetParams, (CUgraphNode node, cudaHostNodeParams* p),
-               (node, p))
-GUDA_CU_SHARED_DEVICE(cuGraphHostNodeSetParams, cudaGraphHostNodeSetParams, (CUgraphNode node, const cudaHostNodeParams* p),
-               (node, p))
+                      (CUgraphExec exec, CUgraphNode node, CUevent event), (exec, node, event))
+GUDA_CU_SHARED_DEVICE(cuGraphHostNodeGetParams, cudaGraphHostNodeGetParams,
+                      (CUgraphNode node, cudaHostNodeParams* p), (node, p))
+GUDA_CU_SHARED_DEVICE(cuGraphHostNodeSetParams, cudaGraphHostNodeSetParams,
+                      (CUgraphNode node, const cudaHostNodeParams* p), (node, p))
 GUDA_CU_SHARED_DEVICE(cuGraphExecHostNodeSetParams, cudaGraphExecHostNodeSetParams,
-               (CUgraphExec exec, CUgraphNode node, const cudaHostNodeParams* p), (exec, node, p))
+                      (CUgraphExec exec, CUgraphNode node, const cudaHostNodeParams* p),
+                      (exec, node, p))
 GUDA_CU_SHARED_DEVICE(cuGraphMemAllocNodeGetParams, cudaGraphMemAllocNodeGetParams,
-               (CUgraphNode node, cudart::cudaMemAllocNodeParams* p), (node, p))
-GUDA_CU_SHARED_DEVICE(cuGraphMemFreeNodeGetParams, cudaGraphMemFreeNodeGetParams, (CUgraphNode node, void* out), (node, out))
-GUDA_CU_SHARED_DEVICE(cuGraphKernelNodeCopyAttributes, cudaGraphKernelNodeCopyAttributes, (CUgraphNode to, CUgraphNode from),
-               (to, from))
+                      (CUgraphNode node, cudart::cudaMemAllocNodeParams* p), (node, p))
+GUDA_CU_SHARED_DEVICE(cuGraphMemFreeNodeGetParams, cudaGraphMemFreeNodeGetParams,
+                      (CUgraphNode node, void* out), (node, out))
+GUDA_CU_SHARED_DEVICE(cuGraphKernelNodeCopyAttributes, cudaGraphKernelNodeCopyAttributes,
+                      (CUgraphNode to, CUgraphNode from), (to, from))
 GUDA_CU_SHARED_DEVICE(cuGraphKernelNodeGetAttribute, cudaGraphKernelNodeGetAttribute,
-               (CUgraphNode node, int id, cudart::cudaLaunchAttributeValue* value), (node, id, value))
+                      (CUgraphNode node, int id, cudart::cudaLaunchAttributeValue* value),
+                      (node, id, value))
 GUDA_CU_SHARED_DEVICE(cuGraphKernelNodeSetAttribute, cudaGraphKernelNodeSetAttribute,
-               (CUgraphNode node, int id, const cudart::cudaLaunchAttributeValue* value), (node, id, value))
+                      (CUgraphNode node, int id, const cudart::cudaLaunchAttributeValue* value),
+                      (node, id, value))
 
 // Kernel nodes. The first version's structure is the runtime API's.
 static_assert(sizeof(CUDA_KERNEL_NODE_PARAMS_v1) == sizeof(cudart::cudaKernelNodeParams));
 
-GUDA_CU_SHARED_DEVICE(cuGraphAddKernelNode, cudaGraphAddKernelNode, (PLACE_PARAMETERS, const CUDA_KERNEL_NODE_PARAMS_v1* p),
-               (PLACE, p))
+GUDA_CU_SHARED_DEVICE(cuGraphAddKernelNode, cudaGraphAddKernelNode,
+                      (PLACE_PARAMETERS, const CUDA_KERNEL_NODE_PARAMS_v1* p), (PLACE, p))
 GUDA_CU_SHARED_DEVICE(cuGraphKernelNodeGetParams, cudaGraphKernelNodeGetParams,
-               (CUgraphNode node, CUDA_KERNEL_NODE_PARAMS_v1* p), (node, p))
+                      (CUgraphNode node, CUDA_KERNEL_NODE_PARAMS_v1* p), (node, p))
 GUDA_CU_SHARED_DEVICE(cuGraphKernelNodeSetParams, cudaGraphKernelNodeSetParams,
-               (CUgraphNode node, const CUDA_KERNEL_NODE_PARAMS_v1* p), (node, p))
+                      (CUgraphNode node, const CUDA_KERNEL_NODE_PARAMS_v1* p), (node, p))
 GUDA_CU_SHARED_DEVICE(cuGraphExecKernelNodeSetParams, cudaGraphExecKernelNodeSetParams,
-               (CUgraphExec exec, CUgraphNode node, const CUDA_KERNEL_NODE_PARAMS_v1* p), (exec, node, p))
+                      (CUgraphExec exec, CUgraphNode node, const CUDA_KERNEL_NODE_PARAMS_v1* p),
+                      (exec, node, p))
 
 namespace {
 
@@ -173,7 +203,8 @@ GUDA_CU(cuGraphKernelNodeSetParams_v2)(CUgraphNode node, const CUDA_KERNEL_NODE_
   auto same = first_version(*p);
   return guda_cuda_cuGraphKernelNodeSetParams(node, &same);
 }
-GUDA_CU(cuGraphExecKernelNodeSetParams_v2)(CUgraphExec exec, CUgraphNode node, const CUDA_KERNEL_NODE_PARAMS* p) {
+GUDA_CU(cuGraphExecKernelNodeSetParams_v2)(CUgraphExec exec, CUgraphNode node,
+                                           const CUDA_KERNEL_NODE_PARAMS* p) {
   if (!p) return kInvalidValue;
   auto same = first_version(*p);
   return guda_cuda_cuGraphExecKernelNodeSetParams(exec, node, &same);
@@ -182,21 +213,24 @@ GUDA_CU(cuGraphExecKernelNodeSetParams_v2)(CUgraphExec exec, CUgraphNode node, c
 // Fill nodes: the driver's functions also name a context.
 extern "C" {
 Error guda_cudart_cudaGraphAddMemsetNode(PLACE_PARAMETERS, const cudaMemsetParams* p);
-Error guda_cudart_cudaGraphExecMemsetNodeSetParams(void* exec, void* node, const cudaMemsetParams* p);
+Error guda_cudart_cudaGraphExecMemsetNodeSetParams(void* exec, void* node,
+                                                   const cudaMemsetParams* p);
 Error guda_cudart_cudaGraphAddMemcpyNode(PLACE_PARAMETERS, const cudaMemcpy3DParms* p);
 Error guda_cudart_cudaGraphMemcpyNodeGetParams(void* node, cudaMemcpy3DParms* p);
 Error guda_cudart_cudaGraphMemcpyNodeSetParams(void* node, const cudaMemcpy3DParms* p);
-Error guda_cudart_cudaGraphExecMemcpyNodeSetParams(void* exec, void* node, const cudaMemcpy3DParms* p);
+Error guda_cudart_cudaGraphExecMemcpyNodeSetParams(void* exec, void* node,
+                                                   const cudaMemcpy3DParms* p);
 }
 
 GUDA_CU(cuGraphAddMemsetNode)(PLACE_PARAMETERS, const cudaMemsetParams* p, void*) {
   return shared([&] { return guda_cudart_cudaGraphAddMemsetNode(PLACE, p); });
 }
-GUDA_CU_SHARED_DEVICE(cuGraphMemsetNodeGetParams, cudaGraphMemsetNodeGetParams, (CUgraphNode node, cudaMemsetParams* p),
-               (node, p))
+GUDA_CU_SHARED_DEVICE(cuGraphMemsetNodeGetParams, cudaGraphMemsetNodeGetParams,
+                      (CUgraphNode node, cudaMemsetParams* p), (node, p))
 GUDA_CU_SHARED_DEVICE(cuGraphMemsetNodeSetParams, cudaGraphMemsetNodeSetParams,
-               (CUgraphNode node, const cudaMemsetParams* p), (node, p))
-GUDA_CU(cuGraphExecMemsetNodeSetParams)(CUgraphExec exec, CUgraphNode node, const cudaMemsetParams* p, void*) {
+                      (CUgraphNode node, const cudaMemsetParams* p), (node, p))
+GUDA_CU(cuGraphExecMemsetNodeSetParams)(CUgraphExec exec, CUgraphNode node,
+                                        const cudaMemsetParams* p, void*) {
   return shared([&] { return guda_cudart_cudaGraphExecMemsetNodeSetParams(exec, node, p); });
 }
 
@@ -212,7 +246,8 @@ bool to_runtime(const CUDA_MEMCPY3D* p, cudaMemcpy3DParms& out) {
   size_t from_pitch = p->srcPitch ? p->srcPitch : p->srcXInBytes + p->WidthInBytes;
   size_t to_pitch = p->dstPitch ? p->dstPitch : p->dstXInBytes + p->WidthInBytes;
   out = {};
-  out.srcPtr = {const_cast<void*>(from), from_pitch, from_pitch, p->srcHeight ? p->srcHeight : p->srcY + p->Height};
+  out.srcPtr = {const_cast<void*>(from), from_pitch, from_pitch,
+                p->srcHeight ? p->srcHeight : p->srcY + p->Height};
   out.dstPtr = {to, to_pitch, to_pitch, p->dstHeight ? p->dstHeight : p->dstY + p->Height};
   out.srcPos = {p->srcXInBytes, p->srcY, p->srcZ};
   out.dstPos = {p->dstXInBytes, p->dstY, p->dstZ};
@@ -247,7 +282,8 @@ Error with_copy(const CUDA_MEMCPY3D* p, Call&& call) {
   GUDA_CU_ENTER();
   if (!p) return kInvalidValue;
   cudaMemcpy3DParms same;
-  if (!to_runtime(p, same)) return finish({StatusCode::not_supported, "copy nodes of arrays through the driver API"});
+  if (!to_runtime(p, same))
+    return finish({StatusCode::not_supported, "copy nodes of arrays through the driver API"});
   return without_runtime_state([&] { return call(&same); });
 }
 
@@ -257,10 +293,14 @@ GUDA_CU(cuGraphAddMemcpyNode)(PLACE_PARAMETERS, const CUDA_MEMCPY3D* p, void*) {
   return with_copy(p, [&](auto* same) { return guda_cudart_cudaGraphAddMemcpyNode(PLACE, same); });
 }
 GUDA_CU(cuGraphMemcpyNodeSetParams)(CUgraphNode node, const CUDA_MEMCPY3D* p) {
-  return with_copy(p, [&](auto* same) { return guda_cudart_cudaGraphMemcpyNodeSetParams(node, same); });
+  return with_copy(
+      p, [&](auto* same) { return guda_cudart_cudaGraphMemcpyNodeSetParams(node, same); });
 }
-GUDA_CU(cuGraphExecMemcpyNodeSetParams)(CUgraphExec exec, CUgraphNode node, const CUDA_MEMCPY3D* p, void*) {
-  return with_copy(p, [&](auto* same) { return guda_cudart_cudaGraphExecMemcpyNodeSetParams(exec, node, same); });
+GUDA_CU(cuGraphExecMemcpyNodeSetParams)(CUgraphExec exec, CUgraphNode node, const CUDA_MEMCPY3D* p,
+                                        void*) {
+  return with_copy(p, [&](auto* same) {
+    return guda_cudart_cudaGraphExecMemcpyNodeSetParams(exec, node, same);
+  });
 }
 GUDA_CU(cuGraphMemcpyNodeGetParams)(CUgraphNode node, CUDA_MEMCPY3D* p) {
   if (!p) return kInvalidValue;

@@ -9,7 +9,12 @@ namespace {
 
 // CUjit_option.
 enum Option : int {
-  kWallTime = 2, kInformationLog = 3, kInformationLogSize = 4, kErrorLog = 5, kErrorLogSize = 6, kOptionCount = 35,
+  kWallTime = 2,
+  kInformationLog = 3,
+  kInformationLogSize = 4,
+  kErrorLog = 5,
+  kErrorLogSize = 6,
+  kOptionCount = 35,
 };
 
 }  // namespace
@@ -48,7 +53,8 @@ void JitOptions::report(std::string_view errors, std::string_view information) {
   errors_.write(errors);
   information_.write(information);
   if (wall_time_) {
-    float milliseconds = std::chrono::duration<float, std::milli>(std::chrono::steady_clock::now() - start_).count();
+    float milliseconds =
+        std::chrono::duration<float, std::milli>(std::chrono::steady_clock::now() - start_).count();
     std::memcpy(wall_time_, &milliseconds, sizeof milliseconds);
   }
 }

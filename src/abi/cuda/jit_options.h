@@ -20,7 +20,7 @@ class JitOptions {
  private:
   struct Log {
     char* buffer = nullptr;
-    void** size = nullptr;   // bytes that there are, on return bytes written
+    void** size = nullptr;  // bytes that there are, on return bytes written
     void write(std::string_view text) const;
   };
   Log errors_, information_;

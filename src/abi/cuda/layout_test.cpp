@@ -10,9 +10,9 @@ namespace own = guda::cuda;
 namespace runtime_own = guda::cudart;
 
 #define SAME_SIZE(ours, theirs) static_assert(sizeof(ours) == sizeof(theirs), #theirs)
-#define SAME_MEMBER(ours, theirs, member)                                                            \
-  static_assert(offsetof(ours, member) == offsetof(theirs, member) &&                                \
-                    sizeof(ours::member) == sizeof(theirs::member),                                  \
+#define SAME_MEMBER(ours, theirs, member)                             \
+  static_assert(offsetof(ours, member) == offsetof(theirs, member) && \
+                    sizeof(ours::member) == sizeof(theirs::member),   \
                 #theirs "::" #member)
 
 SAME_SIZE(own::CUdevprop, ::CUdevprop);
@@ -69,5 +69,6 @@ TEST(DriverLayout, EnumeratorsHaveTheToolkitsValues) {
   EXPECT_EQ(own::kFormatSigned32, static_cast<int>(CU_AD_FORMAT_SIGNED_INT32));
   EXPECT_EQ(own::kLaunchParamBuffer, reinterpret_cast<uintptr_t>(CU_LAUNCH_PARAM_BUFFER_POINTER));
   EXPECT_EQ(own::kLaunchParamBufferSize, reinterpret_cast<uintptr_t>(CU_LAUNCH_PARAM_BUFFER_SIZE));
-  EXPECT_EQ(runtime_own::cudaLaunchAttributeCooperative, static_cast<int>(CU_LAUNCH_ATTRIBUTE_COOPERATIVE));
+  EXPECT_EQ(runtime_own::cudaLaunchAttributeCooperative,
+            static_cast<int>(CU_LAUNCH_ATTRIBUTE_COOPERATIVE));
 }

@@ -4,8 +4,8 @@
 
 namespace guda::cuda {
 
-GUDA_CU(cuLibraryLoadData)(CUlibrary* out, const void* image, int* options, void** values, unsigned count, int*,
-                           void**, unsigned) {
+GUDA_CU(cuLibraryLoadData)(CUlibrary* out, const void* image, int* options, void** values,
+                           unsigned count, int*, void**, unsigned) {
   GUDA_CU_INITIALIZED();
   if (!out || !image) return kInvalidValue;
   JitOptions jit(count, options, values);
@@ -15,8 +15,8 @@ GUDA_CU(cuLibraryLoadData)(CUlibrary* out, const void* image, int* options, void
   return kSuccess;
 }
 
-GUDA_CU(cuLibraryLoadFromFile)(CUlibrary* out, const char* path, int* options, void** values, unsigned count, int*,
-                               void**, unsigned) {
+GUDA_CU(cuLibraryLoadFromFile)(CUlibrary* out, const char* path, int* options, void** values,
+                               unsigned count, int*, void**, unsigned) {
   GUDA_CU_INITIALIZED();
   if (!out || !path) return kInvalidValue;
   JitOptions jit(count, options, values);
@@ -51,12 +51,14 @@ GUDA_CU(cuLibraryGetModule)(CUmodule* out, CUlibrary handle) {
   return *out ? kSuccess : kInvalidHandle;
 }
 
-GUDA_CU(cuLibraryGetGlobal)(CUdeviceptr* address, size_t* size, CUlibrary handle, const char* name) {
+GUDA_CU(cuLibraryGetGlobal)(CUdeviceptr* address, size_t* size, CUlibrary handle,
+                            const char* name) {
   GUDA_CU_ENTER();
   return find_variable(address, size, find_module(handle), name);
 }
 
-GUDA_CU(cuLibraryGetManaged)(CUdeviceptr* address, size_t* size, CUlibrary handle, const char* name) {
+GUDA_CU(cuLibraryGetManaged)(CUdeviceptr* address, size_t* size, CUlibrary handle,
+                             const char* name) {
   GUDA_CU_INITIALIZED();
   if (!name) return kInvalidValue;
   runtime::Module* module = find_module(handle);

@@ -5,8 +5,8 @@
 #include "abi/cuda/jit_options.h"
 #include "runtime/module/fatbin.h"
 
-#include <algorithm>
 #include <fmt/format.h>
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -55,11 +55,14 @@ Result<std::string> ptx_of(int type, const void* data, size_t size, const std::s
     }
     case kCubin:
       // What cuLinkComplete made is text.
-      if (size > 4 && std::string_view(bytes, 4) != "\177ELF") return std::string(bytes, std::find(bytes, bytes + size, '\0'));
+      if (size > 4 && std::string_view(bytes, 4) != "\177ELF")
+        return std::string(bytes, std::find(bytes, bytes + size, '\0'));
       [[fallthrough]];
     default:
-      return Status(StatusCode::no_binary_for_gpu,
-                    fmt::format("{}: only PTX and fatbins with PTX can be linked, not input type {}", name, type));
+      return Status(
+          StatusCode::no_binary_for_gpu,
+          fmt::format("{}: only PTX and fatbins with PTX can be linked, not input type {}", name,
+                      type));
   }
 }
 
@@ -89,7 +92,8 @@ GUDA_CU(cuLinkCreate_v2)(unsigned count, int* options, void** values, void** out
   return kSuccess;
 }
 
-GUDA_CU(cuLinkAddData_v2)(void* state, int type, void* data, size_t size, const char* name, unsigned, int*, void**) {
+GUDA_CU(cuLinkAddData_v2)(void* state, int type, void* data, size_t size, const char* name,
+                          unsigned, int*, void**) {
   GUDA_CU_ENTER();
   return add(state, type, data, size, name);
 }
@@ -123,7 +127,9 @@ GUDA_CU(cuLinkComplete)(void* state, void** image, size_t* size) {
 GUDA_CU(cuLinkDestroy)(void* state) {
   GUDA_CU_ENTER();
   std::unique_lock lock(linkers_mutex);
-  return std::erase_if(linkers(), [&](auto& linker) { return linker.get() == state; }) ? kSuccess : kInvalidHandle;
+  return std::erase_if(linkers(), [&](auto& linker) { return linker.get() == state; })
+             ? kSuccess
+             : kInvalidHandle;
 }
 
 }  // namespace guda::cuda

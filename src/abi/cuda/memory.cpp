@@ -49,13 +49,32 @@ void store(void* out, T value) {
 
 // CUpointer_attribute.
 enum PointerAttribute : int {
-  kContext = 1, kMemoryType, kDevicePointer, kHostPointer, kP2pTokens, kSyncMemops, kBufferId, kIsManaged,
-  kDeviceOrdinal, kIsLegacyIpcCapable, kRangeStart, kRangeSize, kMapped, kAllowedHandleTypes, kIsRdmaCapable,
-  kAccessFlags, kMempool, kMappingSize, kMappingBase, kMemoryBlockId, kIsHwDecompressCapable,
+  kContext = 1,
+  kMemoryType,
+  kDevicePointer,
+  kHostPointer,
+  kP2pTokens,
+  kSyncMemops,
+  kBufferId,
+  kIsManaged,
+  kDeviceOrdinal,
+  kIsLegacyIpcCapable,
+  kRangeStart,
+  kRangeSize,
+  kMapped,
+  kAllowedHandleTypes,
+  kIsRdmaCapable,
+  kAccessFlags,
+  kMempool,
+  kMappingSize,
+  kMappingBase,
+  kMemoryBlockId,
+  kIsHwDecompressCapable,
 };
 
 /// One attribute of a pointer of ours, or (allocation null) what stands for any other.
-Error pointer_attribute(void* out, int attribute, CUdeviceptr address, const memory::Allocation* allocation) {
+Error pointer_attribute(void* out, int attribute, CUdeviceptr address,
+                        const memory::Allocation* allocation) {
   switch (attribute) {
     case kContext: store<void*>(out, allocation ? current_context() : nullptr); return kSuccess;
     case kMemoryType:
@@ -66,25 +85,34 @@ Error pointer_attribute(void* out, int attribute, CUdeviceptr address, const mem
       store<void*>(out, allocation && host_sees(*allocation) ? pointer_of(address) : nullptr);
       return allocation && !host_sees(*allocation) ? kInvalidValue : kSuccess;
     case kSyncMemops: store<unsigned>(out, 0); return kSuccess;
-    case kBufferId: store<unsigned long long>(out, allocation ? allocation->id : 0); return kSuccess;
+    case kBufferId:
+      store<unsigned long long>(out, allocation ? allocation->id : 0);
+      return kSuccess;
     case kIsManaged:
       store<unsigned>(out, allocation && allocation->kind == AllocationKind::managed);
       return kSuccess;
     case kDeviceOrdinal: store<int>(out, allocation ? 0 : -2); return kSuccess;
-    case kIsLegacyIpcCapable: case kIsRdmaCapable: case kIsHwDecompressCapable:
-      store<unsigned>(out, 0);
-      return kSuccess;
-    case kRangeStart: case kMappingBase:
+    case kIsLegacyIpcCapable:
+    case kIsRdmaCapable:
+    case kIsHwDecompressCapable: store<unsigned>(out, 0); return kSuccess;
+    case kRangeStart:
+    case kMappingBase:
       store<CUdeviceptr>(out, allocation ? address_of(allocation->base) : 0);
       return kSuccess;
-    case kRangeSize: case kMappingSize: store<size_t>(out, allocation ? allocation->size : 0); return kSuccess;
+    case kRangeSize:
+    case kMappingSize: store<size_t>(out, allocation ? allocation->size : 0); return kSuccess;
     case kMapped: store<unsigned>(out, allocation != nullptr); return kSuccess;
     case kAllowedHandleTypes: store<unsigned long long>(out, 0); return kSuccess;
-    case kAccessFlags: store<unsigned>(out, allocation ? (allocation->read_only ? 1u : 3u) : 0u); return kSuccess;
-    case kMempool:
-      store<void*>(out, allocation && allocation->kind == AllocationKind::pool ? allocation->owner : nullptr);
+    case kAccessFlags:
+      store<unsigned>(out, allocation ? (allocation->read_only ? 1u : 3u) : 0u);
       return kSuccess;
-    case kMemoryBlockId: store<unsigned long long>(out, allocation ? allocation->id : 0); return kSuccess;
+    case kMempool:
+      store<void*>(out, allocation && allocation->kind == AllocationKind::pool ? allocation->owner
+                                                                               : nullptr);
+      return kSuccess;
+    case kMemoryBlockId:
+      store<unsigned long long>(out, allocation ? allocation->id : 0);
+      return kSuccess;
     default: return kInvalidValue;
   }
 }
@@ -96,7 +124,8 @@ GUDA_CU(cuMemAlloc_v2)(CUdeviceptr* address, size_t size) {
   return allocate_address(address, size, AllocationKind::device, 0);
 }
 
-GUDA_CU(cuMemAllocPitch_v2)(CUdeviceptr* address, size_t* pitch, size_t width, size_t height, unsigned element) {
+GUDA_CU(cuMemAllocPitch_v2)(CUdeviceptr* address, size_t* pitch, size_t width, size_t height,
+                            unsigned element) {
   GUDA_CU_ENTER();
   if (!pitch || width == 0 || height == 0) return kInvalidValue;
   if (element != 4 && element != 8 && element != 16) return kInvalidValue;
@@ -128,8 +157,8 @@ GUDA_CU_SHARED_DEVICE(cuMemFreeHost, cudaFreeHost, (void* pointer), (pointer))
 GUDA_CU_SHARED(cuMemHostRegister_v2, cudaHostRegister, (void* pointer, size_t size, unsigned flags),
                (pointer, size, flags))
 GUDA_CU_SHARED(cuMemHostUnregister, cudaHostUnregister, (void* pointer), (pointer))
-GUDA_CU_SHARED(cuMemHostGetDevicePointer_v2, cudaHostGetDevicePointer, (void** device, void* host, unsigned flags),
-               (device, host, flags))
+GUDA_CU_SHARED(cuMemHostGetDevicePointer_v2, cudaHostGetDevicePointer,
+               (void** device, void* host, unsigned flags), (device, host, flags))
 GUDA_CU_SHARED(cuMemHostGetFlags, cudaHostGetFlags, (unsigned* flags, void* host), (flags, host))
 GUDA_CU_SHARED(cuMemGetInfo_v2, cudaMemGetInfo, (size_t* free, size_t* total), (free, total))
 
@@ -154,7 +183,8 @@ GUDA_CU(cuPointerGetAttributes)(unsigned count, int* attributes, void** out, CUd
   if (count == 0 || !attributes || !out) return kInvalidValue;
   auto found = Heap::instance().find(pointer_of(address));
   for (unsigned i = 0; i < count; ++i) {
-    if (!out[i] || attributes[i] < kContext || attributes[i] > kIsHwDecompressCapable) return kInvalidValue;
+    if (!out[i] || attributes[i] < kContext || attributes[i] > kIsHwDecompressCapable)
+      return kInvalidValue;
     // What has no answer for this pointer is left empty, and is no error here.
     pointer_attribute(out[i], attributes[i], address, found ? &*found : nullptr);
   }
@@ -169,7 +199,8 @@ GUDA_CU(cuPointerSetAttribute)(const void* value, int attribute, CUdeviceptr add
 
 // Managed memory ---------------------------------------------------------------------------------------
 
-GUDA_CU_SHARED(cuMemAdvise, cudaMemAdvise_v1, (const void* address, size_t size, int advice, CUdevice device),
+GUDA_CU_SHARED(cuMemAdvise, cudaMemAdvise_v1,
+               (const void* address, size_t size, int advice, CUdevice device),
                (address, size, advice, device))
 GUDA_CU_SHARED(cuMemAdvise_v2, cudaMemAdvise_v2,
                (const void* address, size_t size, int advice, cudaMemLocation location),
@@ -178,24 +209,29 @@ GUDA_CU_SHARED_PTSZ(cuMemPrefetchAsync, cudaMemPrefetchAsync_v1,
                     (const void* address, size_t size, CUdevice device, CUstream stream),
                     (address, size, device, stream))
 GUDA_CU_SHARED_PTSZ(cuMemPrefetchAsync_v2, cudaMemPrefetchAsync_v2,
-                    (const void* address, size_t size, cudaMemLocation location, unsigned flags, CUstream stream),
+                    (const void* address, size_t size, cudaMemLocation location, unsigned flags,
+                     CUstream stream),
                     (address, size, location, flags, stream))
 GUDA_CU_SHARED(cuMemRangeGetAttribute, cudaMemRangeGetAttribute,
                (void* data, size_t size, int attribute, const void* address, size_t count),
                (data, size, attribute, address, count))
 GUDA_CU_SHARED(cuMemRangeGetAttributes, cudaMemRangeGetAttributes,
-               (void** data, size_t* sizes, int* attributes, size_t number, const void* address, size_t count),
+               (void** data, size_t* sizes, int* attributes, size_t number, const void* address,
+                size_t count),
                (data, sizes, attributes, number, address, count))
 GUDA_CU_SHARED_PTSZ(cuMemPrefetchBatchAsync, cudaMemPrefetchBatchAsync,
-                    (void** addresses, size_t* sizes, size_t count, cudaMemLocation* locations, size_t* indices,
-                     size_t location_count, unsigned long long flags, CUstream stream),
+                    (void** addresses, size_t* sizes, size_t count, cudaMemLocation* locations,
+                     size_t* indices, size_t location_count, unsigned long long flags,
+                     CUstream stream),
                     (addresses, sizes, count, locations, indices, location_count, flags, stream))
 GUDA_CU_SHARED_PTSZ(cuMemDiscardBatchAsync, cudaMemDiscardBatchAsync,
-                    (void** addresses, size_t* sizes, size_t count, unsigned long long flags, CUstream stream),
+                    (void** addresses, size_t* sizes, size_t count, unsigned long long flags,
+                     CUstream stream),
                     (addresses, sizes, count, flags, stream))
 GUDA_CU_SHARED_PTSZ(cuMemDiscardAndPrefetchBatchAsync, cudaMemDiscardAndPrefetchBatchAsync,
-                    (void** addresses, size_t* sizes, size_t count, cudaMemLocation* locations, size_t* indices,
-                     size_t location_count, unsigned long long flags, CUstream stream),
+                    (void** addresses, size_t* sizes, size_t count, cudaMemLocation* locations,
+                     size_t* indices, size_t location_count, unsigned long long flags,
+                     CUstream stream),
                     (addresses, sizes, count, locations, indices, location_count, flags, stream))
 
 }  // namespace guda::cuda

@@ -36,7 +36,8 @@ Status check_bodies(Module& module) {
 
 }  // namespace
 
-Error load_image(Module** out, const void* image, size_t size, std::string name, JitOptions& options) {
+Error load_image(Module** out, const void* image, size_t size, std::string name,
+                 JitOptions& options) {
   if (!options.valid()) return kInvalidValue;
   bool text = is_text(image);
   auto loaded = Registry::instance().load_image(image, size, std::move(name));
@@ -108,7 +109,8 @@ Error unload(Module* module) {
 
 namespace {
 
-Error load_into_context(CUmodule* out, const void* image, unsigned count, int* options, void** values) {
+Error load_into_context(CUmodule* out, const void* image, unsigned count, int* options,
+                        void** values) {
   GUDA_CU_ENTER();
   if (!out || !image) return kInvalidValue;
   JitOptions jit(count, options, values);
@@ -135,7 +137,8 @@ GUDA_CU(cuModuleLoad)(CUmodule* out, const char* path) {
 GUDA_CU(cuModuleLoadData)(CUmodule* out, const void* image) {
   return load_into_context(out, image, 0, nullptr, nullptr);
 }
-GUDA_CU(cuModuleLoadDataEx)(CUmodule* out, const void* image, unsigned count, int* options, void** values) {
+GUDA_CU(cuModuleLoadDataEx)(CUmodule* out, const void* image, unsigned count, int* options,
+                            void** values) {
   return load_into_context(out, image, count, options, values);
 }
 GUDA_CU(cuModuleLoadFatBinary)(CUmodule* out, const void* image) {
@@ -159,7 +162,8 @@ GUDA_CU(cuModuleEnumerateFunctions)(CUfunction* out, unsigned capacity, CUmodule
   GUDA_CU_ENTER();
   return list_kernels(out, capacity, nullptr, find_module(handle));
 }
-GUDA_CU(cuModuleGetGlobal_v2)(CUdeviceptr* address, size_t* size, CUmodule handle, const char* name) {
+GUDA_CU(cuModuleGetGlobal_v2)(CUdeviceptr* address, size_t* size, CUmodule handle,
+                              const char* name) {
   GUDA_CU_ENTER();
   return find_variable(address, size, find_module(handle), name);
 }

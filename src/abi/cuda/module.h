@@ -11,7 +11,8 @@ namespace guda::cuda {
 
 /// Loads an image (PTX text, fatbin, wrapper, cubin). PTX text is checked to its end now, because that is
 /// when CUDA programs expect its errors.
-Error load_image(runtime::Module** out, const void* image, size_t size, std::string name, JitOptions& options);
+Error load_image(runtime::Module** out, const void* image, size_t size, std::string name,
+                 JitOptions& options);
 Error load_file(runtime::Module** out, const char* path, JitOptions& options);
 
 /// Null when the handle is not a module's (or library's: they are the same).

@@ -8,34 +8,44 @@ using cudart::cudaMemAccessDesc;
 using cudart::cudaMemLocation;
 using cudart::cudaMemPoolProps;
 
-GUDA_CU_SHARED_STREAM_PTSZ(cuMemAllocAsync, cudaMallocAsync, (void** address, size_t size, CUstream stream),
-                    (address, size, stream))
+GUDA_CU_SHARED_STREAM_PTSZ(cuMemAllocAsync, cudaMallocAsync,
+                           (void** address, size_t size, CUstream stream), (address, size, stream))
 GUDA_CU_SHARED_STREAM_PTSZ(cuMemAllocFromPoolAsync, cudaMallocFromPoolAsync,
-                    (void** address, size_t size, CUmemoryPool pool, CUstream stream), (address, size, pool, stream))
-GUDA_CU_SHARED_STREAM_PTSZ(cuMemFreeAsync, cudaFreeAsync, (void* address, CUstream stream), (address, stream))
+                           (void** address, size_t size, CUmemoryPool pool, CUstream stream),
+                           (address, size, pool, stream))
+GUDA_CU_SHARED_STREAM_PTSZ(cuMemFreeAsync, cudaFreeAsync, (void* address, CUstream stream),
+                           (address, stream))
 
-GUDA_CU_SHARED_DEVICE(cuMemPoolCreate, cudaMemPoolCreate, (CUmemoryPool* out, const cudaMemPoolProps* properties),
-               (out, properties))
+GUDA_CU_SHARED_DEVICE(cuMemPoolCreate, cudaMemPoolCreate,
+                      (CUmemoryPool * out, const cudaMemPoolProps* properties), (out, properties))
 GUDA_CU_SHARED_DEVICE(cuMemPoolDestroy, cudaMemPoolDestroy, (CUmemoryPool pool), (pool))
-GUDA_CU_SHARED_DEVICE(cuMemPoolTrimTo, cudaMemPoolTrimTo, (CUmemoryPool pool, size_t keep), (pool, keep))
-GUDA_CU_SHARED_DEVICE(cuMemPoolSetAttribute, cudaMemPoolSetAttribute, (CUmemoryPool pool, int attribute, void* value),
-               (pool, attribute, value))
-GUDA_CU_SHARED_DEVICE(cuMemPoolGetAttribute, cudaMemPoolGetAttribute, (CUmemoryPool pool, int attribute, void* value),
-               (pool, attribute, value))
+GUDA_CU_SHARED_DEVICE(cuMemPoolTrimTo, cudaMemPoolTrimTo, (CUmemoryPool pool, size_t keep),
+                      (pool, keep))
+GUDA_CU_SHARED_DEVICE(cuMemPoolSetAttribute, cudaMemPoolSetAttribute,
+                      (CUmemoryPool pool, int attribute, void* value), (pool, attribute, value))
+GUDA_CU_SHARED_DEVICE(cuMemPoolGetAttribute, cudaMemPoolGetAttribute,
+                      (CUmemoryPool pool, int attribute, void* value), (pool, attribute, value))
 GUDA_CU_SHARED_DEVICE(cuMemPoolSetAccess, cudaMemPoolSetAccess,
-               (CUmemoryPool pool, const cudaMemAccessDesc* list, size_t count), (pool, list, count))
-GUDA_CU_SHARED_DEVICE(cuMemPoolGetAccess, cudaMemPoolGetAccess, (int* flags, CUmemoryPool pool, cudaMemLocation* location),
-               (flags, pool, location))
+                      (CUmemoryPool pool, const cudaMemAccessDesc* list, size_t count),
+                      (pool, list, count))
+GUDA_CU_SHARED_DEVICE(cuMemPoolGetAccess, cudaMemPoolGetAccess,
+                      (int* flags, CUmemoryPool pool, cudaMemLocation* location),
+                      (flags, pool, location))
 GUDA_CU_SHARED_DEVICE(cuMemGetDefaultMemPool, cudaMemGetDefaultMemPool,
-               (CUmemoryPool* out, cudaMemLocation* location, int type), (out, location, type))
-GUDA_CU_SHARED_DEVICE(cuMemGetMemPool, cudaMemGetMemPool, (CUmemoryPool* out, cudaMemLocation* location, int type),
-               (out, location, type))
-GUDA_CU_SHARED_DEVICE(cuMemSetMemPool, cudaMemSetMemPool, (cudaMemLocation* location, int type, CUmemoryPool pool),
-               (location, type, pool))
+                      (CUmemoryPool * out, cudaMemLocation* location, int type),
+                      (out, location, type))
+GUDA_CU_SHARED_DEVICE(cuMemGetMemPool, cudaMemGetMemPool,
+                      (CUmemoryPool * out, cudaMemLocation* location, int type),
+                      (out, location, type))
+GUDA_CU_SHARED_DEVICE(cuMemSetMemPool, cudaMemSetMemPool,
+                      (cudaMemLocation * location, int type, CUmemoryPool pool),
+                      (location, type, pool))
 
-GUDA_CU_SHARED_DEVICE(cuDeviceGetDefaultMemPool, cudaDeviceGetDefaultMemPool, (CUmemoryPool* out, CUdevice device),
-                      (out, device))
-GUDA_CU_SHARED_DEVICE(cuDeviceGetMemPool, cudaDeviceGetMemPool, (CUmemoryPool* out, CUdevice device), (out, device))
-GUDA_CU_SHARED_DEVICE(cuDeviceSetMemPool, cudaDeviceSetMemPool, (CUdevice device, CUmemoryPool pool), (device, pool))
+GUDA_CU_SHARED_DEVICE(cuDeviceGetDefaultMemPool, cudaDeviceGetDefaultMemPool,
+                      (CUmemoryPool * out, CUdevice device), (out, device))
+GUDA_CU_SHARED_DEVICE(cuDeviceGetMemPool, cudaDeviceGetMemPool,
+                      (CUmemoryPool * out, CUdevice device), (out, device))
+GUDA_CU_SHARED_DEVICE(cuDeviceSetMemPool, cudaDeviceSetMemPool,
+                      (CUdevice device, CUmemoryPool pool), (device, pool))
 
 }  // namespace guda::cuda

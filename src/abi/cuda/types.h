@@ -13,28 +13,37 @@ using CUdevice = int;
 using CUdeviceptr = unsigned long long;
 using CUmodule = void*;
 using CUlibrary = void*;
-using CUfunction = void*;   // a runtime::Kernel
-using CUkernel = void*;     // the same
-using CUstream = void*;     // a cudaStream_t
-using CUevent = void*;      // a cudaEvent_t
-using CUarray = void*;      // a cudaArray_t
+using CUfunction = void*;  // a runtime::Kernel
+using CUkernel = void*;  // the same
+using CUstream = void*;  // a cudaStream_t
+using CUevent = void*;  // a cudaEvent_t
+using CUarray = void*;  // a cudaArray_t
 using CUmipmappedArray = void*;
 using CUmemoryPool = void*;
 using CUgraph = void*;
 using CUgraphNode = void*;
 using CUgraphExec = void*;
 
-enum CUmemorytype : int { kMemoryHost = 1, kMemoryDevice = 2, kMemoryArray = 3, kMemoryUnified = 4 };
+enum CUmemorytype : int {
+  kMemoryHost = 1,
+  kMemoryDevice = 2,
+  kMemoryArray = 3,
+  kMemoryUnified = 4
+};
 
-enum CUlaunchParam : uintptr_t { kLaunchParamEnd = 0, kLaunchParamBuffer = 1, kLaunchParamBufferSize = 2 };
+enum CUlaunchParam : uintptr_t {
+  kLaunchParamEnd = 0,
+  kLaunchParamBuffer = 1,
+  kLaunchParamBufferSize = 2
+};
 
 struct CUuuid {
   char bytes[16];
 };
 
 struct CUdevprop {
-  int maxThreadsPerBlock, maxThreadsDim[3], maxGridSize[3], sharedMemPerBlock, totalConstantMemory, SIMDWidth,
-      memPitch, regsPerBlock, clockRate, textureAlign;
+  int maxThreadsPerBlock, maxThreadsDim[3], maxGridSize[3], sharedMemPerBlock, totalConstantMemory,
+      SIMDWidth, memPitch, regsPerBlock, clockRate, textureAlign;
 };
 
 struct CUctxCreateParams {
@@ -79,8 +88,14 @@ struct CUDA_MEMCPY3D {
 };
 
 enum CUarray_format : int {
-  kFormatUnsigned8 = 1, kFormatUnsigned16 = 2, kFormatUnsigned32 = 3, kFormatSigned8 = 8, kFormatSigned16 = 9,
-  kFormatSigned32 = 10, kFormatHalf = 16, kFormatFloat = 32,
+  kFormatUnsigned8 = 1,
+  kFormatUnsigned16 = 2,
+  kFormatUnsigned32 = 3,
+  kFormatSigned8 = 8,
+  kFormatSigned16 = 9,
+  kFormatSigned32 = 10,
+  kFormatHalf = 16,
+  kFormatFloat = 32,
 };
 
 struct CUDA_ARRAY_DESCRIPTOR {

@@ -12,24 +12,26 @@
 
 /// Defines `name` and its per-thread-default-stream twin `name`_ptsz (or _ptds): the body follows, as a
 /// template over kPerThread.
-#define GUDA_API_TWIN(name, twin, parameters, arguments)                       \
-  template <bool kPerThread>                                                   \
-  static Error name##_body parameters;                                         \
-  GUDA_API(name) parameters { return name##_body<false> arguments; }           \
-  GUDA_API(twin) parameters { return name##_body<true> arguments; }            \
-  template <bool kPerThread>                                                   \
+#define GUDA_API_TWIN(name, twin, parameters, arguments)             \
+  template <bool kPerThread>                                         \
+  static Error name##_body parameters;                               \
+  GUDA_API(name) parameters { return name##_body<false> arguments; } \
+  GUDA_API(twin) parameters { return name##_body<true> arguments; }  \
+  template <bool kPerThread>                                         \
   static Error name##_body parameters
-#define GUDA_API_PTSZ(name, parameters, arguments) GUDA_API_TWIN(name, name##_ptsz, parameters, arguments)
-#define GUDA_API_PTDS(name, parameters, arguments) GUDA_API_TWIN(name, name##_ptds, parameters, arguments)
+#define GUDA_API_PTSZ(name, parameters, arguments) \
+  GUDA_API_TWIN(name, name##_ptsz, parameters, arguments)
+#define GUDA_API_PTDS(name, parameters, arguments) \
+  GUDA_API_TWIN(name, name##_ptds, parameters, arguments)
 
 /// First line of a function that needs the device.
-#define GUDA_ENTER()                                              \
+#define GUDA_ENTER() \
   if (Error entered = runtime::Context::enter()) return runtime::record_error(entered)
 
 /// First line of a function that a capturing thread may not call... and of one that takes a stream: makes
 /// `stream` the Stream behind the handle.
-#define GUDA_STREAM(variable, handle)                                                     \
-  runtime::Stream* variable = runtime::StreamTable::instance().find(handle, kPerThread);  \
+#define GUDA_STREAM(variable, handle)                                                    \
+  runtime::Stream* variable = runtime::StreamTable::instance().find(handle, kPerThread); \
   if (!variable) return invalid_handle()
 
 namespace guda::cudart {

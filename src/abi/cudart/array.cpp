@@ -15,10 +15,12 @@ cudaChannelFormatDesc to_desc(const memory::ChannelFormat& format) {
   return {format.x, format.y, format.z, format.w, format.kind};
 }
 
-Error create(cudaArray_t* out, const cudaChannelFormatDesc* desc, cudaExtent extent, unsigned flags) {
+Error create(cudaArray_t* out, const cudaChannelFormatDesc* desc, cudaExtent extent,
+             unsigned flags) {
   GUDA_ENTER();
   if (!out || !desc) return invalid_value();
-  auto array = memory::create_array(to_format(*desc), extent.width, extent.height, extent.depth, flags);
+  auto array =
+      memory::create_array(to_format(*desc), extent.width, extent.height, extent.depth, flags);
   if (!array) return finish(array.status());
   *out = *array;
   return kSuccess;
@@ -26,17 +28,18 @@ Error create(cudaArray_t* out, const cudaChannelFormatDesc* desc, cudaExtent ext
 
 }  // namespace
 
-extern "C" __attribute__((visibility("default"))) cudaChannelFormatDesc guda_cudart_cudaCreateChannelDesc(
-    int x, int y, int z, int w, int kind) {
+extern "C" __attribute__((visibility("default"))) cudaChannelFormatDesc
+guda_cudart_cudaCreateChannelDesc(int x, int y, int z, int w, int kind) {
   return {x, y, z, w, kind};  // GUDA_API(cudaCreateChannelDesc)
 }
 
-GUDA_API(cudaMallocArray)(cudaArray_t* out, const cudaChannelFormatDesc* desc, size_t width, size_t height,
-                          unsigned flags) {
+GUDA_API(cudaMallocArray)(cudaArray_t* out, const cudaChannelFormatDesc* desc, size_t width,
+                          size_t height, unsigned flags) {
   return create(out, desc, {width, height, 0}, flags);
 }
 
-GUDA_API(cudaMalloc3DArray)(cudaArray_t* out, const cudaChannelFormatDesc* desc, cudaExtent extent, unsigned flags) {
+GUDA_API(cudaMalloc3DArray)(cudaArray_t* out, const cudaChannelFormatDesc* desc, cudaExtent extent,
+                            unsigned flags) {
   return create(out, desc, extent, flags);
 }
 
@@ -47,18 +50,19 @@ GUDA_API(cudaFreeArray)(cudaArray_t array) {
   return finish(memory::destroy_array(static_cast<memory::Array*>(array)));
 }
 
-GUDA_API(cudaMallocMipmappedArray)(cudaMipmappedArray_t* out, const cudaChannelFormatDesc* desc, cudaExtent extent,
-                                   unsigned levels, unsigned flags) {
+GUDA_API(cudaMallocMipmappedArray)(cudaMipmappedArray_t* out, const cudaChannelFormatDesc* desc,
+                                   cudaExtent extent, unsigned levels, unsigned flags) {
   GUDA_ENTER();
   if (!out || !desc) return invalid_value();
-  auto array = memory::create_mipmapped_array(to_format(*desc), extent.width, extent.height, extent.depth, levels,
-                                              flags);
+  auto array = memory::create_mipmapped_array(to_format(*desc), extent.width, extent.height,
+                                              extent.depth, levels, flags);
   if (!array) return finish(array.status());
   *out = *array;
   return kSuccess;
 }
 
-GUDA_API(cudaGetMipmappedArrayLevel)(cudaArray_t* out, cudaMipmappedArray_t handle, unsigned level) {
+GUDA_API(cudaGetMipmappedArrayLevel)(cudaArray_t* out, cudaMipmappedArray_t handle,
+                                     unsigned level) {
   GUDA_ENTER();
   auto* array = memory::find_mipmapped_array(handle);
   if (!out || !array || level >= array->levels.size()) return invalid_value();
@@ -73,7 +77,8 @@ GUDA_API(cudaFreeMipmappedArray)(cudaMipmappedArray_t array) {
   return finish(memory::destroy_mipmapped_array(static_cast<memory::MipmappedArray*>(array)));
 }
 
-GUDA_API(cudaArrayGetInfo)(cudaChannelFormatDesc* desc, cudaExtent* extent, unsigned* flags, cudaArray_t handle) {
+GUDA_API(cudaArrayGetInfo)(cudaChannelFormatDesc* desc, cudaExtent* extent, unsigned* flags,
+                           cudaArray_t handle) {
   GUDA_ENTER();
   auto* array = memory::find_array(handle);
   if (!array) return invalid_value();

@@ -25,7 +25,8 @@ CaptureInfo capture_info(Stream& stream) {
   CaptureInfo info;
   auto capture = stream.capture();
   if (!capture) return info;
-  info.status = static_cast<int>(capture->invalidated ? CaptureStatus::invalidated : CaptureStatus::active);
+  info.status =
+      static_cast<int>(capture->invalidated ? CaptureStatus::invalidated : CaptureStatus::active);
   info.id = capture->id();
   info.graph = capture->target();
   auto& frontier = capture->frontier[&stream];
@@ -36,7 +37,8 @@ CaptureInfo capture_info(Stream& stream) {
 }
 
 Error info_out(Stream& stream, int* status, unsigned long long* id, cudaGraph_t* graph,
-               const cudaGraphNode_t** dependencies, const cudaGraphEdgeData** edges, size_t* count) {
+               const cudaGraphNode_t** dependencies, const cudaGraphEdgeData** edges,
+               size_t* count) {
   if (!status) return invalid_value();
   CaptureInfo info = capture_info(stream);
   *status = info.status;
@@ -57,7 +59,8 @@ Error update_dependencies(Stream& stream, cudaGraphNode_t* nodes, size_t count, 
   if (flags == 1) frontier.clear();  // set; else add
   for (size_t i = 0; i < count; ++i) {
     auto* node = static_cast<GraphNode*>(nodes[i]);
-    if (std::find(frontier.begin(), frontier.end(), node) == frontier.end()) frontier.push_back(node);
+    if (std::find(frontier.begin(), frontier.end(), node) == frontier.end())
+      frontier.push_back(node);
   }
   return kSuccess;
 }
@@ -90,7 +93,8 @@ GUDA_API_PTSZ(cudaStreamEndCapture, (cudaStream_t handle, cudaGraph_t* out), (ha
   if (!out) return invalid_value();
   GUDA_STREAM(stream, handle);
   *out = nullptr;
-  runtime::Graph* borrowed = stream->capture() && stream->capture()->borrowed() ? stream->capture()->target() : nullptr;
+  runtime::Graph* borrowed =
+      stream->capture() && stream->capture()->borrowed() ? stream->capture()->target() : nullptr;
   auto graph = runtime::end_capture(*stream);
   if (!graph) return finish(graph.status());
   *out = borrowed ? borrowed : adopt_graph(std::move(*graph));
@@ -107,7 +111,8 @@ GUDA_API_PTSZ(cudaStreamIsCapturing, (cudaStream_t handle, int* status), (handle
 
 GUDA_API_PTSZ(cudaStreamGetCaptureInfo,
               (cudaStream_t handle, int* status, unsigned long long* id, cudaGraph_t* graph,
-               const cudaGraphNode_t** dependencies, const cudaGraphEdgeData** edges, size_t* count),
+               const cudaGraphNode_t** dependencies, const cudaGraphEdgeData** edges,
+               size_t* count),
               (handle, status, id, graph, dependencies, edges, count)) {
   GUDA_ENTER();
   GUDA_STREAM(stream, handle);
@@ -115,24 +120,28 @@ GUDA_API_PTSZ(cudaStreamGetCaptureInfo,
 }
 GUDA_API_PTSZ(cudaStreamGetCaptureInfo_v3,
               (cudaStream_t handle, int* status, unsigned long long* id, cudaGraph_t* graph,
-               const cudaGraphNode_t** dependencies, const cudaGraphEdgeData** edges, size_t* count),
+               const cudaGraphNode_t** dependencies, const cudaGraphEdgeData** edges,
+               size_t* count),
               (handle, status, id, graph, dependencies, edges, count)) {
-  return cudaStreamGetCaptureInfo_body<kPerThread>(handle, status, id, graph, dependencies, edges, count);
+  return cudaStreamGetCaptureInfo_body<kPerThread>(handle, status, id, graph, dependencies, edges,
+                                                   count);
 }
 GUDA_API_PTSZ(cudaStreamGetCaptureInfo_v2,
               (cudaStream_t handle, int* status, unsigned long long* id, cudaGraph_t* graph,
                const cudaGraphNode_t** dependencies, size_t* count),
               (handle, status, id, graph, dependencies, count)) {
-  return cudaStreamGetCaptureInfo_body<kPerThread>(handle, status, id, graph, dependencies, nullptr, count);
+  return cudaStreamGetCaptureInfo_body<kPerThread>(handle, status, id, graph, dependencies, nullptr,
+                                                   count);
 }
-GUDA_API_PTSZ(cudaStreamGetCaptureInfo_v1, (cudaStream_t handle, int* status, unsigned long long* id),
-              (handle, status, id)) {
-  return cudaStreamGetCaptureInfo_body<kPerThread>(handle, status, id, nullptr, nullptr, nullptr, nullptr);
+GUDA_API_PTSZ(cudaStreamGetCaptureInfo_v1,
+              (cudaStream_t handle, int* status, unsigned long long* id), (handle, status, id)) {
+  return cudaStreamGetCaptureInfo_body<kPerThread>(handle, status, id, nullptr, nullptr, nullptr,
+                                                   nullptr);
 }
 
 GUDA_API_PTSZ(cudaStreamUpdateCaptureDependencies,
-              (cudaStream_t handle, cudaGraphNode_t* nodes, const cudaGraphEdgeData* edges, size_t count,
-               unsigned flags),
+              (cudaStream_t handle, cudaGraphNode_t* nodes, const cudaGraphEdgeData* edges,
+               size_t count, unsigned flags),
               (handle, nodes, edges, count, flags)) {
   GUDA_ENTER();
   (void)edges;
@@ -140,8 +149,8 @@ GUDA_API_PTSZ(cudaStreamUpdateCaptureDependencies,
   return update_dependencies(*stream, nodes, count, flags);
 }
 GUDA_API_PTSZ(cudaStreamUpdateCaptureDependencies_v2,
-              (cudaStream_t handle, cudaGraphNode_t* nodes, const cudaGraphEdgeData* edges, size_t count,
-               unsigned flags),
+              (cudaStream_t handle, cudaGraphNode_t* nodes, const cudaGraphEdgeData* edges,
+               size_t count, unsigned flags),
               (handle, nodes, edges, count, flags)) {
   return cudaStreamUpdateCaptureDependencies_body<kPerThread>(handle, nodes, edges, count, flags);
 }

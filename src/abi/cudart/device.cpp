@@ -9,8 +9,8 @@
 #include <cstdio>
 #include <cstring>
 
-extern "C" int guda_cuda_cuGetProcAddress_v2(const char* name, void** function, int version, unsigned long long flags,
-                                             int* status);
+extern "C" int guda_cuda_cuGetProcAddress_v2(const char* name, void** function, int version,
+                                             unsigned long long flags, int* status);
 
 namespace guda::cudart {
 namespace {
@@ -118,12 +118,13 @@ cudaDeviceProp12 properties12() {
 }
 
 /// A function of the driver API, as cuGetProcAddress finds it.
-Error driver_entry(const char* symbol, void** function, unsigned version, unsigned long long flags, bool per_thread,
-                   int* result) {
+Error driver_entry(const char* symbol, void** function, unsigned version, unsigned long long flags,
+                   bool per_thread, int* result) {
   GUDA_ENTER();
   constexpr unsigned long long kLegacy = 1, kPerThread = 2;
   if (!(flags & (kLegacy | kPerThread))) flags |= per_thread ? kPerThread : kLegacy;
-  Error error = guda_cuda_cuGetProcAddress_v2(symbol, function, static_cast<int>(version), flags, result);
+  Error error =
+      guda_cuda_cuGetProcAddress_v2(symbol, function, static_cast<int>(version), flags, result);
   return error ? fail(error) : kSuccess;
 }
 
@@ -265,8 +266,12 @@ GUDA_API(cudaDeviceGetLimit)(size_t* value, int limit) {
   *value = *result;
   return kSuccess;
 }
-GUDA_API(cudaThreadSetLimit)(int limit, size_t value) { return guda_cudart_cudaDeviceSetLimit(limit, value); }
-GUDA_API(cudaThreadGetLimit)(size_t* value, int limit) { return guda_cudart_cudaDeviceGetLimit(value, limit); }
+GUDA_API(cudaThreadSetLimit)(int limit, size_t value) {
+  return guda_cudart_cudaDeviceSetLimit(limit, value);
+}
+GUDA_API(cudaThreadGetLimit)(size_t* value, int limit) {
+  return guda_cudart_cudaDeviceGetLimit(value, limit);
+}
 
 GUDA_API(cudaDeviceSetCacheConfig)(int config) {
   if (config < 0 || config > 3) return invalid_value();
@@ -278,8 +283,12 @@ GUDA_API(cudaDeviceGetCacheConfig)(int* config) {
   *config = static_cast<int>(thread_cache_config);
   return kSuccess;
 }
-GUDA_API(cudaThreadSetCacheConfig)(int config) { return guda_cudart_cudaDeviceSetCacheConfig(config); }
-GUDA_API(cudaThreadGetCacheConfig)(int* config) { return guda_cudart_cudaDeviceGetCacheConfig(config); }
+GUDA_API(cudaThreadSetCacheConfig)(int config) {
+  return guda_cudart_cudaDeviceSetCacheConfig(config);
+}
+GUDA_API(cudaThreadGetCacheConfig)(int* config) {
+  return guda_cudart_cudaDeviceGetCacheConfig(config);
+}
 GUDA_API(cudaDeviceSetSharedMemConfig)(int) { return kSuccess; }
 GUDA_API(cudaDeviceGetSharedMemConfig)(int* config) {
   if (!config) return invalid_value();
@@ -287,7 +296,8 @@ GUDA_API(cudaDeviceGetSharedMemConfig)(int* config) {
   return kSuccess;
 }
 
-GUDA_API(cudaDeviceGetTexture1DLinearMaxWidth)(size_t* width, const cudaChannelFormatDesc* format, int device) {
+GUDA_API(cudaDeviceGetTexture1DLinearMaxWidth)(size_t* width, const cudaChannelFormatDesc* format,
+                                               int device) {
   if (!width || !format) return invalid_value();
   if (Error error = check_device(device)) return error;
   *width = static_cast<size_t>(attribute(69));
@@ -348,12 +358,14 @@ GUDA_API_PTSZ(cudaGetDriverEntryPoint,
               (symbol, function, flags, result)) {
   return driver_entry(symbol, function, kVersion13, flags, kPerThread, result);
 }
-GUDA_API_PTSZ(cudaGetDriverEntryPoint_v1, (const char* symbol, void** function, unsigned long long flags),
+GUDA_API_PTSZ(cudaGetDriverEntryPoint_v1,
+              (const char* symbol, void** function, unsigned long long flags),
               (symbol, function, flags)) {
   return driver_entry(symbol, function, kVersion11, flags, kPerThread, nullptr);
 }
 GUDA_API_PTSZ(cudaGetDriverEntryPointByVersion,
-              (const char* symbol, void** function, unsigned version, unsigned long long flags, int* result),
+              (const char* symbol, void** function, unsigned version, unsigned long long flags,
+               int* result),
               (symbol, function, version, flags, result)) {
   return driver_entry(symbol, function, version, flags, kPerThread, result);
 }

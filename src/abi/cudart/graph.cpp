@@ -38,7 +38,8 @@ Error write_nodes(cudaGraphNode_t* out, size_t* count, const List& list) {
   return kSuccess;
 }
 
-Error edges(Graph& graph, cudaGraphNode_t* from, cudaGraphNode_t* to, cudaGraphEdgeData* data, size_t* count) {
+Error edges(Graph& graph, cudaGraphNode_t* from, cudaGraphNode_t* to, cudaGraphEdgeData* data,
+            size_t* count) {
   if (!count) return invalid_value();
   size_t total = 0;
   for (auto& node : graph.nodes()) {
@@ -55,13 +56,14 @@ Error edges(Graph& graph, cudaGraphNode_t* from, cudaGraphNode_t* to, cudaGraphE
   return kSuccess;
 }
 
-Error change_dependencies(cudaGraph_t handle, const cudaGraphNode_t* from, const cudaGraphNode_t* to, size_t count,
-                          bool add) {
+Error change_dependencies(cudaGraph_t handle, const cudaGraphNode_t* from,
+                          const cudaGraphNode_t* to, size_t count, bool add) {
   Graph* graph = find_graph(handle);
   if (!graph || (count && (!from || !to))) return invalid_value();
   for (size_t i = 0; i < count; ++i) {
     auto *before = static_cast<GraphNode*>(from[i]), *after = static_cast<GraphNode*>(to[i]);
-    Status status = add ? graph->add_dependency(before, after) : graph->remove_dependency(before, after);
+    Status status =
+        add ? graph->add_dependency(before, after) : graph->remove_dependency(before, after);
     if (!status) return finish(status);
   }
   return kSuccess;
@@ -91,7 +93,8 @@ Error update(cudaGraphExec_t exec_handle, cudaGraph_t handle, int& result, Graph
 
 Graph* find_graph(cudaGraph_t handle) {
   std::unique_lock lock(handles().mutex);
-  if (auto found = handles().graphs.find(handle); found != handles().graphs.end()) return found->second.get();
+  if (auto found = handles().graphs.find(handle); found != handles().graphs.end())
+    return found->second.get();
   for (auto& [key, graph] : handles().graphs) {  // a child graph, owned by its node
     for (auto& node : graph->nodes()) {
       if (node->child && node->child.get() == handle) return node->child.get();
@@ -139,7 +142,8 @@ GUDA_API(cudaGraphClone)(cudaGraph_t* out, cudaGraph_t original) {
   return kSuccess;
 }
 
-GUDA_API(cudaGraphNodeFindInClone)(cudaGraphNode_t* out, cudaGraphNode_t original, cudaGraph_t clone) {
+GUDA_API(cudaGraphNodeFindInClone)(cudaGraphNode_t* out, cudaGraphNode_t original,
+                                   cudaGraph_t clone) {
   Graph* graph = find_graph(clone);
   if (!out || !graph) return invalid_value();
   *out = graph->find_clone(static_cast<GraphNode*>(original));
@@ -163,63 +167,73 @@ GUDA_API(cudaGraphGetRootNodes)(cudaGraph_t handle, cudaGraphNode_t* out, size_t
   return write_nodes(out, count, roots);
 }
 
-GUDA_API(cudaGraphGetEdges)(cudaGraph_t handle, cudaGraphNode_t* from, cudaGraphNode_t* to, cudaGraphEdgeData* data,
-                            size_t* count) {
+GUDA_API(cudaGraphGetEdges)(cudaGraph_t handle, cudaGraphNode_t* from, cudaGraphNode_t* to,
+                            cudaGraphEdgeData* data, size_t* count) {
   Graph* graph = find_graph(handle);
   return graph ? edges(*graph, from, to, data, count) : invalid_value();
 }
-GUDA_API(cudaGraphGetEdges_v2)(cudaGraph_t handle, cudaGraphNode_t* from, cudaGraphNode_t* to, cudaGraphEdgeData* data,
-                               size_t* count) {
+GUDA_API(cudaGraphGetEdges_v2)(cudaGraph_t handle, cudaGraphNode_t* from, cudaGraphNode_t* to,
+                               cudaGraphEdgeData* data, size_t* count) {
   return guda_cudart_cudaGraphGetEdges(handle, from, to, data, count);
 }
-GUDA_API(cudaGraphGetEdges_v1)(cudaGraph_t handle, cudaGraphNode_t* from, cudaGraphNode_t* to, size_t* count) {
+GUDA_API(cudaGraphGetEdges_v1)(cudaGraph_t handle, cudaGraphNode_t* from, cudaGraphNode_t* to,
+                               size_t* count) {
   return guda_cudart_cudaGraphGetEdges(handle, from, to, nullptr, count);
 }
 
-GUDA_API(cudaGraphNodeGetDependencies)(cudaGraphNode_t node, cudaGraphNode_t* out, cudaGraphEdgeData*, size_t* count) {
-  return node ? write_nodes(out, count, static_cast<GraphNode*>(node)->dependencies) : invalid_value();
+GUDA_API(cudaGraphNodeGetDependencies)(cudaGraphNode_t node, cudaGraphNode_t* out,
+                                       cudaGraphEdgeData*, size_t* count) {
+  return node ? write_nodes(out, count, static_cast<GraphNode*>(node)->dependencies)
+              : invalid_value();
 }
-GUDA_API(cudaGraphNodeGetDependencies_v2)(cudaGraphNode_t node, cudaGraphNode_t* out, cudaGraphEdgeData* data,
-                                          size_t* count) {
+GUDA_API(cudaGraphNodeGetDependencies_v2)(cudaGraphNode_t node, cudaGraphNode_t* out,
+                                          cudaGraphEdgeData* data, size_t* count) {
   return guda_cudart_cudaGraphNodeGetDependencies(node, out, data, count);
 }
-GUDA_API(cudaGraphNodeGetDependencies_v1)(cudaGraphNode_t node, cudaGraphNode_t* out, size_t* count) {
+GUDA_API(cudaGraphNodeGetDependencies_v1)(cudaGraphNode_t node, cudaGraphNode_t* out,
+                                          size_t* count) {
   return guda_cudart_cudaGraphNodeGetDependencies(node, out, nullptr, count);
 }
-GUDA_API(cudaGraphNodeGetDependentNodes)(cudaGraphNode_t node, cudaGraphNode_t* out, cudaGraphEdgeData*,
-                                         size_t* count) {
-  return node ? write_nodes(out, count, static_cast<GraphNode*>(node)->dependents) : invalid_value();
+GUDA_API(cudaGraphNodeGetDependentNodes)(cudaGraphNode_t node, cudaGraphNode_t* out,
+                                         cudaGraphEdgeData*, size_t* count) {
+  return node ? write_nodes(out, count, static_cast<GraphNode*>(node)->dependents)
+              : invalid_value();
 }
-GUDA_API(cudaGraphNodeGetDependentNodes_v2)(cudaGraphNode_t node, cudaGraphNode_t* out, cudaGraphEdgeData* data,
-                                            size_t* count) {
+GUDA_API(cudaGraphNodeGetDependentNodes_v2)(cudaGraphNode_t node, cudaGraphNode_t* out,
+                                            cudaGraphEdgeData* data, size_t* count) {
   return guda_cudart_cudaGraphNodeGetDependentNodes(node, out, data, count);
 }
-GUDA_API(cudaGraphNodeGetDependentNodes_v1)(cudaGraphNode_t node, cudaGraphNode_t* out, size_t* count) {
+GUDA_API(cudaGraphNodeGetDependentNodes_v1)(cudaGraphNode_t node, cudaGraphNode_t* out,
+                                            size_t* count) {
   return guda_cudart_cudaGraphNodeGetDependentNodes(node, out, nullptr, count);
 }
 
-GUDA_API(cudaGraphAddDependencies)(cudaGraph_t graph, const cudaGraphNode_t* from, const cudaGraphNode_t* to,
-                                   const cudaGraphEdgeData*, size_t count) {
+GUDA_API(cudaGraphAddDependencies)(cudaGraph_t graph, const cudaGraphNode_t* from,
+                                   const cudaGraphNode_t* to, const cudaGraphEdgeData*,
+                                   size_t count) {
   return change_dependencies(graph, from, to, count, true);
 }
-GUDA_API(cudaGraphAddDependencies_v2)(cudaGraph_t graph, const cudaGraphNode_t* from, const cudaGraphNode_t* to,
-                                      const cudaGraphEdgeData*, size_t count) {
-  return change_dependencies(graph, from, to, count, true);
-}
-GUDA_API(cudaGraphAddDependencies_v1)(cudaGraph_t graph, const cudaGraphNode_t* from, const cudaGraphNode_t* to,
+GUDA_API(cudaGraphAddDependencies_v2)(cudaGraph_t graph, const cudaGraphNode_t* from,
+                                      const cudaGraphNode_t* to, const cudaGraphEdgeData*,
                                       size_t count) {
   return change_dependencies(graph, from, to, count, true);
 }
-GUDA_API(cudaGraphRemoveDependencies)(cudaGraph_t graph, const cudaGraphNode_t* from, const cudaGraphNode_t* to,
-                                      const cudaGraphEdgeData*, size_t count) {
+GUDA_API(cudaGraphAddDependencies_v1)(cudaGraph_t graph, const cudaGraphNode_t* from,
+                                      const cudaGraphNode_t* to, size_t count) {
+  return change_dependencies(graph, from, to, count, true);
+}
+GUDA_API(cudaGraphRemoveDependencies)(cudaGraph_t graph, const cudaGraphNode_t* from,
+                                      const cudaGraphNode_t* to, const cudaGraphEdgeData*,
+                                      size_t count) {
   return change_dependencies(graph, from, to, count, false);
 }
-GUDA_API(cudaGraphRemoveDependencies_v2)(cudaGraph_t graph, const cudaGraphNode_t* from, const cudaGraphNode_t* to,
-                                         const cudaGraphEdgeData*, size_t count) {
-  return change_dependencies(graph, from, to, count, false);
-}
-GUDA_API(cudaGraphRemoveDependencies_v1)(cudaGraph_t graph, const cudaGraphNode_t* from, const cudaGraphNode_t* to,
+GUDA_API(cudaGraphRemoveDependencies_v2)(cudaGraph_t graph, const cudaGraphNode_t* from,
+                                         const cudaGraphNode_t* to, const cudaGraphEdgeData*,
                                          size_t count) {
+  return change_dependencies(graph, from, to, count, false);
+}
+GUDA_API(cudaGraphRemoveDependencies_v1)(cudaGraph_t graph, const cudaGraphNode_t* from,
+                                         const cudaGraphNode_t* to, size_t count) {
   return change_dependencies(graph, from, to, count, false);
 }
 
@@ -239,17 +253,18 @@ GUDA_API(cudaGraphNodeGetType)(cudaGraphNode_t node, int* type) {
 GUDA_API(cudaGraphInstantiate)(cudaGraphExec_t* out, cudaGraph_t graph, unsigned long long flags) {
   return instantiate(out, graph, flags);
 }
-GUDA_API(cudaGraphInstantiateWithFlags)(cudaGraphExec_t* out, cudaGraph_t graph, unsigned long long flags) {
+GUDA_API(cudaGraphInstantiateWithFlags)(cudaGraphExec_t* out, cudaGraph_t graph,
+                                        unsigned long long flags) {
   return instantiate(out, graph, flags);
 }
-GUDA_API(cudaGraphInstantiate_v1)(cudaGraphExec_t* out, cudaGraph_t graph, cudaGraphNode_t* culprit, char* log,
-                                  size_t log_size) {
+GUDA_API(cudaGraphInstantiate_v1)(cudaGraphExec_t* out, cudaGraph_t graph, cudaGraphNode_t* culprit,
+                                  char* log, size_t log_size) {
   if (culprit) *culprit = nullptr;
   if (log && log_size) log[0] = '\0';
   return instantiate(out, graph, 0);
 }
 GUDA_API_PTSZ(cudaGraphInstantiateWithParams,
-              (cudaGraphExec_t* out, cudaGraph_t graph, cudaGraphInstantiateParams* parameters),
+              (cudaGraphExec_t * out, cudaGraph_t graph, cudaGraphInstantiateParams* parameters),
               (out, graph, parameters)) {
   if (!parameters) return invalid_value();
   parameters->errNode_out = nullptr;
@@ -278,7 +293,8 @@ GUDA_API(cudaGraphExecDestroy)(cudaGraphExec_t handle) {
   return kSuccess;
 }
 
-GUDA_API_PTSZ(cudaGraphLaunch, (cudaGraphExec_t handle, cudaStream_t stream_handle), (handle, stream_handle)) {
+GUDA_API_PTSZ(cudaGraphLaunch, (cudaGraphExec_t handle, cudaStream_t stream_handle),
+              (handle, stream_handle)) {
   GUDA_ENTER();
   GraphExec* exec = find_exec(handle);
   if (!exec) return invalid_value();
@@ -286,21 +302,24 @@ GUDA_API_PTSZ(cudaGraphLaunch, (cudaGraphExec_t handle, cudaStream_t stream_hand
   return finish(exec->launch(*stream));
 }
 
-GUDA_API_PTSZ(cudaGraphUpload, (cudaGraphExec_t handle, cudaStream_t stream_handle), (handle, stream_handle)) {
+GUDA_API_PTSZ(cudaGraphUpload, (cudaGraphExec_t handle, cudaStream_t stream_handle),
+              (handle, stream_handle)) {
   GUDA_ENTER();
   if (!find_exec(handle)) return invalid_value();
   GUDA_STREAM(stream, stream_handle);
   return kSuccess;
 }
 
-GUDA_API(cudaGraphExecUpdate)(cudaGraphExec_t exec, cudaGraph_t graph, cudaGraphExecUpdateResultInfo* info) {
+GUDA_API(cudaGraphExecUpdate)(cudaGraphExec_t exec, cudaGraph_t graph,
+                              cudaGraphExecUpdateResultInfo* info) {
   int result = 0;
   GraphNode* culprit = nullptr;
   Error error = update(exec, graph, result, culprit);
   if (info) *info = {result, culprit, nullptr};
   return error;
 }
-GUDA_API(cudaGraphExecUpdate_v1)(cudaGraphExec_t exec, cudaGraph_t graph, cudaGraphNode_t* culprit_out, int* result_out) {
+GUDA_API(cudaGraphExecUpdate_v1)(cudaGraphExec_t exec, cudaGraph_t graph,
+                                 cudaGraphNode_t* culprit_out, int* result_out) {
   int result = 0;
   GraphNode* culprit = nullptr;
   Error error = update(exec, graph, result, culprit);
@@ -311,7 +330,8 @@ GUDA_API(cudaGraphExecUpdate_v1)(cudaGraphExec_t exec, cudaGraph_t graph, cudaGr
 
 GUDA_API(cudaGraphNodeSetEnabled)(cudaGraphExec_t handle, cudaGraphNode_t node, unsigned enabled) {
   GraphExec* exec = find_exec(handle);
-  return exec ? finish(exec->set_enabled(static_cast<GraphNode*>(node), enabled != 0)) : invalid_value();
+  return exec ? finish(exec->set_enabled(static_cast<GraphNode*>(node), enabled != 0))
+              : invalid_value();
 }
 GUDA_API(cudaGraphNodeGetEnabled)(cudaGraphExec_t handle, cudaGraphNode_t node, unsigned* enabled) {
   GraphExec* exec = find_exec(handle);
@@ -327,14 +347,16 @@ GUDA_API(cudaGraphDebugDotPrint)(cudaGraph_t handle, const char* path, unsigned)
   if (!graph || !path) return invalid_value();
   std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path, "w"), std::fclose);
   if (!file) return finish({StatusCode::operating_system, path});
-  static constexpr const char* kNames[] = {"kernel", "memcpy", "memset", "host", "graph", "empty", "wait event",
-                                           "record event", "", "", "alloc", "free"};
+  static constexpr const char* kNames[] = {"kernel", "memcpy", "memset",     "host",
+                                           "graph",  "empty",  "wait event", "record event",
+                                           "",       "",       "alloc",      "free"};
   std::fprintf(file.get(), "digraph graph_%llu {\n", static_cast<unsigned long long>(graph->id()));
   std::unordered_map<const GraphNode*, size_t> number;
   for (auto& node : graph->nodes()) {
     size_t index = number.size();
     number[node.get()] = index;
-    std::fprintf(file.get(), "  n%zu [label=\"%zu: %s\"];\n", index, index, kNames[static_cast<int>(node->type)]);
+    std::fprintf(file.get(), "  n%zu [label=\"%zu: %s\"];\n", index, index,
+                 kNames[static_cast<int>(node->type)]);
   }
   for (auto& node : graph->nodes()) {
     for (GraphNode* before : node->dependencies) {
@@ -356,13 +378,15 @@ GUDA_API(cudaDeviceGetGraphMemAttribute)(int device, int attribute, void* value)
   if (device != 0) return invalid_device();
   if (!value || attribute < 0 || attribute > 3) return invalid_value();
   // 0 used, 1 most used, 2 reserved, 3 most reserved: graphs reserve what they use.
-  *static_cast<uint64_t*>(value) = attribute % 2 ? runtime::graph_memory_high() : runtime::graph_memory_bytes();
+  *static_cast<uint64_t*>(value) =
+      attribute % 2 ? runtime::graph_memory_high() : runtime::graph_memory_bytes();
   return kSuccess;
 }
 GUDA_API(cudaDeviceSetGraphMemAttribute)(int device, int attribute, void* value) {
   GUDA_ENTER();
   if (device != 0) return invalid_device();
-  if (!value || (attribute != 1 && attribute != 3) || *static_cast<uint64_t*>(value) != 0) return invalid_value();
+  if (!value || (attribute != 1 && attribute != 3) || *static_cast<uint64_t*>(value) != 0)
+    return invalid_value();
   runtime::reset_graph_memory_high();
   return kSuccess;
 }
@@ -394,7 +418,8 @@ struct RetainedObject {
 
 }  // namespace
 
-GUDA_API(cudaUserObjectCreate)(void** out, void* pointer, cudaHostFn_t destroy, unsigned references, unsigned flags) {
+GUDA_API(cudaUserObjectCreate)(void** out, void* pointer, cudaHostFn_t destroy, unsigned references,
+                               unsigned flags) {
   if (!out || !destroy || references == 0 || flags != 1) return invalid_value();
   *out = new UserObject{pointer, destroy, {references}};
   return kSuccess;
@@ -409,7 +434,8 @@ GUDA_API(cudaUserObjectRelease)(void* object, unsigned count) {
   static_cast<UserObject*>(object)->release(count);
   return kSuccess;
 }
-GUDA_API(cudaGraphRetainUserObject)(cudaGraph_t handle, void* object, unsigned count, unsigned flags) {
+GUDA_API(cudaGraphRetainUserObject)(cudaGraph_t handle, void* object, unsigned count,
+                                    unsigned flags) {
   Graph* graph = find_graph(handle);
   if (!graph || !object || count == 0 || flags > 1) return invalid_value();
   auto* user = static_cast<UserObject*>(object);
@@ -423,7 +449,8 @@ GUDA_API(cudaGraphReleaseUserObject)(cudaGraph_t handle, void* object, unsigned 
   for (auto& owned : graph->owned()) {
     // Retained objects are told from memory by their deleter's type: try those of this object.
     auto* retained = static_cast<RetainedObject*>(owned.get());
-    if (!runtime::is_graph_memory(owned.get()) && retained->object == object && retained->count == count) {
+    if (!runtime::is_graph_memory(owned.get()) && retained->object == object &&
+        retained->count == count) {
       graph->disown(owned.get());
       return kSuccess;
     }

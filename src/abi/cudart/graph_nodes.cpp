@@ -26,7 +26,8 @@ GraphNode* as_node(cudaGraphNode_t handle) { return static_cast<GraphNode*>(hand
 Result<std::unique_ptr<Operation>> kernel_operation(const cudaKernelNodeParams* p) {
   if (!p) return Status(StatusCode::invalid_value, "no kernel node parameters");
   runtime::Kernel* kernel = runtime::Registry::instance().kernel(p->func);
-  if (!kernel) return Status(static_cast<StatusCode>(runtime::kErrorInvalidDeviceFunction), "not a kernel");
+  if (!kernel)
+    return Status(static_cast<StatusCode>(runtime::kErrorInvalidDeviceFunction), "not a kernel");
   runtime::LaunchConfiguration configuration{{p->gridDim.x, p->gridDim.y, p->gridDim.z},
                                              {p->blockDim.x, p->blockDim.y, p->blockDim.z},
                                              p->sharedMemBytes,
@@ -39,7 +40,8 @@ Result<std::unique_ptr<Operation>> kernel_operation(const cudaKernelNodeParams* 
     if (key == 1) block = item[1];
     if (key == 2) block_size = *static_cast<size_t*>(item[1]);
   }
-  auto operation = runtime::prepare_launch(*kernel, configuration, p->kernelParams, block, block_size);
+  auto operation =
+      runtime::prepare_launch(*kernel, configuration, p->kernelParams, block, block_size);
   if (!operation) return operation.status();
   return std::unique_ptr<Operation>(std::move(*operation));
 }
@@ -49,8 +51,10 @@ Result<std::unique_ptr<Operation>> copy_operation(const cudaMemcpy3DParms* p) {
   auto box = resolve_copy(*p);
   if (!box) return Status(StatusCode::invalid_value, "impossible copy");
   auto kind = static_cast<runtime::CopyKind>(p->kind);
-  if (Status status = runtime::check_copy(box->to, box->from, box->shape, kind); !status) return status;
-  return std::unique_ptr<Operation>(std::make_unique<CopyOperation>(box->to, box->from, box->shape, kind));
+  if (Status status = runtime::check_copy(box->to, box->from, box->shape, kind); !status)
+    return status;
+  return std::unique_ptr<Operation>(
+      std::make_unique<CopyOperation>(box->to, box->from, box->shape, kind));
 }
 
 cudaMemcpy3DParms linear_copy(void* to, const void* from, size_t count, int kind) {
@@ -63,15 +67,16 @@ cudaMemcpy3DParms linear_copy(void* to, const void* from, size_t count, int kind
 }
 
 /// Parameters of a copy to or from a symbol. `host` is the other side.
-Result<cudaMemcpy3DParms> symbol_copy(const void* symbol, void* host, size_t count, size_t offset, int kind,
-                                      bool to_symbol) {
+Result<cudaMemcpy3DParms> symbol_copy(const void* symbol, void* host, size_t count, size_t offset,
+                                      int kind, bool to_symbol) {
   auto variable = runtime::Registry::instance().variable(symbol);
   if (!variable) return variable.status();
   if (offset > variable->size || count > variable->size - offset) {
     return Status(StatusCode::invalid_value, "copy beyond the symbol");
   }
   void* device = static_cast<std::byte*>(variable->address) + offset;
-  return to_symbol ? linear_copy(device, host, count, kind) : linear_copy(host, device, count, kind);
+  return to_symbol ? linear_copy(device, host, count, kind)
+                   : linear_copy(host, device, count, kind);
 }
 
 Result<std::unique_ptr<Operation>> fill_operation(const cudaMemsetParams* p) {
@@ -82,7 +87,8 @@ Result<std::unique_ptr<Operation>> fill_operation(const cudaMemsetParams* p) {
   runtime::CopySide to{static_cast<std::byte*>(p->dst), p->height > 1 ? p->pitch : width, 0};
   runtime::CopyShape shape{width, p->height, 1};
   if (Status status = runtime::check_fill(to, shape); !status) return status;
-  return std::unique_ptr<Operation>(std::make_unique<FillOperation>(to, shape, p->value, p->elementSize));
+  return std::unique_ptr<Operation>(
+      std::make_unique<FillOperation>(to, shape, p->value, p->elementSize));
 }
 
 Result<std::unique_ptr<Operation>> host_operation(const cudaHostNodeParams* p) {
@@ -170,8 +176,8 @@ Error add_any(const Place& place, cudaGraphNodeParams* p) {
     case NodeType::host: return add(place, NodeType::host, host_operation(&p->host));
     case NodeType::graph: return add_child(place, p->graph.graph);
     case NodeType::empty: return add(place, NodeType::empty, nothing());
-    case NodeType::wait_event: case NodeType::record_event:
-      return add_event(place, static_cast<NodeType>(p->type), p->event);
+    case NodeType::wait_event:
+    case NodeType::record_event: return add_event(place, static_cast<NodeType>(p->type), p->event);
     case NodeType::memory_alloc: return add_allocation(place, &p->alloc);
     case NodeType::memory_free: return add_free(place, p->free_pointer);
     default: return finish({StatusCode::not_supported, "graph nodes of this type"});
@@ -194,7 +200,8 @@ Error replace_copy(cudaGraphNode_t handle, const cudaMemcpy3DParms* p) {
   return error;
 }
 
-Error exec_replace(cudaGraphExec_t exec_handle, cudaGraphNode_t node, Result<std::unique_ptr<Operation>> operation) {
+Error exec_replace(cudaGraphExec_t exec_handle, cudaGraphNode_t node,
+                   Result<std::unique_ptr<Operation>> operation) {
   GraphExec* exec = find_exec(exec_handle);
   if (!exec || !node) return invalid_value();
   if (!operation) return finish(operation.status());
@@ -210,7 +217,8 @@ Concrete* operation_of(cudaGraphNode_t handle) {
 
 #define PLACE_PARAMETERS \
   cudaGraphNode_t *out, cudaGraph_t graph, const cudaGraphNode_t *dependencies, size_t count
-#define PLACE Place{out, graph, dependencies, count}
+#define PLACE \
+  Place { out, graph, dependencies, count }
 
 GUDA_API(cudaGraphAddKernelNode)(PLACE_PARAMETERS, const cudaKernelNodeParams* p) {
   return add(PLACE, NodeType::kernel, kernel_operation(p));
@@ -218,17 +226,18 @@ GUDA_API(cudaGraphAddKernelNode)(PLACE_PARAMETERS, const cudaKernelNodeParams* p
 GUDA_API(cudaGraphAddMemcpyNode)(PLACE_PARAMETERS, const cudaMemcpy3DParms* p) {
   return p ? add_copy(PLACE, p) : invalid_value();
 }
-GUDA_API(cudaGraphAddMemcpyNode1D)(PLACE_PARAMETERS, void* to, const void* from, size_t bytes, int kind) {
+GUDA_API(cudaGraphAddMemcpyNode1D)(PLACE_PARAMETERS, void* to, const void* from, size_t bytes,
+                                   int kind) {
   cudaMemcpy3DParms p = linear_copy(to, from, bytes, kind);
   return add_copy(PLACE, &p);
 }
-GUDA_API(cudaGraphAddMemcpyNodeToSymbol)(PLACE_PARAMETERS, const void* symbol, const void* from, size_t bytes,
-                                         size_t offset, int kind) {
+GUDA_API(cudaGraphAddMemcpyNodeToSymbol)(PLACE_PARAMETERS, const void* symbol, const void* from,
+                                         size_t bytes, size_t offset, int kind) {
   auto p = symbol_copy(symbol, const_cast<void*>(from), bytes, offset, kind, true);
   return p ? add_copy(PLACE, &*p) : finish(p.status());
 }
-GUDA_API(cudaGraphAddMemcpyNodeFromSymbol)(PLACE_PARAMETERS, void* to, const void* symbol, size_t bytes, size_t offset,
-                                           int kind) {
+GUDA_API(cudaGraphAddMemcpyNodeFromSymbol)(PLACE_PARAMETERS, void* to, const void* symbol,
+                                           size_t bytes, size_t offset, int kind) {
   auto p = symbol_copy(symbol, to, bytes, offset, kind, false);
   return p ? add_copy(PLACE, &*p) : finish(p.status());
 }
@@ -239,24 +248,34 @@ GUDA_API(cudaGraphAddHostNode)(PLACE_PARAMETERS, const cudaHostNodeParams* p) {
   return add(PLACE, NodeType::host, host_operation(p));
 }
 GUDA_API(cudaGraphAddEmptyNode)(PLACE_PARAMETERS) { return add(PLACE, NodeType::empty, nothing()); }
-GUDA_API(cudaGraphAddChildGraphNode)(PLACE_PARAMETERS, cudaGraph_t child) { return add_child(PLACE, child); }
+GUDA_API(cudaGraphAddChildGraphNode)(PLACE_PARAMETERS, cudaGraph_t child) {
+  return add_child(PLACE, child);
+}
 GUDA_API(cudaGraphAddEventRecordNode)(PLACE_PARAMETERS, cudaEvent_t event) {
   return add_event(PLACE, NodeType::record_event, event);
 }
 GUDA_API(cudaGraphAddEventWaitNode)(PLACE_PARAMETERS, cudaEvent_t event) {
   return add_event(PLACE, NodeType::wait_event, event);
 }
-GUDA_API(cudaGraphAddMemAllocNode)(PLACE_PARAMETERS, cudaMemAllocNodeParams* p) { return add_allocation(PLACE, p); }
-GUDA_API(cudaGraphAddMemFreeNode)(PLACE_PARAMETERS, void* pointer) { return add_free(PLACE, pointer); }
-GUDA_API(cudaGraphAddNode)(cudaGraphNode_t* out, cudaGraph_t graph, const cudaGraphNode_t* dependencies,
-                           const cudaGraphEdgeData*, size_t count, cudaGraphNodeParams* p) {
+GUDA_API(cudaGraphAddMemAllocNode)(PLACE_PARAMETERS, cudaMemAllocNodeParams* p) {
+  return add_allocation(PLACE, p);
+}
+GUDA_API(cudaGraphAddMemFreeNode)(PLACE_PARAMETERS, void* pointer) {
+  return add_free(PLACE, pointer);
+}
+GUDA_API(cudaGraphAddNode)(cudaGraphNode_t* out, cudaGraph_t graph,
+                           const cudaGraphNode_t* dependencies, const cudaGraphEdgeData*,
+                           size_t count, cudaGraphNodeParams* p) {
   return add_any(PLACE, p);
 }
-GUDA_API(cudaGraphAddNode_v2)(cudaGraphNode_t* out, cudaGraph_t graph, const cudaGraphNode_t* dependencies,
-                              const cudaGraphEdgeData*, size_t count, cudaGraphNodeParams* p) {
+GUDA_API(cudaGraphAddNode_v2)(cudaGraphNode_t* out, cudaGraph_t graph,
+                              const cudaGraphNode_t* dependencies, const cudaGraphEdgeData*,
+                              size_t count, cudaGraphNodeParams* p) {
   return add_any(PLACE, p);
 }
-GUDA_API(cudaGraphAddNode_v1)(PLACE_PARAMETERS, cudaGraphNodeParams* p) { return add_any(PLACE, p); }
+GUDA_API(cudaGraphAddNode_v1)(PLACE_PARAMETERS, cudaGraphNodeParams* p) {
+  return add_any(PLACE, p);
+}
 
 // Kernel nodes -----------------------------------------------------------------------------------------
 
@@ -277,20 +296,25 @@ GUDA_API(cudaGraphKernelNodeGetParams)(cudaGraphNode_t node, cudaKernelNodeParam
 GUDA_API(cudaGraphKernelNodeSetParams)(cudaGraphNode_t node, const cudaKernelNodeParams* p) {
   return replace(node, NodeType::kernel, kernel_operation(p));
 }
-GUDA_API(cudaGraphExecKernelNodeSetParams)(cudaGraphExec_t exec, cudaGraphNode_t node, const cudaKernelNodeParams* p) {
+GUDA_API(cudaGraphExecKernelNodeSetParams)(cudaGraphExec_t exec, cudaGraphNode_t node,
+                                           const cudaKernelNodeParams* p) {
   return exec_replace(exec, node, kernel_operation(p));
 }
 GUDA_API(cudaGraphKernelNodeCopyAttributes)(cudaGraphNode_t to, cudaGraphNode_t from) {
-  return operation_of<KernelOperation>(to) && operation_of<KernelOperation>(from) ? kSuccess : invalid_value();
+  return operation_of<KernelOperation>(to) && operation_of<KernelOperation>(from) ? kSuccess
+                                                                                  : invalid_value();
 }
-GUDA_API(cudaGraphKernelNodeGetAttribute)(cudaGraphNode_t node, int id, cudaLaunchAttributeValue* value) {
+GUDA_API(cudaGraphKernelNodeGetAttribute)(cudaGraphNode_t node, int id,
+                                          cudaLaunchAttributeValue* value) {
   auto* operation = operation_of<KernelOperation>(node);
   if (!operation || !value) return invalid_value();
   *value = {};
-  if (id == cudaLaunchAttributeCooperative) value->cooperative = operation->configuration().cooperative;
+  if (id == cudaLaunchAttributeCooperative)
+    value->cooperative = operation->configuration().cooperative;
   return kSuccess;
 }
-GUDA_API(cudaGraphKernelNodeSetAttribute)(cudaGraphNode_t node, int id, const cudaLaunchAttributeValue* value) {
+GUDA_API(cudaGraphKernelNodeSetAttribute)(cudaGraphNode_t node, int id,
+                                          const cudaLaunchAttributeValue* value) {
   auto* operation = operation_of<KernelOperation>(node);
   if (!operation || !value) return invalid_value();
   if (id == cudaLaunchAttributeCooperative) operation->set_cooperative(value->cooperative != 0);
@@ -307,7 +331,9 @@ GUDA_API(cudaGraphMemcpyNodeGetParams)(cudaGraphNode_t handle, cudaMemcpy3DParms
     return kSuccess;
   }
   const auto& shape = operation->shape();  // captured: no parameters were given
-  auto side = [&](const runtime::CopySide& from) { return cudaPitchedPtr{from.start, from.pitch, shape.width, shape.height}; };
+  auto side = [&](const runtime::CopySide& from) {
+    return cudaPitchedPtr{from.start, from.pitch, shape.width, shape.height};
+  };
   *p = {};
   p->srcPtr = side(operation->from());
   p->dstPtr = side(operation->to());
@@ -318,35 +344,40 @@ GUDA_API(cudaGraphMemcpyNodeGetParams)(cudaGraphNode_t handle, cudaMemcpy3DParms
 GUDA_API(cudaGraphMemcpyNodeSetParams)(cudaGraphNode_t node, const cudaMemcpy3DParms* p) {
   return p ? replace_copy(node, p) : invalid_value();
 }
-GUDA_API(cudaGraphMemcpyNodeSetParams1D)(cudaGraphNode_t node, void* to, const void* from, size_t count, int kind) {
+GUDA_API(cudaGraphMemcpyNodeSetParams1D)(cudaGraphNode_t node, void* to, const void* from,
+                                         size_t count, int kind) {
   cudaMemcpy3DParms p = linear_copy(to, from, count, kind);
   return replace_copy(node, &p);
 }
-GUDA_API(cudaGraphMemcpyNodeSetParamsToSymbol)(cudaGraphNode_t node, const void* symbol, const void* from, size_t count,
-                                               size_t offset, int kind) {
+GUDA_API(cudaGraphMemcpyNodeSetParamsToSymbol)(cudaGraphNode_t node, const void* symbol,
+                                               const void* from, size_t count, size_t offset,
+                                               int kind) {
   auto p = symbol_copy(symbol, const_cast<void*>(from), count, offset, kind, true);
   return p ? replace_copy(node, &*p) : finish(p.status());
 }
-GUDA_API(cudaGraphMemcpyNodeSetParamsFromSymbol)(cudaGraphNode_t node, void* to, const void* symbol, size_t count,
-                                                 size_t offset, int kind) {
+GUDA_API(cudaGraphMemcpyNodeSetParamsFromSymbol)(cudaGraphNode_t node, void* to, const void* symbol,
+                                                 size_t count, size_t offset, int kind) {
   auto p = symbol_copy(symbol, to, count, offset, kind, false);
   return p ? replace_copy(node, &*p) : finish(p.status());
 }
-GUDA_API(cudaGraphExecMemcpyNodeSetParams)(cudaGraphExec_t exec, cudaGraphNode_t node, const cudaMemcpy3DParms* p) {
+GUDA_API(cudaGraphExecMemcpyNodeSetParams)(cudaGraphExec_t exec, cudaGraphNode_t node,
+                                           const cudaMemcpy3DParms* p) {
   return exec_replace(exec, node, copy_operation(p));
 }
-GUDA_API(cudaGraphExecMemcpyNodeSetParams1D)(cudaGraphExec_t exec, cudaGraphNode_t node, void* to, const void* from,
-                                             size_t count, int kind) {
+GUDA_API(cudaGraphExecMemcpyNodeSetParams1D)(cudaGraphExec_t exec, cudaGraphNode_t node, void* to,
+                                             const void* from, size_t count, int kind) {
   cudaMemcpy3DParms p = linear_copy(to, from, count, kind);
   return exec_replace(exec, node, copy_operation(&p));
 }
-GUDA_API(cudaGraphExecMemcpyNodeSetParamsToSymbol)(cudaGraphExec_t exec, cudaGraphNode_t node, const void* symbol,
-                                                   const void* from, size_t count, size_t offset, int kind) {
+GUDA_API(cudaGraphExecMemcpyNodeSetParamsToSymbol)(cudaGraphExec_t exec, cudaGraphNode_t node,
+                                                   const void* symbol, const void* from,
+                                                   size_t count, size_t offset, int kind) {
   auto p = symbol_copy(symbol, const_cast<void*>(from), count, offset, kind, true);
   return p ? exec_replace(exec, node, copy_operation(&*p)) : finish(p.status());
 }
-GUDA_API(cudaGraphExecMemcpyNodeSetParamsFromSymbol)(cudaGraphExec_t exec, cudaGraphNode_t node, void* to,
-                                                     const void* symbol, size_t count, size_t offset, int kind) {
+GUDA_API(cudaGraphExecMemcpyNodeSetParamsFromSymbol)(cudaGraphExec_t exec, cudaGraphNode_t node,
+                                                     void* to, const void* symbol, size_t count,
+                                                     size_t offset, int kind) {
   auto p = symbol_copy(symbol, to, count, offset, kind, false);
   return p ? exec_replace(exec, node, copy_operation(&*p)) : finish(p.status());
 }
@@ -356,14 +387,19 @@ GUDA_API(cudaGraphExecMemcpyNodeSetParamsFromSymbol)(cudaGraphExec_t exec, cudaG
 GUDA_API(cudaGraphMemsetNodeGetParams)(cudaGraphNode_t node, cudaMemsetParams* p) {
   auto* operation = operation_of<FillOperation>(node);
   if (!operation || !p) return invalid_value();
-  *p = {operation->to().start, operation->to().pitch, operation->value(), operation->element(),
-        operation->shape().width / operation->element(), operation->shape().height};
+  *p = {operation->to().start,
+        operation->to().pitch,
+        operation->value(),
+        operation->element(),
+        operation->shape().width / operation->element(),
+        operation->shape().height};
   return kSuccess;
 }
 GUDA_API(cudaGraphMemsetNodeSetParams)(cudaGraphNode_t node, const cudaMemsetParams* p) {
   return replace(node, NodeType::memset, fill_operation(p));
 }
-GUDA_API(cudaGraphExecMemsetNodeSetParams)(cudaGraphExec_t exec, cudaGraphNode_t node, const cudaMemsetParams* p) {
+GUDA_API(cudaGraphExecMemsetNodeSetParams)(cudaGraphExec_t exec, cudaGraphNode_t node,
+                                           const cudaMemsetParams* p) {
   return exec_replace(exec, node, fill_operation(p));
 }
 GUDA_API(cudaGraphHostNodeGetParams)(cudaGraphNode_t node, cudaHostNodeParams* p) {
@@ -375,7 +411,8 @@ GUDA_API(cudaGraphHostNodeGetParams)(cudaGraphNode_t node, cudaHostNodeParams* p
 GUDA_API(cudaGraphHostNodeSetParams)(cudaGraphNode_t node, const cudaHostNodeParams* p) {
   return replace(node, NodeType::host, host_operation(p));
 }
-GUDA_API(cudaGraphExecHostNodeSetParams)(cudaGraphExec_t exec, cudaGraphNode_t node, const cudaHostNodeParams* p) {
+GUDA_API(cudaGraphExecHostNodeSetParams)(cudaGraphExec_t exec, cudaGraphNode_t node,
+                                         const cudaHostNodeParams* p) {
   return exec_replace(exec, node, host_operation(p));
 }
 
@@ -419,10 +456,12 @@ GUDA_API(cudaGraphEventWaitNodeGetEvent)(cudaGraphNode_t node, cudaEvent_t* out)
 GUDA_API(cudaGraphEventWaitNodeSetEvent)(cudaGraphNode_t node, cudaEvent_t event) {
   return set_event(node, NodeType::wait_event, event);
 }
-GUDA_API(cudaGraphExecEventRecordNodeSetEvent)(cudaGraphExec_t exec, cudaGraphNode_t node, cudaEvent_t event) {
+GUDA_API(cudaGraphExecEventRecordNodeSetEvent)(cudaGraphExec_t exec, cudaGraphNode_t node,
+                                               cudaEvent_t event) {
   return exec_set_event(exec, node, event);
 }
-GUDA_API(cudaGraphExecEventWaitNodeSetEvent)(cudaGraphExec_t exec, cudaGraphNode_t node, cudaEvent_t event) {
+GUDA_API(cudaGraphExecEventWaitNodeSetEvent)(cudaGraphExec_t exec, cudaGraphNode_t node,
+                                             cudaEvent_t event) {
   return exec_set_event(exec, node, event);
 }
 
@@ -446,19 +485,21 @@ GUDA_API(cudaGraphNodeSetParams)(cudaGraphNode_t node, cudaGraphNodeParams* p) {
     case NodeType::memcpy: return replace_copy(node, &p->memcpy.copyParams);
     case NodeType::memset: return replace(node, NodeType::memset, fill_operation(&p->memset));
     case NodeType::host: return replace(node, NodeType::host, host_operation(&p->host));
-    case NodeType::wait_event: case NodeType::record_event:
-      return set_event(node, static_cast<NodeType>(p->type), p->event);
+    case NodeType::wait_event:
+    case NodeType::record_event: return set_event(node, static_cast<NodeType>(p->type), p->event);
     default: return finish({StatusCode::not_supported, "changing nodes of this type"});
   }
 }
-GUDA_API(cudaGraphExecNodeSetParams)(cudaGraphExec_t exec, cudaGraphNode_t node, cudaGraphNodeParams* p) {
+GUDA_API(cudaGraphExecNodeSetParams)(cudaGraphExec_t exec, cudaGraphNode_t node,
+                                     cudaGraphNodeParams* p) {
   if (!p) return invalid_value();
   switch (static_cast<NodeType>(p->type)) {
     case NodeType::kernel: return exec_replace(exec, node, kernel_operation(&p->kernel));
     case NodeType::memcpy: return exec_replace(exec, node, copy_operation(&p->memcpy.copyParams));
     case NodeType::memset: return exec_replace(exec, node, fill_operation(&p->memset));
     case NodeType::host: return exec_replace(exec, node, host_operation(&p->host));
-    case NodeType::wait_event: case NodeType::record_event: return exec_set_event(exec, node, p->event);
+    case NodeType::wait_event:
+    case NodeType::record_event: return exec_set_event(exec, node, p->event);
     default: return finish({StatusCode::not_supported, "changing nodes of this type"});
   }
 }

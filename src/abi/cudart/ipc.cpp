@@ -28,7 +28,8 @@ struct EventContents {
 };
 constexpr uint64_t kMemoryMagic = 0x6d656d2d61647567;
 constexpr uint64_t kEventMagic = 0x7476652d61647567;
-static_assert(sizeof(MemoryContents) <= sizeof(IpcHandle) && sizeof(EventContents) <= sizeof(IpcHandle));
+static_assert(sizeof(MemoryContents) <= sizeof(IpcHandle) &&
+              sizeof(EventContents) <= sizeof(IpcHandle));
 
 template <typename Contents>
 void write_handle(IpcHandle* out, const Contents& contents) {
@@ -48,7 +49,8 @@ Contents read_handle(const IpcHandle& handle) {
 GUDA_API(cudaIpcGetMemHandle)(IpcHandle* out, void* pointer) {
   GUDA_ENTER();
   if (!out || !pointer) return invalid_value();
-  runtime::Context::instance().synchronize();  // the memory moves into a file: nothing may use it meanwhile
+  runtime::Context::instance()
+      .synchronize();  // the memory moves into a file: nothing may use it meanwhile
   auto shared = Heap::instance().share(pointer);
   if (!shared) return finish(shared.status());
   write_handle(out, MemoryContents{kMemoryMagic, *shared});

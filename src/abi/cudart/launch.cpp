@@ -1,8 +1,8 @@
 // Kernel launches, function attributes, occupancy.
+#include "runtime/launch.h"
 #include "abi/cudart/api.h"
 #include "runtime/device.h"
 #include "runtime/event.h"
-#include "runtime/launch.h"
 #include "runtime/occupancy.h"
 #include "runtime/registry.h"
 
@@ -21,27 +21,29 @@ kernel::Dim3 to_dim3(dim3 value) { return {value.x, value.y, value.z}; }
 
 /// Before CUDA 13 an impossible configuration had a code of its own.
 Error configuration_error(const Status& status, bool before13) {
-  if (before13 && status.code() == StatusCode::invalid_value) return fail(runtime::kErrorInvalidConfiguration);
+  if (before13 && status.code() == StatusCode::invalid_value)
+    return fail(runtime::kErrorInvalidConfiguration);
   return finish(status);
 }
 
 Error launch_kernel(void* stream_handle, bool per_thread, Kernel* kernel,
-                    const runtime::LaunchConfiguration& configuration, void** arguments, bool before13) {
+                    const runtime::LaunchConfiguration& configuration, void** arguments,
+                    bool before13) {
   if (!kernel) return invalid_handle();
   runtime::Stream* stream = runtime::StreamTable::instance().find(stream_handle, per_thread);
   if (!stream) return invalid_handle();
   return configuration_error(runtime::launch(*stream, *kernel, configuration, arguments), before13);
 }
 
-Error launch_function(const void* function, dim3 grid, dim3 block, void** arguments, size_t shared, void* stream,
-                      bool per_thread, bool cooperative, bool before13) {
+Error launch_function(const void* function, dim3 grid, dim3 block, void** arguments, size_t shared,
+                      void* stream, bool per_thread, bool cooperative, bool before13) {
   GUDA_ENTER();
   return launch_kernel(stream, per_thread, runtime::Registry::instance().kernel(function),
                        {to_dim3(grid), to_dim3(block), shared, cooperative}, arguments, before13);
 }
 
-Error launch_extended(const cudaLaunchConfig_t* config, const void* function, void** arguments, bool per_thread,
-                      bool before13) {
+Error launch_extended(const cudaLaunchConfig_t* config, const void* function, void** arguments,
+                      bool per_thread, bool before13) {
   GUDA_ENTER();
   if (!config) return invalid_value();
   runtime::LaunchConfiguration configuration{to_dim3(config->gridDim), to_dim3(config->blockDim),
@@ -49,20 +51,24 @@ Error launch_extended(const cudaLaunchConfig_t* config, const void* function, vo
   cudaEvent_t completion = nullptr;
   for (unsigned i = 0; i < config->numAttrs; ++i) {
     const cudaLaunchAttribute& attribute = config->attrs[i];
-    if (attribute.id == cudaLaunchAttributeCooperative) configuration.cooperative = attribute.val.cooperative != 0;
-    if (attribute.id == cudaLaunchAttributeProgrammaticEvent) completion = attribute.val.programmaticEvent.event;
+    if (attribute.id == cudaLaunchAttributeCooperative)
+      configuration.cooperative = attribute.val.cooperative != 0;
+    if (attribute.id == cudaLaunchAttributeProgrammaticEvent)
+      completion = attribute.val.programmaticEvent.event;
     if (attribute.id == cudaLaunchAttributeLaunchCompletionEvent) {
       completion = attribute.val.launchCompletionEvent.event;
     }
     if (attribute.id == cudaLaunchAttributeClusterDimension) {
       const auto& cluster = attribute.val.clusterDim;
       if (uint64_t{cluster.x} * cluster.y * cluster.z > 1) {
-        return finish({StatusCode::not_supported, "thread block clusters need compute capability 9.0"});
+        return finish(
+            {StatusCode::not_supported, "thread block clusters need compute capability 9.0"});
       }
     }
   }
-  Error error = launch_kernel(config->stream, per_thread, runtime::Registry::instance().kernel(function),
-                              configuration, arguments, before13);
+  Error error =
+      launch_kernel(config->stream, per_thread, runtime::Registry::instance().kernel(function),
+                    configuration, arguments, before13);
   if (error == kSuccess && completion) {
     auto event = runtime::EventTable::instance().find(completion);
     if (!event) return invalid_handle();
@@ -78,7 +84,8 @@ struct StaticMemory {
 Result<StaticMemory> static_memory(Kernel& kernel) {
   auto footprint = kernel.footprint();
   if (!footprint) return footprint.status();
-  StaticMemory memory{(*footprint)->static_shared_bytes, (*footprint)->local_bytes, (*footprint)->const_bytes};
+  StaticMemory memory{(*footprint)->static_shared_bytes, (*footprint)->local_bytes,
+                      (*footprint)->const_bytes};
   return memory;
 }
 
@@ -103,12 +110,14 @@ Error set_attribute(Kernel* kernel, int attribute, int value) {
       if (!memory) return finish(memory.status());
       size_t limit = runtime::device_properties().shared_per_block_optin;
       if (value < 0 || memory->shared + static_cast<size_t>(value) > limit) return invalid_value();
-      registry.change_settings(kernel, [&](auto& settings) { settings.max_dynamic_shared = value; });
+      registry.change_settings(kernel,
+                               [&](auto& settings) { settings.max_dynamic_shared = value; });
       return kSuccess;
     }
     case cudaFuncAttributePreferredSharedMemoryCarveout:
       if (value < -1 || value > 100) return invalid_value();
-      registry.change_settings(kernel, [&](auto& settings) { settings.preferred_carveout = value; });
+      registry.change_settings(kernel,
+                               [&](auto& settings) { settings.preferred_carveout = value; });
       return kSuccess;
     default:
       // Cluster attributes are accepted: they matter to cluster launches only.
@@ -130,7 +139,8 @@ GUDA_API(__cudaPushCallConfiguration)(dim3 grid, dim3 block, size_t shared, void
 
 GUDA_API(__cudaPopCallConfiguration)(dim3* grid, dim3* block, size_t* shared, void** stream) {
   runtime::CallConfiguration configuration{};
-  if (!runtime::pop_call_configuration(configuration)) return fail(52);  // cudaErrorMissingConfiguration
+  if (!runtime::pop_call_configuration(configuration))
+    return fail(52);  // cudaErrorMissingConfiguration
   *grid = {configuration.grid.x, configuration.grid.y, configuration.grid.z};
   *block = {configuration.block.x, configuration.block.y, configuration.block.z};
   *shared = configuration.dynamic_shared;
@@ -152,37 +162,39 @@ GUDA_API(cudaGetFuncBySymbol)(cudaFunction_t* result, const void* function) {
   return guda_cudart___cudaGetKernel(result, function);
 }
 
-GUDA_API(__cudaLaunchKernel)(cudaKernel_t kernel, dim3 grid, dim3 block, void** arguments, size_t shared,
-                             cudaStream_t stream) {
+GUDA_API(__cudaLaunchKernel)(cudaKernel_t kernel, dim3 grid, dim3 block, void** arguments,
+                             size_t shared, cudaStream_t stream) {
   GUDA_ENTER();
   return launch_kernel(stream, false, static_cast<Kernel*>(kernel),
                        {to_dim3(grid), to_dim3(block), shared, false}, arguments, false);
 }
-GUDA_API(__cudaLaunchKernel_ptsz)(cudaKernel_t kernel, dim3 grid, dim3 block, void** arguments, size_t shared,
-                                  cudaStream_t stream) {
+GUDA_API(__cudaLaunchKernel_ptsz)(cudaKernel_t kernel, dim3 grid, dim3 block, void** arguments,
+                                  size_t shared, cudaStream_t stream) {
   GUDA_ENTER();
   return launch_kernel(stream, true, static_cast<Kernel*>(kernel),
                        {to_dim3(grid), to_dim3(block), shared, false}, arguments, false);
 }
-GUDA_API(__cudaLaunchKernel_v12)(cudaKernel_t kernel, dim3 grid, dim3 block, void** arguments, size_t shared,
-                                 cudaStream_t stream) {
+GUDA_API(__cudaLaunchKernel_v12)(cudaKernel_t kernel, dim3 grid, dim3 block, void** arguments,
+                                 size_t shared, cudaStream_t stream) {
   GUDA_ENTER();
   return launch_kernel(stream, false, static_cast<Kernel*>(kernel),
                        {to_dim3(grid), to_dim3(block), shared, false}, arguments, true);
 }
-GUDA_API(__cudaLaunchKernel_v12_ptsz)(cudaKernel_t kernel, dim3 grid, dim3 block, void** arguments, size_t shared,
-                                      cudaStream_t stream) {
+GUDA_API(__cudaLaunchKernel_v12_ptsz)(cudaKernel_t kernel, dim3 grid, dim3 block, void** arguments,
+                                      size_t shared, cudaStream_t stream) {
   GUDA_ENTER();
   return launch_kernel(stream, true, static_cast<Kernel*>(kernel),
                        {to_dim3(grid), to_dim3(block), shared, false}, arguments, true);
 }
 
-#define LAUNCH_PARAMETERS \
-  (const void* function, dim3 grid, dim3 block, void** arguments, size_t shared, cudaStream_t stream)
+#define LAUNCH_PARAMETERS                                                        \
+  (const void* function, dim3 grid, dim3 block, void** arguments, size_t shared, \
+   cudaStream_t stream)
 #define LAUNCH_ARGUMENTS (function, grid, block, arguments, shared, stream)
 
 GUDA_API_PTSZ(cudaLaunchKernel, LAUNCH_PARAMETERS, LAUNCH_ARGUMENTS) {
-  return launch_function(function, grid, block, arguments, shared, stream, kPerThread, false, false);
+  return launch_function(function, grid, block, arguments, shared, stream, kPerThread, false,
+                         false);
 }
 GUDA_API_PTSZ(cudaLaunchKernel_v12, LAUNCH_PARAMETERS, LAUNCH_ARGUMENTS) {
   return launch_function(function, grid, block, arguments, shared, stream, kPerThread, false, true);
@@ -194,11 +206,13 @@ GUDA_API_PTSZ(cudaLaunchCooperativeKernel_v12, LAUNCH_PARAMETERS, LAUNCH_ARGUMEN
   return launch_function(function, grid, block, arguments, shared, stream, kPerThread, true, true);
 }
 
-GUDA_API_PTSZ(cudaLaunchKernelExC, (const cudaLaunchConfig_t* config, const void* function, void** arguments),
+GUDA_API_PTSZ(cudaLaunchKernelExC,
+              (const cudaLaunchConfig_t* config, const void* function, void** arguments),
               (config, function, arguments)) {
   return launch_extended(config, function, arguments, kPerThread, false);
 }
-GUDA_API_PTSZ(cudaLaunchKernelExC_v12, (const cudaLaunchConfig_t* config, const void* function, void** arguments),
+GUDA_API_PTSZ(cudaLaunchKernelExC_v12,
+              (const cudaLaunchConfig_t* config, const void* function, void** arguments),
               (config, function, arguments)) {
   return launch_extended(config, function, arguments, kPerThread, true);
 }
@@ -223,9 +237,11 @@ GUDA_API(cudaFuncGetAttributes)(cudaFuncAttributes* out, const void* function) {
   out->ptxVersion = static_cast<int>((*layout)->ptx_version);
   out->binaryVersion = device.major * 10 + device.minor;
   out->cacheModeCA = 0;
-  out->maxDynamicSharedSizeBytes = settings.max_dynamic_shared >= 0
-                                       ? settings.max_dynamic_shared
-                                       : static_cast<int>(device.shared_per_block - std::min(device.shared_per_block, memory->shared));
+  out->maxDynamicSharedSizeBytes =
+      settings.max_dynamic_shared >= 0
+          ? settings.max_dynamic_shared
+          : static_cast<int>(device.shared_per_block -
+                             std::min(device.shared_per_block, memory->shared));
   out->preferredShmemCarveout = settings.preferred_carveout;
   return kSuccess;
 }
@@ -236,7 +252,8 @@ GUDA_API(cudaFuncSetAttribute)(const void* function, int attribute, int value) {
   return kernel ? set_attribute(kernel, attribute, value) : fail(kInvalidFunction);
 }
 
-GUDA_API(cudaKernelSetAttributeForDevice)(cudaKernel_t handle, int attribute, int value, int device) {
+GUDA_API(cudaKernelSetAttributeForDevice)(cudaKernel_t handle, int attribute, int value,
+                                          int device) {
   GUDA_ENTER();
   if (device != 0) return invalid_device();
   Kernel* kernel = kernel_of(handle);
@@ -248,7 +265,8 @@ GUDA_API(cudaFuncSetCacheConfig)(const void* function, int config) {
   Kernel* kernel = kernel_of(function);
   if (!kernel) return fail(kInvalidFunction);
   if (config < 0 || config > 3) return invalid_value();
-  runtime::Registry::instance().change_settings(kernel, [&](auto& settings) { settings.cache_config = config; });
+  runtime::Registry::instance().change_settings(
+      kernel, [&](auto& settings) { settings.cache_config = config; });
   return kSuccess;
 }
 
@@ -278,18 +296,21 @@ GUDA_API(cudaFuncGetParamInfo)(const void* function, size_t index, size_t* offse
   return kSuccess;
 }
 
-GUDA_API(cudaOccupancyMaxActiveBlocksPerMultiprocessor)(int* blocks, const void* function, int block_size,
-                                                        size_t dynamic_shared) {
+GUDA_API(cudaOccupancyMaxActiveBlocksPerMultiprocessor)(int* blocks, const void* function,
+                                                        int block_size, size_t dynamic_shared) {
   return occupancy(blocks, function, block_size, dynamic_shared);
 }
 
-GUDA_API(cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags)(int* blocks, const void* function, int block_size,
-                                                                 size_t dynamic_shared, unsigned flags) {
+GUDA_API(cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags)(int* blocks, const void* function,
+                                                                 int block_size,
+                                                                 size_t dynamic_shared,
+                                                                 unsigned flags) {
   if (flags > 1) return invalid_value();
   return occupancy(blocks, function, block_size, dynamic_shared);
 }
 
-GUDA_API(cudaOccupancyAvailableDynamicSMemPerBlock)(size_t* bytes, const void* function, int blocks, int block_size) {
+GUDA_API(cudaOccupancyAvailableDynamicSMemPerBlock)(size_t* bytes, const void* function, int blocks,
+                                                    int block_size) {
   GUDA_ENTER();
   if (!bytes) return invalid_value();
   Kernel* kernel = kernel_of(function);

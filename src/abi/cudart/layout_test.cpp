@@ -11,9 +11,9 @@
 namespace own = guda::cudart;
 
 #define SAME_SIZE(ours, theirs) static_assert(sizeof(own::ours) == sizeof(theirs), #theirs)
-#define SAME_MEMBER(ours, theirs, member)                                     \
-  static_assert(offsetof(own::ours, member) == offsetof(theirs, member) &&    \
-                    sizeof(own::ours::member) == sizeof(theirs::member),      \
+#define SAME_MEMBER(ours, theirs, member)                                  \
+  static_assert(offsetof(own::ours, member) == offsetof(theirs, member) && \
+                    sizeof(own::ours::member) == sizeof(theirs::member),   \
                 #theirs "::" #member)
 
 SAME_SIZE(dim3, ::dim3);
@@ -95,7 +95,8 @@ static_assert(sizeof(own::cudaDeviceProp12) == 1032);
 
 TEST(Layout, ErrorNumbersHaveTheirNames) {
   EXPECT_STREQ(guda::runtime::error_name(cudaErrorIllegalAddress), "cudaErrorIllegalAddress");
-  EXPECT_STREQ(guda::runtime::error_name(cudaErrorStreamCaptureUnjoined), "cudaErrorStreamCaptureUnjoined");
+  EXPECT_STREQ(guda::runtime::error_name(cudaErrorStreamCaptureUnjoined),
+               "cudaErrorStreamCaptureUnjoined");
   EXPECT_STREQ(guda::runtime::error_name(cudaErrorMemoryAllocation), "cudaErrorMemoryAllocation");
   EXPECT_STREQ(guda::runtime::error_text(cudaErrorMemoryAllocation), "out of memory");
   EXPECT_STREQ(guda::runtime::error_name(12345), "unrecognized error code");

@@ -32,14 +32,15 @@ Error variable(void** pointer, size_t* bytes, cudaLibrary_t library, const char*
 
 }  // namespace
 
-GUDA_API(cudaLibraryLoadData)(cudaLibrary_t* out, const void* code, int*, void**, unsigned, int*, void**, unsigned) {
+GUDA_API(cudaLibraryLoadData)(cudaLibrary_t* out, const void* code, int*, void**, unsigned, int*,
+                              void**, unsigned) {
   GUDA_ENTER();
   if (!out || !code) return invalid_value();
   return load(out, code, 0, "cudaLibraryLoadData");
 }
 
-GUDA_API(cudaLibraryLoadFromFile)(cudaLibrary_t* out, const char* path, int*, void**, unsigned, int*, void**,
-                                  unsigned) {
+GUDA_API(cudaLibraryLoadFromFile)(cudaLibrary_t* out, const char* path, int*, void**, unsigned,
+                                  int*, void**, unsigned) {
   GUDA_ENTER();
   if (!out || !path) return invalid_value();
   std::ifstream file(path, std::ios::binary);
@@ -65,10 +66,12 @@ GUDA_API(cudaLibraryGetKernel)(cudaKernel_t* out, cudaLibrary_t library, const c
   return kSuccess;
 }
 
-GUDA_API(cudaLibraryGetGlobal)(void** pointer, size_t* bytes, cudaLibrary_t library, const char* name) {
+GUDA_API(cudaLibraryGetGlobal)(void** pointer, size_t* bytes, cudaLibrary_t library,
+                               const char* name) {
   return variable(pointer, bytes, library, name);
 }
-GUDA_API(cudaLibraryGetManaged)(void** pointer, size_t* bytes, cudaLibrary_t library, const char* name) {
+GUDA_API(cudaLibraryGetManaged)(void** pointer, size_t* bytes, cudaLibrary_t library,
+                                const char* name) {
   return variable(pointer, bytes, library, name);
 }
 

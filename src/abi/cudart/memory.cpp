@@ -15,7 +15,9 @@ using memory::kind_bit;
 
 constexpr size_t kPitchAlignment = 512;
 
-size_t round_up(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+size_t round_up(size_t value, size_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
 
 Error allocate(void** pointer, size_t size, AllocationKind kind, unsigned flags) {
   GUDA_ENTER();
@@ -76,7 +78,9 @@ Error pointer_attributes(cudaPointerAttributes* out, const void* pointer, size_t
 
 }  // namespace
 
-GUDA_API(cudaMalloc)(void** pointer, size_t size) { return allocate(pointer, size, AllocationKind::device, 0); }
+GUDA_API(cudaMalloc)(void** pointer, size_t size) {
+  return allocate(pointer, size, AllocationKind::device, 0);
+}
 
 GUDA_API(cudaFree)(void* pointer) {
   if (auto found = pointer ? Heap::instance().find(pointer) : std::nullopt;
@@ -84,7 +88,8 @@ GUDA_API(cudaFree)(void* pointer) {
     GUDA_ENTER();
     if (Error error = runtime::Context::instance().synchronize()) return fail(error);
     // Without an owner it belongs to a graph, which frees it.
-    return found->owner ? finish(static_cast<memory::MemoryPool*>(found->owner)->give_back(pointer)) : kSuccess;
+    return found->owner ? finish(static_cast<memory::MemoryPool*>(found->owner)->give_back(pointer))
+                        : kSuccess;
   }
   return release(pointer, kind_bit(AllocationKind::device) | kind_bit(AllocationKind::managed));
 }
@@ -100,7 +105,9 @@ GUDA_API(cudaMalloc3D)(cudaPitchedPtr* out, cudaExtent extent) {
   return allocate_pitched(&out->ptr, &out->pitch, extent.width, extent.height * extent.depth);
 }
 
-GUDA_API(cudaMallocHost)(void** pointer, size_t size) { return allocate(pointer, size, AllocationKind::host, 0); }
+GUDA_API(cudaMallocHost)(void** pointer, size_t size) {
+  return allocate(pointer, size, AllocationKind::host, 0);
+}
 
 GUDA_API(cudaHostAlloc)(void** pointer, size_t size, unsigned flags) {
   if (flags & ~7u) return invalid_value();
@@ -126,7 +133,8 @@ GUDA_API(cudaHostGetDevicePointer)(void** device, void* host, unsigned flags) {
   GUDA_ENTER();
   if (!device || !host || flags != 0) return invalid_value();
   auto found = Heap::instance().find(host);
-  if (!found || (found->kind != AllocationKind::host && found->kind != AllocationKind::registered)) {
+  if (!found ||
+      (found->kind != AllocationKind::host && found->kind != AllocationKind::registered)) {
     return invalid_value();
   }
   *device = host;
@@ -137,7 +145,8 @@ GUDA_API(cudaHostGetFlags)(unsigned* flags, void* host) {
   GUDA_ENTER();
   if (!flags) return invalid_value();
   auto found = Heap::instance().find(host);
-  if (!found || (found->kind != AllocationKind::host && found->kind != AllocationKind::registered)) {
+  if (!found ||
+      (found->kind != AllocationKind::host && found->kind != AllocationKind::registered)) {
     return invalid_value();
   }
   *flags = found->flags | 2;  // unified addressing: everything is mapped
@@ -210,7 +219,8 @@ GUDA_API(cudaMemAdvise_v1)(const void* pointer, size_t size, int advice, int dev
 }
 
 GUDA_API_PTSZ(cudaMemPrefetchAsync,
-              (const void* pointer, size_t size, cudaMemLocation location, unsigned flags, cudaStream_t handle),
+              (const void* pointer, size_t size, cudaMemLocation location, unsigned flags,
+               cudaStream_t handle),
               (pointer, size, location, flags, handle)) {
   if (flags != 0) return invalid_value();
   if (location.type == 1 && location.id != 0) return invalid_device();
@@ -218,18 +228,21 @@ GUDA_API_PTSZ(cudaMemPrefetchAsync,
   return check_range(pointer, size);
 }
 GUDA_API_PTSZ(cudaMemPrefetchAsync_v2,
-              (const void* pointer, size_t size, cudaMemLocation location, unsigned flags, cudaStream_t handle),
+              (const void* pointer, size_t size, cudaMemLocation location, unsigned flags,
+               cudaStream_t handle),
               (pointer, size, location, flags, handle)) {
   return cudaMemPrefetchAsync_body<kPerThread>(pointer, size, location, flags, handle);
 }
-GUDA_API_PTSZ(cudaMemPrefetchAsync_v1, (const void* pointer, size_t size, int device, cudaStream_t handle),
+GUDA_API_PTSZ(cudaMemPrefetchAsync_v1,
+              (const void* pointer, size_t size, int device, cudaStream_t handle),
               (pointer, size, device, handle)) {
   if (device != 0 && device != -1) return invalid_device();
   GUDA_STREAM(stream, handle);
   return check_range(pointer, size);
 }
 
-GUDA_API_PTSZ(cudaStreamAttachMemAsync, (cudaStream_t handle, void* pointer, size_t, unsigned flags),
+GUDA_API_PTSZ(cudaStreamAttachMemAsync,
+              (cudaStream_t handle, void* pointer, size_t, unsigned flags),
               (handle, pointer, 0, flags)) {
   GUDA_ENTER();
   GUDA_STREAM(stream, handle);
@@ -244,25 +257,27 @@ Error range_attribute(void* data, size_t size, int attribute) {
   auto* values = static_cast<int*>(data);
   if (!data || size < sizeof(int) || attribute < 1 || attribute > 8) return invalid_value();
   switch (attribute) {
-    case 1: values[0] = 0; break;                              // read mostly
-    case 3:                                                    // accessed by: a list
+    case 1: values[0] = 0; break;  // read mostly
+    case 3:  // accessed by: a list
       for (size_t i = 0; i < size / sizeof(int); ++i) values[i] = -2;
       break;
-    case 5: case 7: values[0] = 0; break;                      // location types: none
-    default: values[0] = -2; break;                            // locations: invalid device
+    case 5:
+    case 7: values[0] = 0; break;  // location types: none
+    default: values[0] = -2; break;  // locations: invalid device
   }
   return kSuccess;
 }
 
 }  // namespace
 
-GUDA_API(cudaMemRangeGetAttribute)(void* data, size_t size, int attribute, const void* pointer, size_t count) {
+GUDA_API(cudaMemRangeGetAttribute)(void* data, size_t size, int attribute, const void* pointer,
+                                   size_t count) {
   if (Error error = check_range(pointer, count)) return error;
   return range_attribute(data, size, attribute);
 }
 
-GUDA_API(cudaMemRangeGetAttributes)(void** data, size_t* sizes, int* attributes, size_t number, const void* pointer,
-                                    size_t count) {
+GUDA_API(cudaMemRangeGetAttributes)(void** data, size_t* sizes, int* attributes, size_t number,
+                                    const void* pointer, size_t count) {
   if (Error error = check_range(pointer, count)) return error;
   if (!data || !sizes || !attributes || number == 0) return invalid_value();
   for (size_t i = 0; i < number; ++i) {
@@ -286,15 +301,18 @@ GUDA_API_PTSZ(cudaMemPrefetchBatchAsync,
 
 // Discarding lets contents become undefined; keeping them is one way.
 GUDA_API_PTSZ(cudaMemDiscardBatchAsync,
-              (void** pointers, size_t* sizes, size_t count, unsigned long long flags, cudaStream_t handle),
+              (void** pointers, size_t* sizes, size_t count, unsigned long long flags,
+               cudaStream_t handle),
               (pointers, sizes, count, flags, handle)) {
-  return cudaMemPrefetchBatchAsync_body<kPerThread>(pointers, sizes, count, nullptr, nullptr, 0, flags, handle);
+  return cudaMemPrefetchBatchAsync_body<kPerThread>(pointers, sizes, count, nullptr, nullptr, 0,
+                                                    flags, handle);
 }
 GUDA_API_PTSZ(cudaMemDiscardAndPrefetchBatchAsync,
               (void** pointers, size_t* sizes, size_t count, cudaMemLocation*, size_t*, size_t,
                unsigned long long flags, cudaStream_t handle),
               (pointers, sizes, count, nullptr, nullptr, 0, flags, handle)) {
-  return cudaMemPrefetchBatchAsync_body<kPerThread>(pointers, sizes, count, nullptr, nullptr, 0, flags, handle);
+  return cudaMemPrefetchBatchAsync_body<kPerThread>(pointers, sizes, count, nullptr, nullptr, 0,
+                                                    flags, handle);
 }
 
 }  // namespace guda::cudart

@@ -44,7 +44,9 @@ class FreeOperation final : public runtime::Operation {
  public:
   FreeOperation(MemoryPool& pool, void* pointer) : pool_(pool), pointer_(pointer) {}
   Status execute() override { return pool_.give_back(pointer_); }
-  std::unique_ptr<Operation> clone() const override { return std::make_unique<FreeOperation>(*this); }
+  std::unique_ptr<Operation> clone() const override {
+    return std::make_unique<FreeOperation>(*this);
+  }
   bool runs_after_error() const override { return true; }
 
  private:
@@ -66,7 +68,8 @@ class ReleaseOperation final : public runtime::Operation {
   void* pointer_;
 };
 
-Error allocate(void** pointer, size_t size, MemoryPool* pool, void* stream_handle, bool per_thread) {
+Error allocate(void** pointer, size_t size, MemoryPool* pool, void* stream_handle,
+               bool per_thread) {
   GUDA_ENTER();
   if (!pointer || !pool) return invalid_value();
   runtime::Stream* stream = runtime::StreamTable::instance().find(stream_handle, per_thread);
@@ -96,17 +99,25 @@ Error device_pool(cudaMemPool_t* out, int device, MemoryPool* pool) {
 }
 
 enum PoolAttribute : int {
-  kReuseFollowEvents = 1, kReuseOpportunistic, kReuseInternal, kReleaseThreshold, kReservedCurrent, kReservedHigh,
-  kUsedCurrent, kUsedHigh,
+  kReuseFollowEvents = 1,
+  kReuseOpportunistic,
+  kReuseInternal,
+  kReleaseThreshold,
+  kReservedCurrent,
+  kReservedHigh,
+  kUsedCurrent,
+  kUsedHigh,
 };
 
 }  // namespace
 
-GUDA_API_PTSZ(cudaMallocAsync, (void** pointer, size_t size, cudaStream_t stream), (pointer, size, stream)) {
+GUDA_API_PTSZ(cudaMallocAsync, (void** pointer, size_t size, cudaStream_t stream),
+              (pointer, size, stream)) {
   return allocate(pointer, size, current_pool(), stream, kPerThread);
 }
 
-GUDA_API_PTSZ(cudaMallocFromPoolAsync, (void** pointer, size_t size, cudaMemPool_t pool, cudaStream_t stream),
+GUDA_API_PTSZ(cudaMallocFromPoolAsync,
+              (void** pointer, size_t size, cudaMemPool_t pool, cudaStream_t stream),
               (pointer, size, pool, stream)) {
   return allocate(pointer, size, find_pool(pool), stream, kPerThread);
 }
@@ -119,16 +130,20 @@ GUDA_API_PTSZ(cudaFreeAsync, (void* pointer, cudaStream_t handle), (pointer, han
   if (!found || found->base != pointer) return invalid_value();
   if (found->kind == AllocationKind::pool && !found->owner) return kSuccess;  // a graph's own
   if (found->kind == AllocationKind::pool) {
-    return finish(runtime::submit(*stream, FreeOperation(*static_cast<MemoryPool*>(found->owner), pointer), true));
+    return finish(runtime::submit(
+        *stream, FreeOperation(*static_cast<MemoryPool*>(found->owner), pointer), true));
   }
-  if (found->kind != AllocationKind::device && found->kind != AllocationKind::managed) return invalid_value();
+  if (found->kind != AllocationKind::device && found->kind != AllocationKind::managed)
+    return invalid_value();
   return finish(runtime::submit(*stream, ReleaseOperation(pointer), true));
 }
 
 GUDA_API(cudaDeviceGetDefaultMemPool)(cudaMemPool_t* out, int device) {
   return device_pool(out, device, &MemoryPool::default_pool());
 }
-GUDA_API(cudaDeviceGetMemPool)(cudaMemPool_t* out, int device) { return device_pool(out, device, current_pool()); }
+GUDA_API(cudaDeviceGetMemPool)(cudaMemPool_t* out, int device) {
+  return device_pool(out, device, current_pool());
+}
 GUDA_API(cudaDeviceSetMemPool)(int device, cudaMemPool_t handle) {
   GUDA_ENTER();
   if (device != 0) return invalid_device();
@@ -139,14 +154,17 @@ GUDA_API(cudaDeviceSetMemPool)(int device, cudaMemPool_t handle) {
   return kSuccess;
 }
 GUDA_API(cudaMemGetDefaultMemPool)(cudaMemPool_t* out, cudaMemLocation* location, int) {
-  return location ? device_pool(out, location->type == 1 ? location->id : 0, &MemoryPool::default_pool())
-                  : invalid_value();
+  return location
+             ? device_pool(out, location->type == 1 ? location->id : 0, &MemoryPool::default_pool())
+             : invalid_value();
 }
 GUDA_API(cudaMemGetMemPool)(cudaMemPool_t* out, cudaMemLocation* location, int) {
-  return location ? device_pool(out, location->type == 1 ? location->id : 0, current_pool()) : invalid_value();
+  return location ? device_pool(out, location->type == 1 ? location->id : 0, current_pool())
+                  : invalid_value();
 }
 GUDA_API(cudaMemSetMemPool)(cudaMemLocation* location, int, cudaMemPool_t pool) {
-  return location ? guda_cudart_cudaDeviceSetMemPool(location->type == 1 ? location->id : 0, pool) : invalid_value();
+  return location ? guda_cudart_cudaDeviceSetMemPool(location->type == 1 ? location->id : 0, pool)
+                  : invalid_value();
 }
 
 GUDA_API(cudaMemPoolCreate)(cudaMemPool_t* out, const cudaMemPoolProps* properties) {
@@ -187,10 +205,14 @@ GUDA_API(cudaMemPoolSetAttribute)(cudaMemPool_t handle, int attribute, void* val
   MemoryPool* pool = find_pool(handle);
   if (!pool || !value) return invalid_value();
   switch (attribute) {
-    case kReuseFollowEvents: case kReuseOpportunistic: case kReuseInternal:
+    case kReuseFollowEvents:
+    case kReuseOpportunistic:
+    case kReuseInternal:
       pool->reuse_flags[attribute - 1] = *static_cast<int*>(value);
       return kSuccess;
-    case kReleaseThreshold: pool->set_release_threshold(*static_cast<uint64_t*>(value)); return kSuccess;
+    case kReleaseThreshold:
+      pool->set_release_threshold(*static_cast<uint64_t*>(value));
+      return kSuccess;
     case kReservedHigh:
       if (*static_cast<uint64_t*>(value) != 0) return invalid_value();
       pool->reset_reserved_high();
@@ -210,7 +232,9 @@ GUDA_API(cudaMemPoolGetAttribute)(cudaMemPool_t handle, int attribute, void* val
   auto* number = static_cast<uint64_t*>(value);
   auto statistics = pool->statistics();
   switch (attribute) {
-    case kReuseFollowEvents: case kReuseOpportunistic: case kReuseInternal:
+    case kReuseFollowEvents:
+    case kReuseOpportunistic:
+    case kReuseInternal:
       *static_cast<int*>(value) = pool->reuse_flags[attribute - 1];
       return kSuccess;
     case kReleaseThreshold: *number = pool->release_threshold(); return kSuccess;

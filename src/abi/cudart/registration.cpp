@@ -2,7 +2,8 @@
 #include "abi/cudart/api.h"
 #include "runtime/registry.h"
 
-#define GUDA_API_VOID(name) extern "C" __attribute__((visibility("default"))) void guda_cudart_##name
+#define GUDA_API_VOID(name) \
+  extern "C" __attribute__((visibility("default"))) void guda_cudart_##name
 
 namespace guda::cudart {
 namespace {
@@ -12,7 +13,8 @@ runtime::Registry& registry() { return runtime::Registry::instance(); }
 
 }  // namespace
 
-extern "C" __attribute__((visibility("default"))) void** guda_cudart___cudaRegisterFatBinary(void* wrapper) {
+extern "C" __attribute__((visibility("default"))) void** guda_cudart___cudaRegisterFatBinary(
+    void* wrapper) {
   return reinterpret_cast<void**>(registry().add(wrapper));  // GUDA_API(__cudaRegisterFatBinary)
 }
 
@@ -28,14 +30,15 @@ GUDA_API_VOID(__cudaUnregisterFatBinary)(void** handle) {
 }
 
 // GUDA_API(__cudaRegisterFunction)
-GUDA_API_VOID(__cudaRegisterFunction)(void** handle, const char* host_function, char*, const char* device_name,
-                                      int, void*, void*, void*, void*, int*) {
+GUDA_API_VOID(__cudaRegisterFunction)(void** handle, const char* host_function, char*,
+                                      const char* device_name, int, void*, void*, void*, void*,
+                                      int*) {
   registry().register_kernel(module_of(handle), host_function, device_name);
 }
 
 // GUDA_API(__cudaRegisterVar)
-GUDA_API_VOID(__cudaRegisterVar)(void** handle, char* host, char*, const char* device_name, int, size_t size,
-                                 int constant, int) {
+GUDA_API_VOID(__cudaRegisterVar)(void** handle, char* host, char*, const char* device_name, int,
+                                 size_t size, int constant, int) {
   registry().register_variable(module_of(handle), host, device_name, size, constant != 0);
 }
 
@@ -46,20 +49,20 @@ GUDA_API_VOID(__cudaRegisterHostVar)(void**, const char*, char*, size_t) {}
 GUDA_API_VOID(__cudaRegisterUnifiedTable)(void**, void*) {}
 
 // GUDA_API(__cudaRegisterManagedVar)
-GUDA_API_VOID(__cudaRegisterManagedVar)(void** handle, void** host_pointer, char*, const char* device_name, int,
-                                        size_t size, int, int) {
+GUDA_API_VOID(__cudaRegisterManagedVar)(void** handle, void** host_pointer, char*,
+                                        const char* device_name, int, size_t size, int, int) {
   registry().register_managed(module_of(handle), host_pointer, device_name, size);
 }
 
 // GUDA_API(__cudaRegisterTexture)
-GUDA_API_VOID(__cudaRegisterTexture)(void** handle, const void* host, const void**, const char* device_name,
-                                     int dimensions, int normalized, int) {
+GUDA_API_VOID(__cudaRegisterTexture)(void** handle, const void* host, const void**,
+                                     const char* device_name, int dimensions, int normalized, int) {
   module_of(handle)->register_texture({host, device_name, dimensions, normalized != 0, false});
 }
 
 // GUDA_API(__cudaRegisterSurface)
-GUDA_API_VOID(__cudaRegisterSurface)(void** handle, const void* host, const void**, const char* device_name,
-                                     int dimensions, int) {
+GUDA_API_VOID(__cudaRegisterSurface)(void** handle, const void* host, const void**,
+                                     const char* device_name, int dimensions, int) {
   module_of(handle)->register_texture({host, device_name, dimensions, false, true});
 }
 

@@ -45,14 +45,17 @@ Error spoil_capture(Stream& stream) {
 }  // namespace
 
 GUDA_API(cudaStreamCreate)(cudaStream_t* out) { return create_stream(out, 0, 0); }
-GUDA_API(cudaStreamCreateWithFlags)(cudaStream_t* out, unsigned flags) { return create_stream(out, flags, 0); }
+GUDA_API(cudaStreamCreateWithFlags)(cudaStream_t* out, unsigned flags) {
+  return create_stream(out, flags, 0);
+}
 GUDA_API(cudaStreamCreateWithPriority)(cudaStream_t* out, unsigned flags, int priority) {
   return create_stream(out, flags, priority);
 }
 
 GUDA_API(cudaStreamDestroy)(cudaStream_t handle) {
   GUDA_ENTER();
-  return StreamTable::instance().destroy(static_cast<Stream*>(handle)) ? kSuccess : invalid_handle();
+  return StreamTable::instance().destroy(static_cast<Stream*>(handle)) ? kSuccess
+                                                                       : invalid_handle();
 }
 
 GUDA_API_PTSZ(cudaStreamSynchronize, (cudaStream_t handle), (handle)) {
@@ -111,14 +114,15 @@ GUDA_API(cudaDeviceGetStreamPriorityRange)(int* least, int* greatest) {
 }
 
 // Stream attributes are hints for caches and schedulers that a CPU has not; priority can be read back.
-GUDA_API_PTSZ(cudaStreamSetAttribute, (cudaStream_t handle, int, const cudaLaunchAttributeValue* value),
+GUDA_API_PTSZ(cudaStreamSetAttribute,
+              (cudaStream_t handle, int, const cudaLaunchAttributeValue* value),
               (handle, 0, value)) {
   GUDA_ENTER();
   GUDA_STREAM(stream, handle);
   return value ? kSuccess : invalid_value();
 }
-GUDA_API_PTSZ(cudaStreamGetAttribute, (cudaStream_t handle, int id, cudaLaunchAttributeValue* value),
-              (handle, id, value)) {
+GUDA_API_PTSZ(cudaStreamGetAttribute,
+              (cudaStream_t handle, int id, cudaLaunchAttributeValue* value), (handle, id, value)) {
   GUDA_ENTER();
   GUDA_STREAM(stream, handle);
   if (!value) return invalid_value();
@@ -142,9 +146,11 @@ GUDA_API(cudaCtxResetPersistingL2Cache)() {
 
 GUDA_API(cudaEventCreateWithFlags)(cudaEvent_t* out, unsigned flags) {
   GUDA_ENTER();
-  constexpr unsigned kAll = runtime::kEventBlockingSync | runtime::kEventDisableTiming | runtime::kEventInterprocess;
+  constexpr unsigned kAll =
+      runtime::kEventBlockingSync | runtime::kEventDisableTiming | runtime::kEventInterprocess;
   if (!out || (flags & ~kAll)) return invalid_value();
-  if ((flags & runtime::kEventInterprocess) && !(flags & runtime::kEventDisableTiming)) return invalid_value();
+  if ((flags & runtime::kEventInterprocess) && !(flags & runtime::kEventDisableTiming))
+    return invalid_value();
   *out = EventTable::instance().create(flags);
   return kSuccess;
 }
@@ -156,7 +162,8 @@ GUDA_API(cudaEventDestroy)(cudaEvent_t handle) {
   return EventTable::instance().destroy(static_cast<Event*>(handle)) ? kSuccess : invalid_handle();
 }
 
-GUDA_API_PTSZ(cudaEventRecord, (cudaEvent_t handle, cudaStream_t stream_handle), (handle, stream_handle)) {
+GUDA_API_PTSZ(cudaEventRecord, (cudaEvent_t handle, cudaStream_t stream_handle),
+              (handle, stream_handle)) {
   GUDA_ENTER();
   auto event = EventTable::instance().find(handle);
   if (!event) return invalid_handle();
@@ -236,7 +243,8 @@ GUDA_API_PTSZ(cudaStreamAddCallback,
   if (!function || flags != 0) return invalid_value();
   GUDA_STREAM(stream, handle);
   if (stream->capture()) return fail(kCaptureUnsupported);
-  return finish(runtime::submit(*stream, runtime::CallbackOperation(function, handle, data), false));
+  return finish(
+      runtime::submit(*stream, runtime::CallbackOperation(function, handle, data), false));
 }
 
 }  // namespace guda::cudart

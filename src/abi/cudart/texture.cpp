@@ -64,7 +64,8 @@ memory::ChannelFormat to_format(const cudaChannelFormatDesc& desc) {
 Result<cpu::Texture> storage(const cudaResourceDesc& resource) {
   switch (resource.resType) {
     case kArray:
-      if (auto* array = memory::find_array(resource.res.array.array)) return runtime::texture_over(*array);
+      if (auto* array = memory::find_array(resource.res.array.array))
+        return runtime::texture_over(*array);
       break;
     case kMipmappedArray:
       if (auto* array = memory::find_mipmapped_array(resource.res.mipmap.mipmap)) {
@@ -73,12 +74,13 @@ Result<cpu::Texture> storage(const cudaResourceDesc& resource) {
       break;
     case kLinear: {
       const auto& linear = resource.res.linear;
-      return runtime::texture_over_linear(linear.devPtr, to_format(linear.desc), linear.sizeInBytes);
+      return runtime::texture_over_linear(linear.devPtr, to_format(linear.desc),
+                                          linear.sizeInBytes);
     }
     case kPitch2D: {
       const auto& pitched = resource.res.pitch2D;
-      return runtime::texture_over_pitched(pitched.devPtr, to_format(pitched.desc), pitched.width, pitched.height,
-                                           pitched.pitchInBytes);
+      return runtime::texture_over_pitched(pitched.devPtr, to_format(pitched.desc), pitched.width,
+                                           pitched.height, pitched.pitchInBytes);
     }
     default: break;
   }
@@ -115,8 +117,8 @@ Error set_sampling(cpu::Texture& texture, const cudaTextureDesc& description) {
   return kSuccess;
 }
 
-Error create_texture(cudaTextureObject_t* out, const cudaResourceDesc* resource, const cudaTextureDesc* description,
-                     const cudaResourceViewDesc* view) {
+Error create_texture(cudaTextureObject_t* out, const cudaResourceDesc* resource,
+                     const cudaTextureDesc* description, const cudaResourceViewDesc* view) {
   GUDA_ENTER();
   if (!out || !resource || !description) return invalid_value();
   auto texture = storage(*resource);
@@ -125,7 +127,8 @@ Error create_texture(cudaTextureObject_t* out, const cudaResourceDesc* resource,
   object->texture = *texture;
   object->resource = *resource;
   // CUDA 11's structure ends here.
-  std::memcpy(static_cast<void*>(&object->description), description, offsetof(cudaTextureDesc, seamlessCubemap));
+  std::memcpy(static_cast<void*>(&object->description), description,
+              offsetof(cudaTextureDesc, seamlessCubemap));
   if (Error error = set_sampling(object->texture, object->description)) return fail(error);
   if (view) {
     object->view = *view;
@@ -152,12 +155,14 @@ Error destroy(unsigned long long handle) {
 }  // namespace
 
 GUDA_API(cudaCreateTextureObject)(cudaTextureObject_t* out, const cudaResourceDesc* resource,
-                                  const cudaTextureDesc* description, const cudaResourceViewDesc* view) {
+                                  const cudaTextureDesc* description,
+                                  const cudaResourceViewDesc* view) {
   return create_texture(out, resource, description, view);
 }
 
 GUDA_API(cudaCreateTextureObject_v2)(cudaTextureObject_t* out, const cudaResourceDesc* resource,
-                                     const cudaTextureDesc* description, const cudaResourceViewDesc* view) {
+                                     const cudaTextureDesc* description,
+                                     const cudaResourceViewDesc* view) {
   return create_texture(out, resource, description, view);
 }
 
@@ -166,7 +171,8 @@ GUDA_API(cudaDestroyTextureObject)(cudaTextureObject_t texture) { return destroy
 GUDA_API(cudaGetTextureObjectResourceDesc)(cudaResourceDesc* out, cudaTextureObject_t texture) {
   GUDA_ENTER();
   if (!out) return invalid_value();
-  const bool found = TextureTable::instance().find(texture, false, [&](auto& object) { *out = object.resource; });
+  const bool found =
+      TextureTable::instance().find(texture, false, [&](auto& object) { *out = object.resource; });
   return found ? kSuccess : invalid_value();
 }
 
@@ -174,7 +180,8 @@ GUDA_API(cudaGetTextureObjectTextureDesc)(cudaTextureDesc* out, cudaTextureObjec
   GUDA_ENTER();
   if (!out) return invalid_value();
   const bool found = TextureTable::instance().find(texture, false, [&](auto& object) {
-    std::memcpy(static_cast<void*>(out), &object.description, offsetof(cudaTextureDesc, seamlessCubemap));
+    std::memcpy(static_cast<void*>(out), &object.description,
+                offsetof(cudaTextureDesc, seamlessCubemap));
   });
   return found ? kSuccess : invalid_value();
 }
@@ -183,7 +190,8 @@ GUDA_API(cudaGetTextureObjectTextureDesc_v2)(cudaTextureDesc* out, cudaTextureOb
   return guda_cudart_cudaGetTextureObjectTextureDesc(out, texture);
 }
 
-GUDA_API(cudaGetTextureObjectResourceViewDesc)(cudaResourceViewDesc* out, cudaTextureObject_t texture) {
+GUDA_API(cudaGetTextureObjectResourceViewDesc)(cudaResourceViewDesc* out,
+                                               cudaTextureObject_t texture) {
   GUDA_ENTER();
   if (!out) return invalid_value();
   bool has_view = false;
@@ -212,7 +220,8 @@ GUDA_API(cudaDestroySurfaceObject)(cudaSurfaceObject_t surface) { return destroy
 GUDA_API(cudaGetSurfaceObjectResourceDesc)(cudaResourceDesc* out, cudaSurfaceObject_t surface) {
   GUDA_ENTER();
   if (!out) return invalid_value();
-  const bool found = TextureTable::instance().find(surface, true, [&](auto& object) { *out = object.resource; });
+  const bool found =
+      TextureTable::instance().find(surface, true, [&](auto& object) { *out = object.resource; });
   return found ? kSuccess : invalid_value();
 }
 

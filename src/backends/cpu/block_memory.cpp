@@ -7,9 +7,7 @@
 namespace guda::cpu {
 namespace {
 
-size_t round_to_pages(size_t bytes) {
-  return (bytes + kPageSize - 1) / kPageSize * kPageSize;
-}
+size_t round_to_pages(size_t bytes) { return (bytes + kPageSize - 1) / kPageSize * kPageSize; }
 
 std::byte* map(size_t bytes, int protection) {
   void* memory =

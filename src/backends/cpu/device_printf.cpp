@@ -67,7 +67,7 @@ class TextWriter {
   void print(const char* specification, T value) {
     const size_t room = buffer_.size() - used_;
     if (room == 0) return;
-      // The specification was rebuilt from parsed parts, with a length modifier that fits T.
+    // The specification was rebuilt from parsed parts, with a length modifier that fits T.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     const int wanted = std::snprintf(buffer_.data() + used_, room, specification, value);
@@ -75,9 +75,7 @@ class TextWriter {
     if (wanted > 0) used_ += std::min(static_cast<size_t>(wanted), room - 1);
   }
 
-  size_t used() const {
-    return used_;
-  }
+  size_t used() const { return used_; }
 
  private:
   std::span<char> buffer_;
@@ -177,12 +175,8 @@ FormattedText format_device_text(std::span<char> buffer, const char* format,
       case 'g':
       case 'G':
       case 'a':
-      case 'A':
-        writer.print(spec.text, reader.next<double>());
-        break;
-      case 'p':
-        writer.print(spec.text, reader.next<void*>());
-        break;
+      case 'A': writer.print(spec.text, reader.next<double>()); break;
+      case 'p': writer.print(spec.text, reader.next<void*>()); break;
       case 's': {
         const auto* text = reader.next<const char*>();
         writer.print(spec.text, text != nullptr ? text : "(null)");

@@ -9,7 +9,7 @@
 namespace guda::cpu {
 
 struct FormattedText {
-  size_t length = 0;      // bytes written to the buffer
+  size_t length = 0;  // bytes written to the buffer
   int32_t arguments = 0;  // conversions that took an argument; -1: malformed
 };
 

@@ -112,9 +112,9 @@ struct Executor::State {
   const uint32_t workers = worker_count();
   BlockTimes times;
 
-  std::mutex mutex;               // guards the next three
+  std::mutex mutex;  // guards the next three
   std::vector<Launch*> launches;  // that helpers may join
-  size_t next_launch = 0;         // round robin
+  size_t next_launch = 0;  // round robin
   bool started = false;
 
   alignas(64) std::atomic<uint32_t> epoch{0};  // counts published launches; workers sleep on it
@@ -264,9 +264,7 @@ Executor& Executor::instance() {
   return *executor;
 }
 
-uint32_t Executor::workers() const {
-  return state_->workers;
-}
+uint32_t Executor::workers() const { return state_->workers; }
 
 uint64_t Executor::predicted_ns(const LaunchDescription& launch) const {
   const uint64_t blocks = uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z;

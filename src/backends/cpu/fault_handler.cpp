@@ -38,7 +38,7 @@ void forward(int signal, siginfo_t* info, void* context) {
     return;
   }
   // Default action: take our handler away and let the instruction fault again.
-  struct sigaction standard {};
+  struct sigaction standard{};
   standard.sa_handler = SIG_DFL;
   sigaction(signal, &standard, nullptr);
 }
@@ -77,12 +77,8 @@ void handle(int signal, siginfo_t* info, void* raw_context) {
       fault.code = info->si_code == BUS_ADRALN ? StatusCode::misaligned_address
                                                : StatusCode::illegal_address;
       break;
-    case SIGILL:
-      fault.code = StatusCode::illegal_instruction;
-      break;
-    default:
-      fault.code = StatusCode::launch_failed;
-      break;
+    case SIGILL: fault.code = StatusCode::illegal_instruction; break;
+    default: fault.code = StatusCode::launch_failed; break;
   }
   worker->fault = fault;
   worker->in_kernel = false;
@@ -129,7 +125,7 @@ struct SignalStack {
 void install_fault_handlers() {
   static std::once_flag once;
   std::call_once(once, [] {
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_sigaction = handle;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
     sigemptyset(&action.sa_mask);
@@ -137,8 +133,6 @@ void install_fault_handlers() {
   });
 }
 
-void ensure_signal_stack() {
-  thread_local const SignalStack stack;
-}
+void ensure_signal_stack() { thread_local const SignalStack stack; }
 
 }  // namespace guda::cpu

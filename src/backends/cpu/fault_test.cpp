@@ -23,9 +23,7 @@ using testing::Params;
 constexpr uint32_t kBarrier = kernel::kUsesBarrier;
 
 // In assembly: compilers warn, and sanitizers take it for a race.
-void wild_store() {
-  asm volatile("movl $0, (%0)" : : "r"(uintptr_t{16}) : "memory");
-}
+void wild_store() { asm volatile("movl $0, (%0)" : : "r"(uintptr_t{16}) : "memory"); }
 
 class Fault : public ::testing::TestWithParam<uint32_t> {
  protected:
@@ -220,7 +218,7 @@ TEST(FaultOfTheHost, GoesToTheHandlerThatWasThereBefore) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(
       {
-        struct sigaction action {};
+        struct sigaction action{};
         action.sa_handler = [](int) { siglongjmp(g_host_fault, 1); };
         sigaction(SIGSEGV, &action, nullptr);
         const kernel::KernelInfo good =

@@ -16,7 +16,7 @@ struct Prefixes {
   bool extend_base = false;   // REX.B
   bool extend_index = false;  // REX.X
   unsigned map = 0;           // 1: 0F, 2: 0F 38, 3: 0F 3A
-  unsigned evex_bytes = 0;    // vector length in bytes with EVEX, which scales 8-bit displacements
+  unsigned evex_bytes = 0;  // vector length in bytes with EVEX, which scales 8-bit displacements
 };
 
 const uint8_t* read_prefixes(const uint8_t* code, Prefixes* prefixes) {

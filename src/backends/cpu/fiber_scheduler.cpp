@@ -372,18 +372,10 @@ void FiberScheduler::release_barrier(ResidentBlock& block, uint32_t id) {
     for (uint32_t lanes = waiting; lanes != 0; lanes &= lanes - 1) {
       Fiber& fiber = warp.fibers[std::countr_zero(lanes)];
       switch (fiber.barrier_op) {
-        case BarrierOp::red_popc:
-          fiber.barrier_result = barrier.popcount;
-          break;
-        case BarrierOp::red_and:
-          fiber.barrier_result = barrier.all ? 1 : 0;
-          break;
-        case BarrierOp::red_or:
-          fiber.barrier_result = barrier.any ? 1 : 0;
-          break;
-        default:
-          fiber.barrier_result = 0;
-          break;
+        case BarrierOp::red_popc: fiber.barrier_result = barrier.popcount; break;
+        case BarrierOp::red_and: fiber.barrier_result = barrier.all ? 1 : 0; break;
+        case BarrierOp::red_or: fiber.barrier_result = barrier.any ? 1 : 0; break;
+        default: fiber.barrier_result = 0; break;
       }
     }
     warp.runnable |= waiting;

@@ -141,7 +141,7 @@ class FiberScheduler {
   Fiber* ended_ = nullptr;  // its stack is free once we are off it
   void* scheduler_stack_ = nullptr;
   uint32_t turn_budget_ = 0;  // lane switches before other warps get their turn
-  uint64_t events_ = 0;       // arrivals and ends: signs of progress
+  uint64_t events_ = 0;  // arrivals and ends: signs of progress
   uint64_t finished_blocks_ = 0;
 };
 

@@ -57,7 +57,7 @@ class Launch {
   Status take_status() { return std::move(status_); }
 
   // Bookkeeping of the executor.
-  std::atomic<uint32_t> helpers{0};      // workers inside, besides the caller
+  std::atomic<uint32_t> helpers{0};  // workers inside, besides the caller
   std::atomic<uint32_t> wake_budget{0};  // sleepers that still may be woken for this launch
   uint32_t max_helpers = 0;
 

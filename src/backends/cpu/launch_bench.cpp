@@ -99,9 +99,8 @@ int main() {
          }));
   }
   const kernel::KernelInfo busy = cpu::testing::block_kernel(busy_block);
-  const double one = median_of(11, 100, [&] {
-    static_cast<void>(cpu::testing::launch(busy, {1, 1, 1}, {32, 1, 1}, {}));
-  });
+  const double one = median_of(
+      11, 100, [&] { static_cast<void>(cpu::testing::launch(busy, {1, 1, 1}, {32, 1, 1}, {})); });
   show("one busy block", one);
   for (const uint32_t blocks : {2u, 4u, 16u, 64u, 1024u}) {
     const double ns = median_of(11, 20, [&] {

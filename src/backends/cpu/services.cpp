@@ -73,9 +73,7 @@ void fault_service(const BlockState*, uint32_t error) {
   unwind_launch(static_cast<StatusCode>(error));
 }
 
-void* malloc_service(const BlockState*, uint64_t bytes) {
-  return device_malloc(bytes);
-}
+void* malloc_service(const BlockState*, uint64_t bytes) { return device_malloc(bytes); }
 
 void free_service(const BlockState*, void* pointer) {
   if (!device_free(pointer)) unwind_launch(StatusCode::launch_failed);
@@ -157,9 +155,7 @@ uint32_t texture_query_service(const BlockState*, kernel::TextureProperty proper
   return query_texture(texture_of(texture), property, level);
 }
 
-void exit_thread_service(ThreadState*) {
-  leave_thread(StatusCode::launch_failed);
-}
+void exit_thread_service(ThreadState*) { leave_thread(StatusCode::launch_failed); }
 
 kernel::Services make_services() {
   kernel::Services table{};
@@ -185,8 +181,6 @@ const kernel::Services g_services = make_services();
 
 }  // namespace
 
-const kernel::Services* services() {
-  return &g_services;
-}
+const kernel::Services* services() { return &g_services; }
 
 }  // namespace guda::cpu

@@ -50,34 +50,25 @@ T read_as(const std::byte* at) {
 // The component's bits, sign or zero extended; floats as f32 bits.
 uint32_t read_raw(TexelFormat format, const std::byte* at) {
   switch (format) {
-    case TexelFormat::u8:
-      return read_as<uint8_t>(at);
-    case TexelFormat::s8:
-      return static_cast<uint32_t>(int32_t{read_as<int8_t>(at)});
-    case TexelFormat::u16:
-      return read_as<uint16_t>(at);
-    case TexelFormat::s16:
-      return static_cast<uint32_t>(int32_t{read_as<int16_t>(at)});
-    case TexelFormat::f16:
-      return std::bit_cast<uint32_t>(half_to_float(read_as<uint16_t>(at)));
-    default:
-      return read_as<uint32_t>(at);
+    case TexelFormat::u8: return read_as<uint8_t>(at);
+    case TexelFormat::s8: return static_cast<uint32_t>(int32_t{read_as<int8_t>(at)});
+    case TexelFormat::u16: return read_as<uint16_t>(at);
+    case TexelFormat::s16: return static_cast<uint32_t>(int32_t{read_as<int16_t>(at)});
+    case TexelFormat::f16: return std::bit_cast<uint32_t>(half_to_float(read_as<uint16_t>(at)));
+    default: return read_as<uint32_t>(at);
   }
 }
 
 // Integer components read as floats are normalised: to [0, 1], or [-1, 1] for signed ones.
 float to_float(TexelFormat format, uint32_t raw) {
   switch (format) {
-    case TexelFormat::u8:
-      return static_cast<float>(raw) / 255.0f;
-    case TexelFormat::u16:
-      return static_cast<float>(raw) / 65535.0f;
+    case TexelFormat::u8: return static_cast<float>(raw) / 255.0f;
+    case TexelFormat::u16: return static_cast<float>(raw) / 65535.0f;
     case TexelFormat::s8:
       return std::max(static_cast<float>(static_cast<int32_t>(raw)) / 127.0f, -1.0f);
     case TexelFormat::s16:
       return std::max(static_cast<float>(static_cast<int32_t>(raw)) / 32767.0f, -1.0f);
-    default:
-      return std::bit_cast<float>(raw);
+    default: return std::bit_cast<float>(raw);
   }
 }
 
@@ -91,17 +82,13 @@ int64_t resolve(int64_t index, uint32_t size, TexelAddressMode mode, bool* outsi
   const int64_t n = size;
   if (index >= 0 && index < n) return index;
   switch (mode) {
-    case TexelAddressMode::wrap:
-      return (index % n + n) % n;
+    case TexelAddressMode::wrap: return (index % n + n) % n;
     case TexelAddressMode::mirror: {
       const int64_t m = (index % (2 * n) + 2 * n) % (2 * n);
       return m < n ? m : 2 * n - 1 - m;
     }
-    case TexelAddressMode::border:
-      *outside = true;
-      return 0;
-    default:
-      return std::clamp<int64_t>(index, 0, n - 1);
+    case TexelAddressMode::border: *outside = true; return 0;
+    default: return std::clamp<int64_t>(index, 0, n - 1);
   }
 }
 
@@ -229,20 +216,16 @@ class Sampler {
       return static_cast<uint32_t>(static_cast<int32_t>(std::ceil(clamped * largest - 0.5f)));
     };
     switch (texture_.format) {
-      case TexelFormat::u8:
-        return as_fraction ? fraction(255, 0) : bits & 0xff;
-      case TexelFormat::u16:
-        return as_fraction ? fraction(65535, 0) : bits & 0xffff;
+      case TexelFormat::u8: return as_fraction ? fraction(255, 0) : bits & 0xff;
+      case TexelFormat::u16: return as_fraction ? fraction(65535, 0) : bits & 0xffff;
       case TexelFormat::s8:
         return as_fraction ? fraction(127, -1)
                            : static_cast<uint32_t>(int32_t{static_cast<int8_t>(bits)});
       case TexelFormat::s16:
         return as_fraction ? fraction(32767, -1)
                            : static_cast<uint32_t>(int32_t{static_cast<int16_t>(bits)});
-      case TexelFormat::f16:
-        return std::bit_cast<uint32_t>(half_to_float(float_to_half(value)));
-      default:
-        return bits;
+      case TexelFormat::f16: return std::bit_cast<uint32_t>(half_to_float(float_to_half(value)));
+      default: return bits;
     }
   }
 
@@ -261,24 +244,15 @@ struct Shape {
 
 Shape shape_of(TexelGeometry geometry) {
   switch (geometry) {
-    case TexelGeometry::d1:
-      return {0, 1, 1};
-    case TexelGeometry::d2:
-      return {0, 2, 2};
-    case TexelGeometry::d3:
-      return {0, 3, 3};
-    case TexelGeometry::a1d:
-      return {1, 1, 1};
-    case TexelGeometry::a2d:
-      return {1, 2, 2};
-    case TexelGeometry::cube:
-      return {0, 3, 2};
-    case TexelGeometry::acube:
-      return {1, 3, 2};
-    case TexelGeometry::d2ms:
-      return {1, 2, 2};
-    default:
-      return {2, 2, 2};
+    case TexelGeometry::d1: return {0, 1, 1};
+    case TexelGeometry::d2: return {0, 2, 2};
+    case TexelGeometry::d3: return {0, 3, 3};
+    case TexelGeometry::a1d: return {1, 1, 1};
+    case TexelGeometry::a2d: return {1, 2, 2};
+    case TexelGeometry::cube: return {0, 3, 2};
+    case TexelGeometry::acube: return {1, 3, 2};
+    case TexelGeometry::d2ms: return {1, 2, 2};
+    default: return {2, 2, 2};
   }
 }
 
@@ -431,10 +405,8 @@ bool fetch_nearest_rows(const Texture& texture, TexelGeometry geometry, uint32_t
 
 uint32_t pack(float value, unsigned result_type) {
   switch (result_type) {
-    case 3:
-      return float_to_half(value);
-    default:
-      return std::bit_cast<uint32_t>(value);
+    case 3: return float_to_half(value);
+    default: return std::bit_cast<uint32_t>(value);
   }
 }
 
@@ -443,14 +415,11 @@ uint32_t pack(float value, unsigned result_type) {
 size_t texel_component_bytes(TexelFormat format) {
   switch (format) {
     case TexelFormat::u8:
-    case TexelFormat::s8:
-      return 1;
+    case TexelFormat::s8: return 1;
     case TexelFormat::u16:
     case TexelFormat::s16:
-    case TexelFormat::f16:
-      return 2;
-    default:
-      return 4;
+    case TexelFormat::f16: return 2;
+    default: return 4;
   }
 }
 
@@ -601,23 +570,15 @@ uint32_t query_texture(const Texture& texture, kernel::TextureProperty property,
   using kernel::TextureProperty;
   const TextureLevel& mip = texture.levels[std::min(level, texture.level_count - 1)];
   switch (property) {
-    case TextureProperty::width:
-      return mip.width;
-    case TextureProperty::height:
-      return mip.height;
+    case TextureProperty::width: return mip.width;
+    case TextureProperty::height: return mip.height;
     case TextureProperty::depth:
-    case TextureProperty::array_size:
-      return mip.depth;
-    case TextureProperty::num_mipmap_levels:
-      return texture.level_count;
-    case TextureProperty::num_samples:
-      return 1;
-    case TextureProperty::normalized_coords:
-      return texture.normalized_coordinates ? 1 : 0;
-    case TextureProperty::channel_data_type:
-      return static_cast<uint32_t>(texture.format);
-    default:
-      return texture.channels;
+    case TextureProperty::array_size: return mip.depth;
+    case TextureProperty::num_mipmap_levels: return texture.level_count;
+    case TextureProperty::num_samples: return 1;
+    case TextureProperty::normalized_coords: return texture.normalized_coordinates ? 1 : 0;
+    case TextureProperty::channel_data_type: return static_cast<uint32_t>(texture.format);
+    default: return texture.channels;
   }
 }
 

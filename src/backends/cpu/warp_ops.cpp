@@ -110,23 +110,17 @@ void evaluate_warp_op(WarpOp op, uint32_t members, const LaneOperands* operands,
     case WarpOp::shfl_up:
     case WarpOp::shfl_down:
     case WarpOp::shfl_bfly:
-    case WarpOp::shfl_idx:
-      shuffle(op, members, operands, results);
-      return;
+    case WarpOp::shfl_idx: shuffle(op, members, operands, results); return;
     case WarpOp::vote_all:
       broadcast(members, ballot(members, operands) == members, 0, results);
       break;
-    case WarpOp::vote_any:
-      broadcast(members, ballot(members, operands) != 0, 0, results);
-      break;
+    case WarpOp::vote_any: broadcast(members, ballot(members, operands) != 0, 0, results); break;
     case WarpOp::vote_uni: {
       const uint32_t set = ballot(members, operands);
       broadcast(members, set == 0 || set == members, 0, results);
       break;
     }
-    case WarpOp::vote_ballot:
-      broadcast(members, ballot(members, operands), 0, results);
-      return;
+    case WarpOp::vote_ballot: broadcast(members, ballot(members, operands), 0, results); return;
     case WarpOp::match_any:
       for_each_lane(members, [&](uint32_t lane) {
         uint32_t equal = 0;
@@ -147,12 +141,8 @@ void evaluate_warp_op(WarpOp op, uint32_t members, const LaneOperands* operands,
       for_each_lane(members, [&](uint32_t lane) { results[lane] = {first, lane == first}; });
       return;
     case WarpOp::sync:
-    case WarpOp::activemask:
-      broadcast(members, members, 0, results);
-      return;
-    default:
-      broadcast(members, redux(op, members, operands), 0, results);
-      return;
+    case WarpOp::activemask: broadcast(members, members, 0, results); return;
+    default: broadcast(members, redux(op, members, operands), 0, results); return;
   }
   // Votes give a predicate: offer it as both.
   for_each_lane(members, [&](uint32_t lane) {

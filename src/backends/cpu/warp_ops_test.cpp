@@ -25,9 +25,7 @@ Lanes identity(uint32_t b, uint32_t c) {
 }
 
 // c as nvcc writes it for a width: segment mask in bits 8-12, clamp 31 (0 for up).
-constexpr uint32_t control(uint32_t width, uint32_t clamp) {
-  return ((32 - width) << 8) | clamp;
-}
+constexpr uint32_t control(uint32_t width, uint32_t clamp) { return ((32 - width) << 8) | clamp; }
 
 TEST(Shuffle, DownStopsAtSegmentEnd) {
   Lanes lanes = identity(3, control(8, 31));

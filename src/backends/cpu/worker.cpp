@@ -24,49 +24,32 @@ std::atomic<size_t> g_stack_limit{1024};  // CUDA's default
 
 std::string_view describe(StatusCode code) {
   switch (code) {
-    case StatusCode::illegal_address:
-      return "illegal memory access";
-    case StatusCode::misaligned_address:
-      return "misaligned address";
-    case StatusCode::illegal_instruction:
-      return "illegal instruction";
-    case StatusCode::hardware_stack_error:
-      return "stack overflow";
-    case StatusCode::not_supported:
-      return "operation not supported";
-    case StatusCode::launch_failed:
-      return "trap";
-    default:
-      return "error";
+    case StatusCode::illegal_address: return "illegal memory access";
+    case StatusCode::misaligned_address: return "misaligned address";
+    case StatusCode::illegal_instruction: return "illegal instruction";
+    case StatusCode::hardware_stack_error: return "stack overflow";
+    case StatusCode::not_supported: return "operation not supported";
+    case StatusCode::launch_failed: return "trap";
+    default: return "error";
   }
 }
 
 }  // namespace
 
-size_t stack_limit() {
-  return g_stack_limit.load(std::memory_order_relaxed);
-}
-void set_stack_limit(size_t bytes) {
-  g_stack_limit.store(bytes, std::memory_order_relaxed);
-}
+size_t stack_limit() { return g_stack_limit.load(std::memory_order_relaxed); }
+void set_stack_limit(size_t bytes) { g_stack_limit.store(bytes, std::memory_order_relaxed); }
 
 Worker& this_worker() {
   thread_local const WorkerOwner owner;
   return *owner.worker;
 }
 
-Worker* current_worker() {
-  return t_worker;
-}
+Worker* current_worker() { return t_worker; }
 
-Worker::Worker() {
-  ensure_signal_stack();
-}
+Worker::Worker() { ensure_signal_stack(); }
 Worker::~Worker() = default;
 
-char* Worker::text() {
-  return reinterpret_cast<char*>(text_.reserve(kTextBytes));
-}
+char* Worker::text() { return reinterpret_cast<char*>(text_.reserve(kTextBytes)); }
 
 bool Worker::is_stack_guard(const void* address) const {
   return kernel_stack_.is_lower_guard(address) ||
@@ -166,15 +149,9 @@ void Worker::run_range() {
   if (next_thread_ == 0) block_state_.index = launch->block_index(range_.begin);
   while (range_.begin < range_.end) {
     switch (launch->mode()) {
-      case Launch::Mode::blocks:
-        kernel.run_block(&launch->state(), &block_state_);
-        break;
-      case Launch::Mode::warps:
-        run_warps(kernel);
-        break;
-      default:
-        run_threads(kernel);
-        break;
+      case Launch::Mode::blocks: kernel.run_block(&launch->state(), &block_state_); break;
+      case Launch::Mode::warps: run_warps(kernel); break;
+      default: run_threads(kernel); break;
     }
     ++executed_;
     ++range_.begin;

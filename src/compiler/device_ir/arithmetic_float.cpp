@@ -399,8 +399,6 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> float_rows() {
-  return kRows;
-}
+std::span<const Row> float_rows() { return kRows; }
 
 }  // namespace guda::device_ir

@@ -9,9 +9,7 @@ namespace {
 
 using llvm::Value;
 
-unsigned width(Lowering& l) {
-  return ptx::bit_width(l.type());
-}
+unsigned width(Lowering& l) { return ptx::bit_width(l.type()); }
 
 Value* saturating_or_plain(Lowering& l, unsigned plain, unsigned saturating, Value* left,
                            Value* right) {
@@ -127,9 +125,7 @@ Value* multiply24(Lowering& l) {
   return l.b.CreateTrunc(product, l.b.getInt32Ty());
 }
 
-void lower_mul24(Lowering& l) {
-  l.out(multiply24(l));
-}
+void lower_mul24(Lowering& l) { l.out(multiply24(l)); }
 
 void lower_mad24(Lowering& l) {
   Value* product = multiply24(l);
@@ -170,17 +166,13 @@ void lower_min_max(Lowering& l) {
   l.out(result);
 }
 
-void lower_packed_add(Lowering& l) {
-  l.out(l.b.CreateAdd(l.in(1), l.in(2)));
-}
+void lower_packed_add(Lowering& l) { l.out(l.b.CreateAdd(l.in(1), l.in(2))); }
 
 void lower_abs(Lowering& l) {
   l.out(l.b.CreateBinaryIntrinsic(llvm::Intrinsic::abs, l.in(1), l.b.getFalse()));
 }
 
-void lower_neg(Lowering& l) {
-  l.out(l.b.CreateNeg(l.in(1)));
-}
+void lower_neg(Lowering& l) { l.out(l.b.CreateNeg(l.in(1))); }
 
 // The packed dot products: ptx.dp4a.<a type>.<b type>(a, b, c).
 void lower_dot_product(Lowering& l) {
@@ -222,8 +214,6 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> integer_rows() {
-  return kRows;
-}
+std::span<const Row> integer_rows() { return kRows; }
 
 }  // namespace guda::device_ir

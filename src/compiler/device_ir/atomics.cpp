@@ -133,8 +133,6 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> atomic_rows() {
-  return kRows;
-}
+std::span<const Row> atomic_rows() { return kRows; }
 
 }  // namespace guda::device_ir

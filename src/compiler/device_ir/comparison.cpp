@@ -147,8 +147,6 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> comparison_rows() {
-  return kRows;
-}
+std::span<const Row> comparison_rows() { return kRows; }
 
 }  // namespace guda::device_ir

@@ -64,19 +64,11 @@ void leave(Lowering& l, bool thread) {
   if (next != nullptr) l.fn.continue_in(next);
 }
 
-void lower_return(Lowering& l) {
-  leave(l, false);
-}
-void lower_exit(Lowering& l) {
-  leave(l, true);
-}
+void lower_return(Lowering& l) { leave(l, false); }
+void lower_exit(Lowering& l) { leave(l, true); }
 
-void lower_trap(Lowering& l) {
-  l.call("ptx.trap", l.b.getVoidTy(), {}, Effects::service);
-}
-void lower_breakpoint(Lowering& l) {
-  l.call("ptx.brkpt", l.b.getVoidTy(), {}, Effects::service);
-}
+void lower_trap(Lowering& l) { l.call("ptx.trap", l.b.getVoidTy(), {}, Effects::service); }
+void lower_breakpoint(Lowering& l) { l.call("ptx.brkpt", l.b.getVoidTy(), {}, Effects::service); }
 
 constexpr Row kRows[] = {
     {"bra", "uni?", 1, 1, Execution::control, lower_branch},
@@ -90,8 +82,6 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> control_rows() {
-  return kRows;
-}
+std::span<const Row> control_rows() { return kRows; }
 
 }  // namespace guda::device_ir

@@ -11,9 +11,7 @@ namespace {
 
 using llvm::Value;
 
-unsigned bits_of(ScalarType type) {
-  return ptx::bit_width(type);
-}
+unsigned bits_of(ScalarType type) { return ptx::bit_width(type); }
 
 // .relu: negative values become 0, NaN stays.
 Value* rectify(Lowering& l, Value* value) {
@@ -370,8 +368,6 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> conversion_rows() {
-  return kRows;
-}
+std::span<const Row> conversion_rows() { return kRows; }
 
 }  // namespace guda::device_ir

@@ -132,9 +132,7 @@ void FunctionLowering::declare(const ptx::Variable& variable) {
     return;
   }
   switch (variable.space) {
-    case StateSpace::reg:
-      scope.registers[variable.name] = {&variable, {}};
-      break;
+    case StateSpace::reg: scope.registers[variable.name] = {&variable, {}}; break;
     case StateSpace::local:
     case StateSpace::param: {
       const uint32_t count = variable.range.value_or(1);

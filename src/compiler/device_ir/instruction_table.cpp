@@ -161,8 +161,6 @@ const Row* find_row(const ptx::Instruction& instruction, std::string& reason) {
   return nullptr;
 }
 
-std::vector<const Row*> all_rows() {
-  return table().rows;
-}
+std::vector<const Row*> all_rows() { return table().rows; }
 
 }  // namespace guda::device_ir

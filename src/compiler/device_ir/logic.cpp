@@ -11,22 +11,12 @@ namespace {
 
 using llvm::Value;
 
-unsigned width(Lowering& l) {
-  return ptx::bit_width(l.type());
-}
+unsigned width(Lowering& l) { return ptx::bit_width(l.type()); }
 
-void lower_and(Lowering& l) {
-  l.out(l.b.CreateAnd(l.in(1), l.in(2)));
-}
-void lower_or(Lowering& l) {
-  l.out(l.b.CreateOr(l.in(1), l.in(2)));
-}
-void lower_xor(Lowering& l) {
-  l.out(l.b.CreateXor(l.in(1), l.in(2)));
-}
-void lower_not(Lowering& l) {
-  l.out(l.b.CreateNot(l.in(1)));
-}
+void lower_and(Lowering& l) { l.out(l.b.CreateAnd(l.in(1), l.in(2))); }
+void lower_or(Lowering& l) { l.out(l.b.CreateOr(l.in(1), l.in(2))); }
+void lower_xor(Lowering& l) { l.out(l.b.CreateXor(l.in(1), l.in(2))); }
+void lower_not(Lowering& l) { l.out(l.b.CreateNot(l.in(1))); }
 
 void lower_cnot(Lowering& l) {
   Value* value = l.in(1);
@@ -34,9 +24,7 @@ void lower_cnot(Lowering& l) {
   l.out(l.b.CreateZExt(is_zero, value->getType()));
 }
 
-void lower_shl(Lowering& l) {
-  l.out(shift_left(l.b, l.in(1), l.in(2, ScalarType::u32)));
-}
+void lower_shl(Lowering& l) { l.out(shift_left(l.b, l.in(1), l.in(2, ScalarType::u32))); }
 
 void lower_shr(Lowering& l) {
   l.out(shift_right(l.b, l.in(1), l.in(2, ScalarType::u32), is_signed(l.type())));
@@ -61,38 +49,22 @@ Value* two_input_function(Lowering& l, unsigned table, Value* x, Value* y) {
   auto& b = l.b;
   Value* zero = llvm::Constant::getNullValue(x->getType());
   switch (table & 15) {
-    case 0:
-      return zero;
-    case 1:
-      return b.CreateNot(b.CreateOr(x, y));
-    case 2:
-      return b.CreateAnd(b.CreateNot(x), y);
-    case 3:
-      return b.CreateNot(x);
-    case 4:
-      return b.CreateAnd(x, b.CreateNot(y));
-    case 5:
-      return b.CreateNot(y);
-    case 6:
-      return b.CreateXor(x, y);
-    case 7:
-      return b.CreateNot(b.CreateAnd(x, y));
-    case 8:
-      return b.CreateAnd(x, y);
-    case 9:
-      return b.CreateNot(b.CreateXor(x, y));
-    case 10:
-      return y;
-    case 11:
-      return b.CreateOr(b.CreateNot(x), y);
-    case 12:
-      return x;
-    case 13:
-      return b.CreateOr(x, b.CreateNot(y));
-    case 14:
-      return b.CreateOr(x, y);
-    default:
-      return b.CreateNot(zero);
+    case 0: return zero;
+    case 1: return b.CreateNot(b.CreateOr(x, y));
+    case 2: return b.CreateAnd(b.CreateNot(x), y);
+    case 3: return b.CreateNot(x);
+    case 4: return b.CreateAnd(x, b.CreateNot(y));
+    case 5: return b.CreateNot(y);
+    case 6: return b.CreateXor(x, y);
+    case 7: return b.CreateNot(b.CreateAnd(x, y));
+    case 8: return b.CreateAnd(x, y);
+    case 9: return b.CreateNot(b.CreateXor(x, y));
+    case 10: return y;
+    case 11: return b.CreateOr(b.CreateNot(x), y);
+    case 12: return x;
+    case 13: return b.CreateOr(x, b.CreateNot(y));
+    case 14: return b.CreateOr(x, y);
+    default: return b.CreateNot(zero);
   }
 }
 
@@ -167,9 +139,7 @@ Value* leading_zeros(Lowering& l, Value* value) {
   return l.b.CreateZExtOrTrunc(count, l.b.getInt32Ty());
 }
 
-void lower_clz(Lowering& l) {
-  l.out(0, ScalarType::u32, leading_zeros(l, l.in(1)));
-}
+void lower_clz(Lowering& l) { l.out(0, ScalarType::u32, leading_zeros(l, l.in(1))); }
 
 // Position of the highest bit that differs from the sign; -1 when there is none.
 void lower_bfind(Lowering& l) {
@@ -182,9 +152,7 @@ void lower_bfind(Lowering& l) {
   l.out(0, ScalarType::u32, l.b.CreateSelect(none, l.i32(0xffffffff), result));
 }
 
-void lower_brev(Lowering& l) {
-  l.out(l.intrinsic(llvm::Intrinsic::bitreverse, {l.in(1)}));
-}
+void lower_brev(Lowering& l) { l.out(l.intrinsic(llvm::Intrinsic::bitreverse, {l.in(1)})); }
 
 // Index of the set bit number `rank` (from 0, lowest first): halves by the count of bits in the
 // lower part. Meaningless when there are not so many.
@@ -322,8 +290,6 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> bit_rows() {
-  return kRows;
-}
+std::span<const Row> bit_rows() { return kRows; }
 
 }  // namespace guda::device_ir

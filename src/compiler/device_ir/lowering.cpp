@@ -45,9 +45,7 @@ const ptx::Operand& Lowering::operand(size_t index) const {
   return kSink;
 }
 
-llvm::Value* Lowering::in(size_t index, ScalarType type) {
-  return fn.read(operand(index), type);
-}
+llvm::Value* Lowering::in(size_t index, ScalarType type) { return fn.read(operand(index), type); }
 
 void Lowering::out(size_t index, ScalarType type, llvm::Value* value) {
   const ptx::Operand& destination = operand(index);

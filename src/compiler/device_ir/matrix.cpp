@@ -44,13 +44,10 @@ bool parse_shape(Lowering& l, Shape& shape) {
 unsigned elements_per_register(ScalarType type) {
   switch (type) {
     case ScalarType::f16:
-    case ScalarType::bf16:
-      return 2;
+    case ScalarType::bf16: return 2;
     case ScalarType::s8:
-    case ScalarType::u8:
-      return 4;
-    default:
-      return 1;
+    case ScalarType::u8: return 4;
+    default: return 1;
   }
 }
 
@@ -109,8 +106,7 @@ Value* unpack(Lowering& l, Value* bits, ScalarType type, unsigned index) {
     }
     case ScalarType::tf32:
       return b.CreateBitCast(b.CreateAnd(bits, l.i32(0xffffe000)), b.getFloatTy());
-    case ScalarType::f64:
-      return b.CreateBitCast(bits, b.getDoubleTy());
+    case ScalarType::f64: return b.CreateBitCast(bits, b.getDoubleTy());
     case ScalarType::s8:
       return b.CreateAShr(index == 3 ? bits : b.CreateShl(bits, 24 - 8 * index), 24);
     default: {
@@ -472,8 +468,6 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> matrix_rows() {
-  return kRows;
-}
+std::span<const Row> matrix_rows() { return kRows; }
 
 }  // namespace guda::device_ir

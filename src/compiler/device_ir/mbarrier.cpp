@@ -211,8 +211,6 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> mbarrier_rows() {
-  return kRows;
-}
+std::span<const Row> mbarrier_rows() { return kRows; }
 
 }  // namespace guda::device_ir

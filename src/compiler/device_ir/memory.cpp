@@ -69,9 +69,7 @@ bool element_operands(Lowering& l, size_t index, unsigned width,
 
 // Vector accesses with an ordering are one integer access of up to 128 bits: programs rely on GPUs
 // doing them at once (look-back scans keep a status beside its value).
-unsigned atomic_part(unsigned total_bits) {
-  return total_bits > 128 ? 128 : total_bits;
-}
+unsigned atomic_part(unsigned total_bits) { return total_bits > 128 ? 128 : total_bits; }
 
 void lower_load(Lowering& l) {
   const ScalarType type = l.type();
@@ -157,9 +155,7 @@ void lower_store(Lowering& l) {
 
 void lower_nothing(Lowering&) {}
 
-void lower_createpolicy(Lowering& l) {
-  l.out(0, ScalarType::b64, l.i64(0));
-}
+void lower_createpolicy(Lowering& l) { l.out(0, ScalarType::b64, l.i64(0)); }
 
 // Copies `bytes` (4, 8 or 16; or a run-time count followed by zeros) at once: the asynchronous copy
 // is complete when it is issued, so groups need no waiting.
@@ -276,8 +272,6 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> memory_rows() {
-  return kRows;
-}
+std::span<const Row> memory_rows() { return kRows; }
 
 }  // namespace guda::device_ir

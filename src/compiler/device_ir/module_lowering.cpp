@@ -153,15 +153,12 @@ llvm::Function* ModuleLowering::ptx_function(std::string_view name, llvm::Type* 
       function->setMemoryEffects(llvm::MemoryEffects::inaccessibleMemOnly());
       function->addFnAttr(llvm::Attribute::Convergent);
       break;
-    case Effects::barrier:
-      function->addFnAttr(llvm::Attribute::Convergent);
-      break;
+    case Effects::barrier: function->addFnAttr(llvm::Attribute::Convergent); break;
     case Effects::texture:
       function->setMemoryEffects(llvm::MemoryEffects::readOnly());
       function->addFnAttr(llvm::Attribute::WillReturn);
       break;
-    case Effects::service:
-      break;
+    case Effects::service: break;
   }
   for (const SpecialRegisterRange& range : kRanges) {
     if (range.name == name) {

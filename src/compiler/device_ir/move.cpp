@@ -67,13 +67,9 @@ void lower_isspacep(Lowering& l) {
 }
 
 // A cluster is one block: its own shared memory is everybody's.
-void lower_mapa(Lowering& l) {
-  l.out(l.in(1));
-}
+void lower_mapa(Lowering& l) { l.out(l.in(1)); }
 
-void lower_getctarank(Lowering& l) {
-  l.out(0, ScalarType::u32, l.i32(0));
-}
+void lower_getctarank(Lowering& l) { l.out(0, ScalarType::u32, l.i32(0)); }
 
 constexpr Row kRows[] = {
     {"mov", "pred|b128|f16|bf16|$any", 2, 2, Execution::pure, lower_mov},
@@ -86,8 +82,6 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> move_rows() {
-  return kRows;
-}
+std::span<const Row> move_rows() { return kRows; }
 
 }  // namespace guda::device_ir

@@ -12,9 +12,7 @@
 namespace guda::device_ir {
 namespace {
 
-unsigned bits_of(llvm::Type* type) {
-  return type->getPrimitiveSizeInBits().getFixedValue();
-}
+unsigned bits_of(llvm::Type* type) { return type->getPrimitiveSizeInBits().getFixedValue(); }
 
 llvm::Value* as_integer(llvm::IRBuilder<>& b, llvm::Value* value) {
   return b.CreateBitCast(value, b.getIntNTy(bits_of(value->getType())));
@@ -47,8 +45,7 @@ llvm::Value* FunctionLowering::convert_bits(llvm::Value* value, ScalarType type)
 llvm::Value* FunctionLowering::read(const ptx::Operand& operand, ScalarType type) {
   llvm::Type* to = value_type(module_.context(), type);
   switch (operand.kind) {
-    case ptx::Operand::Kind::name:
-      return read_name(operand, type);
+    case ptx::Operand::Kind::name: return read_name(operand, type);
     case ptx::Operand::Kind::integer: {
       if (to->isIntegerTy()) {
         if (to->isIntegerTy(1)) return builder_.getInt1(operand.bits != 0);
@@ -92,8 +89,7 @@ llvm::Value* FunctionLowering::read(const ptx::Operand& operand, ScalarType type
       }
       return builder_.CreateBitCast(value, to);
     }
-    default:
-      break;
+    default: break;
   }
   fail("operand of an unexpected kind");
   return llvm::PoisonValue::get(to);

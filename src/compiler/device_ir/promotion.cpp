@@ -54,8 +54,7 @@ class BaseFinder {
         result = phi_base(llvm::cast<llvm::PHINode>(instruction), depth);
         if (result != nullptr) forget_failures();
         break;
-      default:
-        break;
+      default: break;
     }
     bases_[instruction] = result;
     return result;

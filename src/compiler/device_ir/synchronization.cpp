@@ -88,8 +88,6 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> synchronization_rows() {
-  return kRows;
-}
+std::span<const Row> synchronization_rows() { return kRows; }
 
 }  // namespace guda::device_ir

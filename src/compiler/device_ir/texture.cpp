@@ -196,8 +196,6 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> texture_rows() {
-  return kRows;
-}
+std::span<const Row> texture_rows() { return kRows; }
 
 }  // namespace guda::device_ir

@@ -9,9 +9,7 @@ namespace {
 
 using llvm::Value;
 
-bool ends_with_digit(std::string_view opcode, char digit) {
-  return opcode.back() == digit;
-}
+bool ends_with_digit(std::string_view opcode, char digit) { return opcode.back() == digit; }
 
 // Bits [shift, shift + width) of a 32-bit value as i64.
 Value* field(Lowering& l, Value* value, unsigned shift, unsigned width, bool with_sign) {
@@ -256,8 +254,6 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> video_rows() {
-  return kRows;
-}
+std::span<const Row> video_rows() { return kRows; }
 
 }  // namespace guda::device_ir

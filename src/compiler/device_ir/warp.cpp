@@ -91,8 +91,6 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> warp_rows() {
-  return kRows;
-}
+std::span<const Row> warp_rows() { return kRows; }
 
 }  // namespace guda::device_ir

@@ -182,8 +182,7 @@ class Compilation {
       return vectorized.status();
     }
     if (flush_mode) {
-      llvm::Function*& entry =
-          vectorized->run_block ? vectorized->run_block : vectorized->run_warp;
+      llvm::Function*& entry = vectorized->run_block ? vectorized->run_block : vectorized->run_warp;
       entry = enter_flush_mode(*entry);
     }
     dump(".spmd.ll", *clone);
@@ -274,12 +273,12 @@ class Compilation {
   }
   void dump_assembly() {
     if (!request_.dump_directory) return;
-    std::unique_ptr<llvm::Module> clone = llvm::CloneModule(*module_);  // code generation changes it
+    std::unique_ptr<llvm::Module> clone =
+        llvm::CloneModule(*module_);  // code generation changes it
     llvm::SmallVector<char, 0> text;
     llvm::raw_svector_ostream stream(text);
     llvm::legacy::PassManager passes;
-    if (machine_->addPassesToEmitFile(passes, stream, nullptr,
-                                      llvm::CodeGenFileType::AssemblyFile))
+    if (machine_->addPassesToEmitFile(passes, stream, nullptr, llvm::CodeGenFileType::AssemblyFile))
       return;
     passes.run(*clone);
     dump_text(".s", std::string_view(text.data(), text.size()));

@@ -196,8 +196,9 @@ TEST(Compile, ErrorsNameTheirCause) {
   const CompiledKernel unknown_cpu(kVectorAdd, "vector_add", "not-a-cpu", false);
   EXPECT_EQ(unknown_cpu.status(), 1);
   EXPECT_NE(unknown_cpu.message().find("not-a-cpu"), std::string::npos);
-  const CompiledKernel broken(".version 8.0\n.target sm_80\n.visible .entry k() { frobnicate.u32; }\n",
-                              "k", "native", false);
+  const CompiledKernel broken(
+      ".version 8.0\n.target sm_80\n.visible .entry k() { frobnicate.u32; }\n", "k", "native",
+      false);
   EXPECT_EQ(broken.status(), 218);
   EXPECT_NE(broken.message().find("test.ptx:3"), std::string::npos) << broken.message();
 }
@@ -218,8 +219,7 @@ TEST(Compile, LeavesSignalHandlersAlone) {
 }
 
 TEST(Compile, WritesIntermediateFilesWhereAsked) {
-  const std::string directory =
-      ::testing::TempDir() + "guda_dump_" + std::to_string(getpid());
+  const std::string directory = ::testing::TempDir() + "guda_dump_" + std::to_string(getpid());
   const std::string object = directory + ".so";
   GudaCompileRequest request = {};
   request.struct_size = sizeof request;

@@ -12,18 +12,19 @@ struct GudaCompileRequest {
   size_t ptx_size;
   const char* module_name;     // for messages
   const char* kernel;          // mangled entry name
-  const char* cpu;             // GUDA_CPU value: "native", "x86-64-v3", "x86-64-v4", "sapphirerapids"
-  const char* output_path;     // shared object to write (caller renames it into the cache)
-  uint32_t force_tier_c;       // 1: compile for lane-by-lane execution whatever the kernel
+  const char* cpu;  // GUDA_CPU value: "native", "x86-64-v3", "x86-64-v4", "sapphirerapids"
+  const char* output_path;  // shared object to write (caller renames it into the cache)
+  uint32_t force_tier_c;  // 1: compile for lane-by-lane execution whatever the kernel
   // Block dimensions the code is specialised for (the runtime compiles at the first launch, when they
   // are known, and they are part of the cache key); zeros: any block.
   uint32_t block_dim[3];
-  const char* dump_directory;  // GUDA_DUMP: intermediate files (.ptx, device .ll, spmd .ll, .s); null: none
+  const char*
+      dump_directory;  // GUDA_DUMP: intermediate files (.ptx, device .ll, spmd .ll, .s); null: none
 };
 
 struct GudaCompileResult {
-  int status;                  // guda::StatusCode
-  char message[1024];          // one line, names file, line and instruction where there is one
+  int status;  // guda::StatusCode
+  char message[1024];  // one line, names file, line and instruction where there is one
 };
 
 /// Compiles one kernel. Thread safe. Returns 0 on success, else result->status.

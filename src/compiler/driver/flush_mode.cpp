@@ -96,8 +96,7 @@ class FlushedValues {
   }
 
   bool holds(const Instruction& instruction) const {
-    if (isa<llvm::SIToFPInst, llvm::UIToFPInst>(instruction) || is_flush(&instruction))
-      return true;
+    if (isa<llvm::SIToFPInst, llvm::UIToFPInst>(instruction) || is_flush(&instruction)) return true;
     if (const auto* phi = dyn_cast<llvm::PHINode>(&instruction))
       return llvm::all_of(phi->incoming_values(), [&](const Value* v) { return contains(v); });
     if (const auto* select = dyn_cast<llvm::SelectInst>(&instruction))
@@ -120,10 +119,10 @@ class FlushedValues {
 
 /// How an instruction takes part in flush-to-zero mode.
 enum class Role : uint8_t {
-  neutral,     // moves bits
+  neutral,  // moves bits
   arithmetic,  // reads subnormal operands as zero, returns none: needs flushed operands and results
-  observing,   // reads operands as zero (comparisons, minima, conversions): needs flushed operands
-  hostile,     // the mode would change what it computes
+  observing,  // reads operands as zero (comparisons, minima, conversions): needs flushed operands
+  hostile,  // the mode would change what it computes
 };
 
 Role call_role(const CallInst& call) {
@@ -180,7 +179,7 @@ Role role(const Instruction& instruction) {
       return has_f32 ? Role::arithmetic : Role::neutral;
     case Instruction::FCmp: return has_f32 ? Role::observing : Role::neutral;
     case Instruction::FNeg:
-    case Instruction::FPExt:    // half to f32
+    case Instruction::FPExt:  // half to f32
     case Instruction::FPTrunc:  // to half: subnormal numbers become zero anyway
     case Instruction::SIToFP:
     case Instruction::UIToFP:

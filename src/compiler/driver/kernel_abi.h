@@ -27,55 +27,68 @@ struct ThreadState;
 
 /// Constant during a launch; shared by all workers.
 struct LaunchState {
-  const std::byte* params;       // kernel parameters, laid out as PTX says; 64-byte aligned
-  void* const* symbols;          // addresses of KernelInfo::symbols, same order
+  const std::byte* params;  // kernel parameters, laid out as PTX says; 64-byte aligned
+  void* const* symbols;  // addresses of KernelInfo::symbols, same order
   const Services* services;
-  Dim3 grid;                     // %nctaid
-  Dim3 block;                    // %ntid
-  Dim3 block_offset;             // added to the block index when a launch is sliced
+  Dim3 grid;  // %nctaid
+  Dim3 block;  // %ntid
+  Dim3 block_offset;  // added to the block index when a launch is sliced
   uint32_t dynamic_shared_bytes;
   uint32_t static_shared_bytes;
   uint64_t grid_id;
-  void* owner;                   // backend's own launch object
-  uint32_t* grid_workspace;      // cooperative launches: {size, barrier}, both u32; else null.
-                                 // %envreg1 is its address's upper half, %envreg2 the lower
+  void* owner;  // backend's own launch object
+  uint32_t* grid_workspace;  // cooperative launches: {size, barrier}, both u32; else null.
+  // %envreg1 is its address's upper half, %envreg2 the lower
 };
 
 /// One block being executed; owned by a worker.
 struct BlockState {
   const LaunchState* launch;
-  Dim3 index;                    // %ctaid
-  uint32_t worker;               // %smid
-  std::byte* shared;             // base of the shared window, 128-byte aligned
-  std::byte* local;              // local memory: KernelInfo::local_bytes per lane, see run_* below
-  uint64_t barrier_wait;         // out, run_warp: (barrier id << 32) | thread count (0: all threads)
-  uint32_t warp_scratch[128];    // one word per warp, for block-wide reductions at barriers (tier A)
-  uint32_t workers;              // %nsmid
+  Dim3 index;  // %ctaid
+  uint32_t worker;  // %smid
+  std::byte* shared;  // base of the shared window, 128-byte aligned
+  std::byte* local;  // local memory: KernelInfo::local_bytes per lane, see run_* below
+  uint64_t barrier_wait;  // out, run_warp: (barrier id << 32) | thread count (0: all threads)
+  uint32_t warp_scratch[128];  // one word per warp, for block-wide reductions at barriers (tier A)
+  uint32_t workers;  // %nsmid
 };
 
 /// One thread of a kernel compiled for tier C.
 struct ThreadState {
   BlockState* block;
   const LaunchState* launch;
-  Dim3 index;                    // %tid
-  uint32_t linear;               // x + y * ntid.x + z * ntid.x * ntid.y
-  uint32_t lane;                 // linear % 32
-  uint32_t warp;                 // linear / 32
+  Dim3 index;  // %tid
+  uint32_t linear;  // x + y * ntid.x + z * ntid.x * ntid.y
+  uint32_t lane;  // linear % 32
+  uint32_t warp;  // linear / 32
   uint32_t reserved;
-  std::byte* local;              // this thread's local memory
+  std::byte* local;  // this thread's local memory
 };
 
 /// Cross-lane operations of tier C. `a`, `b`, `c` are the PTX operands (b: lane/offset, c: clamp and
 /// segment mask), `mask` the member mask. The result's low 32 (or 64, match) bits are the value;
 /// `*predicate` receives the predicate result where there is one.
 enum class WarpOp : uint32_t {
-  shfl_up, shfl_down, shfl_bfly, shfl_idx,
-  vote_all, vote_any, vote_uni, vote_ballot,
-  match_any, match_all,
-  redux_add, redux_min_s32, redux_max_s32, redux_min_u32, redux_max_u32,
-  redux_and, redux_or, redux_xor,
-  sync,                          // bar.warp.sync
-  activemask,                    // lanes known to be at this same point; at least the caller
+  shfl_up,
+  shfl_down,
+  shfl_bfly,
+  shfl_idx,
+  vote_all,
+  vote_any,
+  vote_uni,
+  vote_ballot,
+  match_any,
+  match_all,
+  redux_add,
+  redux_min_s32,
+  redux_max_s32,
+  redux_min_u32,
+  redux_max_u32,
+  redux_and,
+  redux_or,
+  redux_xor,
+  sync,  // bar.warp.sync
+  activemask,  // lanes known to be at this same point; at least the caller
   elect,
 };
 
@@ -86,19 +99,26 @@ enum class TexelGeometry : uint32_t { d1, d2, d3, a1d, a2d, cube, acube, d2ms, a
 
 enum TextureFlags : uint32_t {
   kTextureIntegerCoordinates = 1u << 0,
-  kTextureLevel = 1u << 1,          // a level of detail follows the coordinates
-  kTextureGradient = 1u << 2,       // two gradient vectors follow the coordinates
-  kTextureGather = 1u << 3,         // tld4, component in bits 12-13
-  kTextureResultShift = 4,          // 0 f32, 1 u32, 2 s32, 3 f16x2
+  kTextureLevel = 1u << 1,  // a level of detail follows the coordinates
+  kTextureGradient = 1u << 2,  // two gradient vectors follow the coordinates
+  kTextureGather = 1u << 3,  // tld4, component in bits 12-13
+  kTextureResultShift = 4,  // 0 f32, 1 u32, 2 s32, 3 f16x2
   kSurfaceStore = 1u << 8,
-  kSurfaceClamp = 1u << 9,          // outside: the nearest element
-  kSurfaceZero = 1u << 10,          // outside: reads 0, writes nothing; neither: a fault
+  kSurfaceClamp = 1u << 9,  // outside: the nearest element
+  kSurfaceZero = 1u << 10,  // outside: reads 0, writes nothing; neither: a fault
   kTextureComponentShift = 12,
 };
 
 enum class TextureProperty : uint32_t {
-  width, height, depth, channel_data_type, channel_order, array_size, num_mipmap_levels,
-  num_samples, normalized_coords,
+  width,
+  height,
+  depth,
+  channel_data_type,
+  channel_order,
+  array_size,
+  num_mipmap_levels,
+  num_samples,
+  normalized_coords,
 };
 
 /// Calls from kernels into the runtime. Those that take a ThreadState exist for tier C only.
@@ -114,13 +134,13 @@ struct Services {
   void (*fault)(const BlockState*, uint32_t error);
   void* (*malloc)(const BlockState*, uint64_t bytes);
   void (*free)(const BlockState*, void* pointer);
-  uint64_t (*globaltimer)();     // ns
+  uint64_t (*globaltimer)();  // ns
   void (*nanosleep)(const BlockState*, uint32_t ns);
   // Tier C.
   uint32_t (*barrier)(ThreadState*, BarrierOp op, uint32_t id, uint32_t count, uint32_t predicate);
   uint64_t (*warp_op)(ThreadState*, WarpOp op, uint32_t mask, uint64_t a, uint32_t b, uint32_t c,
                       uint32_t* predicate);
-  void (*yield)(ThreadState*);   // on back edges of loops that poll memory
+  void (*yield)(ThreadState*);  // on back edges of loops that poll memory
   // Waits for all blocks of a cooperative grid is done through memory by the program itself; the
   // executor keeps every block resident and yields.
   // Texture fetch. `coordinates`: the layers, the coordinates, then level or gradients as the
@@ -143,9 +163,9 @@ struct Services {
 };
 
 enum KernelFlags : uint32_t {
-  kUsesBarrier = 1u << 0,        // needs all threads of a block alive together
-  kUsesWarpOps = 1u << 1,        // cross-lane operations
-  kPollsMemory = 1u << 2,        // has loops that wait for other threads
+  kUsesBarrier = 1u << 0,  // needs all threads of a block alive together
+  kUsesWarpOps = 1u << 1,  // cross-lane operations
+  kPollsMemory = 1u << 2,  // has loops that wait for other threads
   kUsesPrintf = 1u << 3,
   kUsesAtomics = 1u << 4,
 };
@@ -153,23 +173,24 @@ enum KernelFlags : uint32_t {
 /// What the shared object exports. Exactly one of the run_ functions is set.
 struct KernelInfo {
   uint32_t abi_version;
-  uint32_t flags;                // KernelFlags
-  uint32_t lanes;                // SIMD width of run_block / run_warp; 1 for run_thread
+  uint32_t flags;  // KernelFlags
+  uint32_t lanes;  // SIMD width of run_block / run_warp; 1 for run_thread
   uint32_t static_shared_bytes;
-  uint32_t local_bytes;          // per thread; 16-byte multiple
-  uint32_t frame_bytes;          // per warp, run_warp only; 64-byte multiple
+  uint32_t local_bytes;  // per thread; 16-byte multiple
+  uint32_t frame_bytes;  // per warp, run_warp only; 64-byte multiple
   uint32_t param_bytes;
   uint32_t symbol_count;
-  const char* name;              // mangled kernel name
-  const char* const* symbols;    // module-scope .global / .const variables that the kernel uses
-  const char* note;              // why a slower tier was chosen; null for tier A
+  const char* name;  // mangled kernel name
+  const char* const* symbols;  // module-scope .global / .const variables that the kernel uses
+  const char* note;  // why a slower tier was chosen; null for tier A
   /// Tier A without barriers: runs the whole block BlockState::index. `local` must hold
   /// local_bytes * lanes (warps run one after the other and share it).
   void (*run_block)(const LaunchState*, BlockState*);
   /// Tier A with barriers: runs warp `warp` (`lanes` threads) of the block from `region` to its next
   /// barrier; returns the region to resume at, or kWarpDone. `frame` keeps frame_bytes between
   /// calls of one warp; `local` must hold local_bytes for all threads (rounded up to whole warps).
-  uint32_t (*run_warp)(const LaunchState*, BlockState*, uint32_t warp, void* frame, uint32_t region);
+  uint32_t (*run_warp)(const LaunchState*, BlockState*, uint32_t warp, void* frame,
+                       uint32_t region);
   /// Tier C: runs one thread from start to end, on a stack of its own when flags has kUsesBarrier,
   /// kUsesWarpOps or kPollsMemory.
   void (*run_thread)(ThreadState*);

@@ -17,8 +17,7 @@ Constant* private_constant(llvm::Module& module, Constant* value) {
 }
 
 Constant* text(llvm::Module& module, const std::string& value) {
-  return private_constant(module,
-                          llvm::ConstantDataArray::getString(module.getContext(), value));
+  return private_constant(module, llvm::ConstantDataArray::getString(module.getContext(), value));
 }
 
 }  // namespace

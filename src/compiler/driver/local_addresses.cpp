@@ -69,9 +69,7 @@ class LocalAddress {
   }
 
   bool is_derived(const Instruction& instruction) const {
-    auto known = [&](const Value* value) {
-      return addresses_.contains(const_cast<Value*>(value));
-    };
+    auto known = [&](const Value* value) { return addresses_.contains(const_cast<Value*>(value)); };
     if (isa<llvm::PtrToIntInst>(instruction)) return true;
     if (auto* phi = dyn_cast<llvm::PHINode>(&instruction))
       return llvm::all_of(phi->incoming_values(), known);

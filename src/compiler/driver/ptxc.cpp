@@ -31,8 +31,9 @@ int main(int argc, char** argv) {
       positional.push_back(argv[i]);
   }
   if (positional.size() != 3) {
-    fmt::print(stderr, "usage: guda_ptxc file.ptx kernel out.so [--tier-c] [--cpu NAME] "
-                       "[--block X,Y,Z] [--dump DIRECTORY]\n");
+    fmt::print(stderr,
+               "usage: guda_ptxc file.ptx kernel out.so [--tier-c] [--cpu NAME] "
+               "[--block X,Y,Z] [--dump DIRECTORY]\n");
     return 2;
   }
   std::ifstream file(positional[0], std::ios::binary);

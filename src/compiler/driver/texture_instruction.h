@@ -88,8 +88,8 @@ inline std::optional<TextureInstruction> parse_texture_instruction(llvm::StringR
   if (parts.size() < 4 || (parts[0] != "tex" && parts[0] != "tld4")) return std::nullopt;
   if (parts[0] == "tld4") {
     const size_t component = llvm::StringRef("rgba").find(parts[1]);
-    result.flags |= kernel::kTextureGather |
-                    static_cast<uint32_t>(component & 3) << kernel::kTextureComponentShift;
+    result.flags |= kernel::kTextureGather | static_cast<uint32_t>(component & 3)
+                                                 << kernel::kTextureComponentShift;
   }
   if (parts[1] == "level") result.flags |= kernel::kTextureLevel;
   if (parts[1] == "grad") result.flags |= kernel::kTextureGradient;

@@ -68,10 +68,8 @@ class ExitSlice {
         case llvm::AtomicRMWInst::FAdd:
         case llvm::AtomicRMWInst::FSub:
         case llvm::AtomicRMWInst::UIncWrap:
-        case llvm::AtomicRMWInst::UDecWrap:
-          return false;
-        default:
-          return true;
+        case llvm::AtomicRMWInst::UDecWrap: return false;
+        default: return true;
       }
     }
     if (const auto* call = llvm::dyn_cast<llvm::CallBase>(&instruction)) {

@@ -118,12 +118,9 @@ Value* ServiceCalls::special_register(llvm::StringRef name) {
   for (const RegisterRow& row : kRegisters) {
     if (name != row.name) continue;
     switch (row.holder) {
-      case Holder::thread:
-        return access_.thread_word(row.offset);
-      case Holder::block:
-        return access_.block_word(row.offset);
-      case Holder::launch:
-        return access_.launch_word(row.offset);
+      case Holder::thread: return access_.thread_word(row.offset);
+      case Holder::block: return access_.block_word(row.offset);
+      case Holder::launch: return access_.launch_word(row.offset);
     }
   }
   const auto lane = [&] { return access_.thread_word(offsetof(ThreadState, lane)); };

@@ -50,13 +50,10 @@ std::optional<TextureProperty> parse_property(llvm::StringRef name) {
 
 unsigned surface_coordinates(TexelGeometry geometry) {
   switch (geometry) {
-    case TexelGeometry::d1:
-      return 1;
+    case TexelGeometry::d1: return 1;
     case TexelGeometry::d2:
-    case TexelGeometry::a1d:
-      return 2;
-    default:
-      return 3;
+    case TexelGeometry::a1d: return 2;
+    default: return 3;
   }
 }
 

@@ -16,9 +16,7 @@ ThreadAccess::ThreadAccess(llvm::Function& function)
   builder_.SetInsertPoint(marker_);
 }
 
-ThreadAccess::~ThreadAccess() {
-  marker_->eraseFromParent();
-}
+ThreadAccess::~ThreadAccess() { marker_->eraseFromParent(); }
 
 Value* ThreadAccess::load(Base base, Value* pointer, size_t offset, Type* type) {
   Value*& value = loaded_[{base, offset}];

@@ -53,9 +53,7 @@ constexpr TypeRow kTypes[] = {
     {"ue8m0x2", ScalarType::ue8m0x2, 16},
 };
 
-constexpr bool by_name(const TypeRow& a, const TypeRow& b) {
-  return a.name < b.name;
-}
+constexpr bool by_name(const TypeRow& a, const TypeRow& b) { return a.name < b.name; }
 static_assert(std::is_sorted(std::begin(kTypes), std::end(kTypes), by_name));
 
 const TypeRow* find_row(ScalarType type) {

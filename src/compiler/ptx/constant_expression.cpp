@@ -12,47 +12,32 @@ using Type = Constant::Type;
 /// Binding strength of a binary operator; 0 for everything else.
 int precedence(TokenKind op) {
   switch (op) {
-    case TokenKind::pipe_pipe:
-      return 1;
-    case TokenKind::ampersand_ampersand:
-      return 2;
-    case TokenKind::pipe:
-      return 3;
-    case TokenKind::caret:
-      return 4;
-    case TokenKind::ampersand:
-      return 5;
+    case TokenKind::pipe_pipe: return 1;
+    case TokenKind::ampersand_ampersand: return 2;
+    case TokenKind::pipe: return 3;
+    case TokenKind::caret: return 4;
+    case TokenKind::ampersand: return 5;
     case TokenKind::equal_equal:
-    case TokenKind::bang_equal:
-      return 6;
+    case TokenKind::bang_equal: return 6;
     case TokenKind::less:
     case TokenKind::less_equal:
     case TokenKind::greater:
-    case TokenKind::greater_equal:
-      return 7;
+    case TokenKind::greater_equal: return 7;
     case TokenKind::shift_left:
-    case TokenKind::shift_right:
-      return 8;
+    case TokenKind::shift_right: return 8;
     case TokenKind::plus:
-    case TokenKind::minus:
-      return 9;
+    case TokenKind::minus: return 9;
     case TokenKind::star:
     case TokenKind::slash:
-    case TokenKind::percent:
-      return 10;
-    default:
-      return 0;
+    case TokenKind::percent: return 10;
+    default: return 0;
   }
 }
 
 constexpr int kLowestPrecedence = 1;
 
-Constant make_double(double value) {
-  return {Type::f64, std::bit_cast<uint64_t>(value)};
-}
-Constant make_bool(bool value) {
-  return {Type::s64, value ? 1u : 0u};
-}
+Constant make_double(double value) { return {Type::f64, std::bit_cast<uint64_t>(value)}; }
+Constant make_bool(bool value) { return {Type::s64, value ? 1u : 0u}; }
 
 double to_double(const Constant& c) {
   if (c.type == Type::s64) return static_cast<double>(static_cast<int64_t>(c.bits));
@@ -72,34 +57,23 @@ uint64_t to_integer(double value, bool is_signed) {
   return value <= 0 ? 0 : static_cast<uint64_t>(value);
 }
 
-bool is_true(const Constant& c) {
-  return c.is_floating() ? to_double(c) != 0 : c.bits != 0;
-}
+bool is_true(const Constant& c) { return c.is_floating() ? to_double(c) != 0 : c.bits != 0; }
 
 /// Comparison by `op`, else nothing.
 template <typename T>
 std::optional<bool> compare(TokenKind op, T a, T b) {
   switch (op) {
-    case TokenKind::equal_equal:
-      return a == b;
-    case TokenKind::bang_equal:
-      return a != b;
-    case TokenKind::less:
-      return a < b;
-    case TokenKind::less_equal:
-      return a <= b;
-    case TokenKind::greater:
-      return a > b;
-    case TokenKind::greater_equal:
-      return a >= b;
-    default:
-      return std::nullopt;
+    case TokenKind::equal_equal: return a == b;
+    case TokenKind::bang_equal: return a != b;
+    case TokenKind::less: return a < b;
+    case TokenKind::less_equal: return a <= b;
+    case TokenKind::greater: return a > b;
+    case TokenKind::greater_equal: return a >= b;
+    default: return std::nullopt;
   }
 }
 
-uint64_t shift_left(uint64_t value, uint64_t amount) {
-  return amount > 63 ? 0 : value << amount;
-}
+uint64_t shift_left(uint64_t value, uint64_t amount) { return amount > 63 ? 0 : value << amount; }
 
 uint64_t shift_right(uint64_t value, uint64_t amount, bool is_signed) {
   if (!is_signed) return amount > 63 ? 0 : value >> amount;
@@ -194,8 +168,7 @@ bool ModuleParser::parse_primary(Constant& value) {
     case TokenKind::left_paren:
       advance();
       return parse_constant(value) && expect(TokenKind::right_paren, "')'");
-    default:
-      return fail_expected("a constant");
+    default: return fail_expected("a constant");
   }
   advance();
   return true;
@@ -203,8 +176,7 @@ bool ModuleParser::parse_primary(Constant& value) {
 
 bool ModuleParser::apply_unary(TokenKind op, SourceLocation where, Constant& value) {
   switch (op) {
-    case TokenKind::plus:
-      return true;
+    case TokenKind::plus: return true;
     case TokenKind::minus:
       if (value.type == Type::f32)
         value.bits ^= 0x80000000u;
@@ -213,9 +185,7 @@ bool ModuleParser::apply_unary(TokenKind op, SourceLocation where, Constant& val
       else
         value.bits = 0 - value.bits;
       return true;
-    case TokenKind::bang:
-      value = make_bool(!is_true(value));
-      return true;
+    case TokenKind::bang: value = make_bool(!is_true(value)); return true;
     default:
       if (value.is_floating()) return fail(where, "'~' needs an integer");
       value.bits = ~value.bits;
@@ -237,20 +207,11 @@ bool ModuleParser::apply_binary(TokenKind op, SourceLocation where, Constant& le
       return true;
     }
     switch (op) {
-      case TokenKind::plus:
-        left = make_double(a + b);
-        return true;
-      case TokenKind::minus:
-        left = make_double(a - b);
-        return true;
-      case TokenKind::star:
-        left = make_double(a * b);
-        return true;
-      case TokenKind::slash:
-        left = make_double(a / b);
-        return true;
-      default:
-        return fail(where, "operator needs integers");
+      case TokenKind::plus: left = make_double(a + b); return true;
+      case TokenKind::minus: left = make_double(a - b); return true;
+      case TokenKind::star: left = make_double(a * b); return true;
+      case TokenKind::slash: left = make_double(a / b); return true;
+      default: return fail(where, "operator needs integers");
     }
   }
   const uint64_t a = left.bits, b = right.bits;
@@ -268,26 +229,13 @@ bool ModuleParser::apply_binary(TokenKind op, SourceLocation where, Constant& le
   }
   left.type = is_signed ? Type::s64 : Type::u64;
   switch (op) {
-    case TokenKind::plus:
-      left.bits = a + b;
-      return true;
-    case TokenKind::minus:
-      left.bits = a - b;
-      return true;
-    case TokenKind::star:
-      left.bits = a * b;
-      return true;
-    case TokenKind::ampersand:
-      left.bits = a & b;
-      return true;
-    case TokenKind::caret:
-      left.bits = a ^ b;
-      return true;
-    case TokenKind::pipe:
-      left.bits = a | b;
-      return true;
-    default:
-      break;
+    case TokenKind::plus: left.bits = a + b; return true;
+    case TokenKind::minus: left.bits = a - b; return true;
+    case TokenKind::star: left.bits = a * b; return true;
+    case TokenKind::ampersand: left.bits = a & b; return true;
+    case TokenKind::caret: left.bits = a ^ b; return true;
+    case TokenKind::pipe: left.bits = a | b; return true;
+    default: break;
   }
   if (b == 0) return fail(where, "division by zero");
   const bool is_division = op == TokenKind::slash;

@@ -39,9 +39,7 @@ constexpr std::array<uint8_t, 256> make_classes() {
 
 constexpr std::array<uint8_t, 256> kClasses = make_classes();
 
-inline bool is(char c, int classes) {
-  return (kClasses[static_cast<uint8_t>(c)] & classes) != 0;
-}
+inline bool is(char c, int classes) { return (kClasses[static_cast<uint8_t>(c)] & classes) != 0; }
 
 inline const char* skip(const char* p, int classes) {
   while (is(*p, classes)) ++p;
@@ -72,9 +70,7 @@ const char* end_of_string(const char* p) {
   }
 }
 
-const char* end_of_line(const char* p) {
-  return p + std::strcspn(p, "\n");
-}
+const char* end_of_line(const char* p) { return p + std::strcspn(p, "\n"); }
 
 }  // namespace
 
@@ -192,8 +188,7 @@ void Lexer::lex_number(Token& token) {
         position_ = end;
         return;
       }
-      default:
-        break;
+      default: break;
     }
   }
   if (base == 10) {
@@ -245,72 +240,28 @@ void Lexer::lex_punctuation(Token& token) {
     return both;
   };
   switch (*begin) {
-    case '(':
-      token.kind = TokenKind::left_paren;
-      break;
-    case ')':
-      token.kind = TokenKind::right_paren;
-      break;
-    case '{':
-      token.kind = TokenKind::left_brace;
-      break;
-    case '}':
-      token.kind = TokenKind::right_brace;
-      break;
-    case '[':
-      token.kind = TokenKind::left_bracket;
-      break;
-    case ']':
-      token.kind = TokenKind::right_bracket;
-      break;
-    case ',':
-      token.kind = TokenKind::comma;
-      break;
-    case ';':
-      token.kind = TokenKind::semicolon;
-      break;
-    case ':':
-      token.kind = TokenKind::colon;
-      break;
-    case '@':
-      token.kind = TokenKind::at;
-      break;
-    case '?':
-      token.kind = TokenKind::question;
-      break;
-    case '~':
-      token.kind = TokenKind::tilde;
-      break;
-    case '+':
-      token.kind = TokenKind::plus;
-      break;
-    case '-':
-      token.kind = TokenKind::minus;
-      break;
-    case '*':
-      token.kind = TokenKind::star;
-      break;
-    case '/':
-      token.kind = TokenKind::slash;
-      break;
-    case '%':
-      token.kind = TokenKind::percent;
-      break;
-    case '^':
-      token.kind = TokenKind::caret;
-      break;
-    case '=':
-      token.kind = two('=', TokenKind::equal_equal, TokenKind::equal);
-      break;
-    case '!':
-      token.kind = two('=', TokenKind::bang_equal, TokenKind::bang);
-      break;
-    case '&':
-      token.kind = two('&', TokenKind::ampersand_ampersand, TokenKind::ampersand);
-      break;
-    case '|':
-      token.kind = two('|', TokenKind::pipe_pipe, TokenKind::pipe);
-      break;
+    case '(': token.kind = TokenKind::left_paren; break;
+    case ')': token.kind = TokenKind::right_paren; break;
+    case '{': token.kind = TokenKind::left_brace; break;
+    case '}': token.kind = TokenKind::right_brace; break;
+    case '[': token.kind = TokenKind::left_bracket; break;
+    case ']': token.kind = TokenKind::right_bracket; break;
+    case ',': token.kind = TokenKind::comma; break;
+    case ';': token.kind = TokenKind::semicolon; break;
+    case ':': token.kind = TokenKind::colon; break;
+    case '@': token.kind = TokenKind::at; break;
+    case '?': token.kind = TokenKind::question; break;
+    case '~': token.kind = TokenKind::tilde; break;
+    case '+': token.kind = TokenKind::plus; break;
+    case '-': token.kind = TokenKind::minus; break;
+    case '*': token.kind = TokenKind::star; break;
+    case '/': token.kind = TokenKind::slash; break;
+    case '%': token.kind = TokenKind::percent; break;
+    case '^': token.kind = TokenKind::caret; break;
+    case '=': token.kind = two('=', TokenKind::equal_equal, TokenKind::equal); break;
+    case '!': token.kind = two('=', TokenKind::bang_equal, TokenKind::bang); break;
+    case '&': token.kind = two('&', TokenKind::ampersand_ampersand, TokenKind::ampersand); break;
+    case '|': token.kind = two('|', TokenKind::pipe_pipe, TokenKind::pipe); break;
     case '<':
       token.kind = two('=', TokenKind::less_equal, TokenKind::less);
       if (length == 1) token.kind = two('<', TokenKind::shift_left, TokenKind::less);
@@ -319,8 +270,7 @@ void Lexer::lex_punctuation(Token& token) {
       token.kind = two('=', TokenKind::greater_equal, TokenKind::greater);
       if (length == 1) token.kind = two('>', TokenKind::shift_right, TokenKind::greater);
       break;
-    default:
-      return fail(token, "unexpected character");
+    default: return fail(token, "unexpected character");
   }
   token.text = {begin, length};
   position_ = begin + length;
@@ -364,8 +314,6 @@ std::optional<std::string_view> Lexer::skip_block() {
   return view(begin, p);
 }
 
-void Lexer::skip_line() {
-  position_ = end_of_line(position_);
-}
+void Lexer::skip_line() { position_ = end_of_line(position_); }
 
 }  // namespace guda::ptx

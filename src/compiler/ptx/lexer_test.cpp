@@ -18,9 +18,7 @@ std::vector<Token> tokens(const std::string& text) {
   return out;
 }
 
-Token first(const std::string& text) {
-  return tokens(text).front();
-}
+Token first(const std::string& text) { return tokens(text).front(); }
 
 TEST(Lexer, IdentifiersMayHoldDollarAndBeginWithPercent) {
   const std::string text = "%r1 $L__BB0_1 _Z3fooPi _ %envreg3";

@@ -34,9 +34,7 @@ bool ModuleParser::parse_statements(std::vector<Statement>& body) {
         body.emplace_back(ScopeEnd{});
         advance();
         break;
-      case TokenKind::semicolon:
-        advance();
-        break;
+      case TokenKind::semicolon: advance(); break;
       case TokenKind::dotted: {
         if (token_.text == "loc") {
           advance();
@@ -62,8 +60,7 @@ bool ModuleParser::parse_statements(std::vector<Statement>& body) {
         for (Variable& variable : variables) body.emplace_back(std::move(variable));
         break;
       }
-      default:
-        return fail_expected("a statement or '}'");
+      default: return fail_expected("a statement or '}'");
     }
   }
 }
@@ -218,8 +215,7 @@ bool ModuleParser::parse_operand(Operand& operand, bool in_call) {
       advance();
       operand.negated = true;
       return parse_name_operand(operand);
-    default:
-      break;
+    default: break;
   }
   if (at(TokenKind::end) || at(TokenKind::semicolon) || at(TokenKind::dotted)) {
     return fail_expected("an operand");

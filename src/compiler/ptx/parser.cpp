@@ -27,16 +27,11 @@ bool ModuleParser::fail_expected(std::string_view what) {
   // Long tokens are cut: the message is for people.
   const std::string_view text = token_.text.substr(0, 60);
   switch (token_.kind) {
-    case TokenKind::error:
-      return fail(token_.location, "{}", token_.text);
-    case TokenKind::end:
-      return fail(token_.location, "expected {} before the end of input", what);
-    case TokenKind::dotted:
-      return fail(token_.location, "expected {} before '.{}'", what, text);
-    case TokenKind::string:
-      return fail(token_.location, "expected {} before \"{}\"", what, text);
-    default:
-      return fail(token_.location, "expected {} before '{}'", what, text);
+    case TokenKind::error: return fail(token_.location, "{}", token_.text);
+    case TokenKind::end: return fail(token_.location, "expected {} before the end of input", what);
+    case TokenKind::dotted: return fail(token_.location, "expected {} before '.{}'", what, text);
+    case TokenKind::string: return fail(token_.location, "expected {} before \"{}\"", what, text);
+    default: return fail(token_.location, "expected {} before '{}'", what, text);
   }
 }
 

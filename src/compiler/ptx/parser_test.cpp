@@ -15,9 +15,7 @@ Module parse(std::string text, bool lazy = false) {
 }
 
 /// The statements of a kernel with this body.
-Module parse_in_kernel(const std::string& body) {
-  return parse(".entry k() {\n" + body + "\n}\n");
-}
+Module parse_in_kernel(const std::string& body) { return parse(".entry k() {\n" + body + "\n}\n"); }
 
 const Instruction& instruction(const Module& module, size_t index) {
   return std::get<Instruction>(module.functions.at(0).body.at(index));

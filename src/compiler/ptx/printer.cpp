@@ -59,44 +59,26 @@ class Printer {
 
 std::string_view spelling(StateSpace space) {
   switch (space) {
-    case StateSpace::none:
-      break;
-    case StateSpace::reg:
-      return ".reg";
-    case StateSpace::sreg:
-      return ".sreg";
-    case StateSpace::constant:
-      return ".const";
-    case StateSpace::global:
-      return ".global";
-    case StateSpace::local:
-      return ".local";
-    case StateSpace::param:
-      return ".param";
-    case StateSpace::shared:
-      return ".shared";
-    case StateSpace::tex:
-      return ".tex";
+    case StateSpace::none: break;
+    case StateSpace::reg: return ".reg";
+    case StateSpace::sreg: return ".sreg";
+    case StateSpace::constant: return ".const";
+    case StateSpace::global: return ".global";
+    case StateSpace::local: return ".local";
+    case StateSpace::param: return ".param";
+    case StateSpace::shared: return ".shared";
+    case StateSpace::tex: return ".tex";
   }
   return {};
 }
 
 void Printer::linkage(Linkage linkage) {
   switch (linkage) {
-    case Linkage::internal:
-      return;
-    case Linkage::external:
-      write(".extern ");
-      return;
-    case Linkage::visible:
-      write(".visible ");
-      return;
-    case Linkage::weak:
-      write(".weak ");
-      return;
-    case Linkage::common:
-      write(".common ");
-      return;
+    case Linkage::internal: return;
+    case Linkage::external: write(".extern "); return;
+    case Linkage::visible: write(".visible "); return;
+    case Linkage::weak: write(".weak "); return;
+    case Linkage::common: write(".common "); return;
   }
 }
 
@@ -183,14 +165,9 @@ void Printer::initialiser(const Variable& variable) {
 
 void Printer::initial_value(const InitialValue& value) {
   switch (value.kind) {
-    case InitialValue::Kind::integer:
-      signed_integer(value.bits);
-      return;
-    case InitialValue::Kind::floating:
-      write("0d{:016X}", value.bits);
-      return;
-    case InitialValue::Kind::symbol:
-      break;
+    case InitialValue::Kind::integer: signed_integer(value.bits); return;
+    case InitialValue::Kind::floating: write("0d{:016X}", value.bits); return;
+    case InitialValue::Kind::symbol: break;
   }
   if (value.mask != 0) write("0x{:X}(", value.mask);
   if (value.generic)
@@ -322,9 +299,7 @@ void Printer::operand(const Operand& operand) {
       else
         write("0d{:016X}", operand.bits);
       return;
-    case Operand::Kind::address:
-      address(operand.address);
-      return;
+    case Operand::Kind::address: address(operand.address); return;
     case Operand::Kind::vector:
       write("{{");
       operands(operand.elements);
@@ -340,9 +315,7 @@ void Printer::operand(const Operand& operand) {
       write("|");
       this->operand(operand.elements[1]);
       return;
-    case Operand::Kind::sink:
-      write("_");
-      return;
+    case Operand::Kind::sink: write("_"); return;
   }
 }
 
@@ -397,9 +370,7 @@ std::string print_module(const Module& module, const PrintOptions& options) {
   return out;
 }
 
-void print_header(std::string& out, const Module& module) {
-  Printer(out, {}).header(module);
-}
+void print_header(std::string& out, const Module& module) { Printer(out, {}).header(module); }
 
 void print_variable(std::string& out, const Variable& variable, const PrintOptions& options) {
   Printer(out, options).variable(variable);

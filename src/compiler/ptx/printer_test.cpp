@@ -50,15 +50,9 @@ bool same(const Instruction& a, const Instruction& b) {
          all_equal(a.operands, b.operands, [](auto& x, auto& y) { return same(x, y); });
 }
 
-bool same(const Label& a, const Label& b) {
-  return a.name == b.name;
-}
-bool same(const ScopeBegin&, const ScopeBegin&) {
-  return true;
-}
-bool same(const ScopeEnd&, const ScopeEnd&) {
-  return true;
-}
+bool same(const Label& a, const Label& b) { return a.name == b.name; }
+bool same(const ScopeBegin&, const ScopeBegin&) { return true; }
+bool same(const ScopeEnd&, const ScopeEnd&) { return true; }
 bool same(const DebugLocation& a, const DebugLocation& b) {
   return a.file == b.file && a.line == b.line && a.column == b.column;
 }
@@ -69,9 +63,7 @@ bool same(const CallPrototype& a, const CallPrototype& b) {
   return a.name == b.name && a.noreturn == b.noreturn && same(a.results, b.results) &&
          same(a.parameters, b.parameters);
 }
-bool same(const Pragma& a, const Pragma& b) {
-  return a.text == b.text;
-}
+bool same(const Pragma& a, const Pragma& b) { return a.text == b.text; }
 
 bool same(const Statement& a, const Statement& b) {
   return std::visit(

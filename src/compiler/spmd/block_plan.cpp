@@ -18,8 +18,8 @@ std::vector<BasicBlock*> order_blocks(llvm::Function& function, const llvm::Loop
   for (BasicBlock& block : function) {
     const Loop* loop = loops.getLoopFor(&block);
     for (BasicBlock* predecessor : llvm::predecessors(&block)) {
-      const bool back_edge = loop != nullptr && loop->getHeader() == &block &&
-                             loop->contains(predecessor);
+      const bool back_edge =
+          loop != nullptr && loop->getHeader() == &block && loop->contains(predecessor);
       if (!back_edge) ++waiting[&block];
     }
   }
@@ -121,7 +121,8 @@ Result<LinearPlan> LinearPlan::make(llvm::Function& function, const LaneShapes& 
     if (!plan.is_divergent(loop)) continue;
     llvm::SmallVector<BasicBlock*, 4> exits;
     loop->getExitBlocks(exits);
-    for (Loop* parent = loop->getParentLoop(); parent != nullptr; parent = parent->getParentLoop()) {
+    for (Loop* parent = loop->getParentLoop(); parent != nullptr;
+         parent = parent->getParentLoop()) {
       for (BasicBlock* exit : exits) {
         if (!parent->contains(exit)) plan.divergent_loops_.insert(parent);
       }
@@ -129,9 +130,9 @@ Result<LinearPlan> LinearPlan::make(llvm::Function& function, const LaneShapes& 
   }
 
   using Targets = std::set<unsigned>;
-  std::vector<Targets> pending(order.size());      // deferred blocks, to be visited after this one
-  std::vector<bool> linear_entry(order.size());    // reached by an edge that lanes may not follow
-  llvm::DenseMap<const Loop*, Targets> exits;      // deferred exits of divergent loops
+  std::vector<Targets> pending(order.size());  // deferred blocks, to be visited after this one
+  std::vector<bool> linear_entry(order.size());  // reached by an edge that lanes may not follow
+  llvm::DenseMap<const Loop*, Targets> exits;  // deferred exits of divergent loops
 
   for (unsigned i = 0; i < order.size(); ++i) {
     BasicBlock* block = order[i];
@@ -221,15 +222,17 @@ Result<LinearPlan> LinearPlan::make(llvm::Function& function, const LaneShapes& 
       for (const unsigned exit : exits[loop]) {
         // An exit of several loops waits at the latch of the outermost divergent one.
         Loop* waits = nullptr;
-        for (Loop* outer = loop->getParentLoop();
-             outer != nullptr && !outer->contains(order[exit]); outer = outer->getParentLoop()) {
+        for (Loop* outer = loop->getParentLoop(); outer != nullptr && !outer->contains(order[exit]);
+             outer = outer->getParentLoop()) {
           if (plan.is_divergent(outer)) {
             waits = outer;
             break;
           }
         }
-        if (waits != nullptr) exits[waits].insert(exit);
-        else targets.insert(exit);
+        if (waits != nullptr)
+          exits[waits].insert(exit);
+        else
+          targets.insert(exit);
       }
       entry.linear_next = advance(targets);
       if (entry.linear_next == nullptr) {

@@ -42,9 +42,7 @@ class LinearPlan {
                                  llvm::PostDominatorTree& post_dominators, llvm::LoopInfo& loops);
 
   const std::vector<BlockPlan>& blocks() const { return blocks_; }
-  const BlockPlan& of(const llvm::BasicBlock* block) const {
-    return blocks_[index_.lookup(block)];
-  }
+  const BlockPlan& of(const llvm::BasicBlock* block) const { return blocks_[index_.lookup(block)]; }
   bool is_divergent(const llvm::Loop* loop) const { return divergent_loops_.contains(loop); }
   bool is_loop_header(const llvm::BasicBlock* block) const { return loops_->isLoopHeader(block); }
   /// Lanes may follow the edge in different iterations of a loop.

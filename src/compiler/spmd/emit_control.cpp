@@ -79,8 +79,8 @@ llvm::AllocaInst* Emitter::spill(Value* vector) {
 llvm::Value* Emitter::lane_numbers(llvm::Type* scalar_type, int64_t stride) {
   llvm::SmallVector<llvm::Constant*, 32> numbers;
   for (unsigned lane = 0; lane < lanes_; ++lane) {
-    numbers.push_back(llvm::ConstantInt::get(
-        scalar_type, static_cast<uint64_t>(stride) * lane, true, /*implicitTrunc=*/true));
+    numbers.push_back(llvm::ConstantInt::get(scalar_type, static_cast<uint64_t>(stride) * lane,
+                                             true, /*implicitTrunc=*/true));
   }
   return llvm::ConstantVector::get(numbers);
 }
@@ -174,7 +174,8 @@ llvm::Value* Emitter::expand_affine(const llvm::Value* value, const Affine& shap
                                                  /*implicitTrunc=*/true));
     all = builder_.CreateAdd(all, builder_.CreateMul(deviation, factor));
   }
-  return value->getType()->isPointerTy() ? builder_.CreateIntToPtr(all, widen(value->getType())) : all;
+  return value->getType()->isPointerTy() ? builder_.CreateIntToPtr(all, widen(value->getType()))
+                                         : all;
 }
 
 void Emitter::emit_prologue() {
@@ -192,13 +193,14 @@ void Emitter::emit_prologue() {
   first_thread_ = builder_.CreateMul(warp_, builder_.getInt32(lanes_), "first_thread");
   uniform_here_[context_.kernel->getArg(0)] = nullptr;
   uniform_here_.clear();
-  Value* params = scalar_load_field(launch_, offsetof(kernel::LaunchState, params),
-                                    builder_.getPtrTy(), true);
-  builder_.CreateStore(params, slot(uniform_slots_, context_.kernel->getArg(0),
-                                    builder_.getPtrTy(), "params"));
+  Value* params =
+      scalar_load_field(launch_, offsetof(kernel::LaunchState, params), builder_.getPtrTy(), true);
+  builder_.CreateStore(
+      params, slot(uniform_slots_, context_.kernel->getArg(0), builder_.getPtrTy(), "params"));
 }
 
-llvm::Value* Emitter::blend_lanes(Value* mask, Value* value, Value* other, llvm::Type* device_type) {
+llvm::Value* Emitter::blend_lanes(Value* mask, Value* value, Value* other,
+                                  llvm::Type* device_type) {
   if (device_type->isStructTy()) {
     for (unsigned i = 0; i < device_type->getStructNumElements(); ++i) {
       other = builder_.CreateInsertValue(
@@ -247,7 +249,7 @@ void Emitter::emit_edge(const BasicBlock& from, BasicBlock& to, Value* edge_mask
   llvm::SmallVector<Update, 8> updates;
   for (const llvm::PHINode& phi : to.phis()) {
     const llvm::Value* incoming = phi.getIncomingValueForBlock(&from);
-    Value* value = is_uniform(&phi) ? uniform(incoming)
+    Value* value = is_uniform(&phi)          ? uniform(incoming)
                    : affine(&phi) != nullptr ? base(incoming)
                                              : vector(incoming);
     updates.push_back({&phi, value});
@@ -267,7 +269,8 @@ void Emitter::emit_edge(const BasicBlock& from, BasicBlock& to, Value* edge_mask
       }
     } else {
       into = slot(phi_vector_, update.phi, widen(type), "p");
-      if (blend) value = blend_lanes(edge_mask, value, builder_.CreateLoad(widen(type), into), type);
+      if (blend)
+        value = blend_lanes(edge_mask, value, builder_.CreateLoad(widen(type), into), type);
     }
     builder_.CreateStore(value, into);
   }
@@ -281,8 +284,10 @@ void Emitter::emit_edge(const BasicBlock& from, BasicBlock& to, Value* edge_mask
 void Emitter::emit_terminator(const BlockPlan& plan, Value* mask) {
   const llvm::Instruction* terminator = plan.block->getTerminator();
   if (llvm::isa<llvm::ReturnInst>(terminator)) {
-    if (return_value_ != nullptr) builder_.CreateRet(return_value_);
-    else builder_.CreateRetVoid();
+    if (return_value_ != nullptr)
+      builder_.CreateRet(return_value_);
+    else
+      builder_.CreateRetVoid();
     return;
   }
   const auto* branch = llvm::cast<llvm::BranchInst>(terminator);

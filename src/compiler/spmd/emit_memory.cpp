@@ -45,26 +45,26 @@ llvm::Value* Emitter::vector_address(const llvm::Value* pointer) {
   llvm::SmallVector<std::pair<const llvm::Value*, uint64_t>, 4> varying;
   llvm::SmallVector<std::pair<const llvm::Value*, uint64_t>, 4> fixed;
   const llvm::Value* root = nullptr;  // uniform pointer
-  const std::function<bool(const llvm::Value*, uint64_t)> add_terms =
-      [&](const llvm::Value* value, uint64_t scale) {
-        if (is_uniform(value)) {
-          fixed.emplace_back(value, scale);
-          return true;
-        }
-        const auto* instruction = llvm::dyn_cast<Instruction>(value);
-        if (instruction != nullptr && instruction->getOpcode() == Instruction::Add) {
-          return add_terms(instruction->getOperand(0), scale) &&
-                 add_terms(instruction->getOperand(1), scale);
-        }
-        if (instruction != nullptr && instruction->getOpcode() == Instruction::Shl) {
-          const auto* amount = llvm::dyn_cast<llvm::ConstantInt>(instruction->getOperand(1));
-          if (amount != nullptr && amount->getZExtValue() < 8) {
-            return add_terms(instruction->getOperand(0), scale << amount->getZExtValue());
-          }
-        }
-        varying.emplace_back(value, scale);
-        return varying.size() <= 1;
-      };
+  const std::function<bool(const llvm::Value*, uint64_t)> add_terms = [&](const llvm::Value* value,
+                                                                          uint64_t scale) {
+    if (is_uniform(value)) {
+      fixed.emplace_back(value, scale);
+      return true;
+    }
+    const auto* instruction = llvm::dyn_cast<Instruction>(value);
+    if (instruction != nullptr && instruction->getOpcode() == Instruction::Add) {
+      return add_terms(instruction->getOperand(0), scale) &&
+             add_terms(instruction->getOperand(1), scale);
+    }
+    if (instruction != nullptr && instruction->getOpcode() == Instruction::Shl) {
+      const auto* amount = llvm::dyn_cast<llvm::ConstantInt>(instruction->getOperand(1));
+      if (amount != nullptr && amount->getZExtValue() < 8) {
+        return add_terms(instruction->getOperand(0), scale << amount->getZExtValue());
+      }
+    }
+    varying.emplace_back(value, scale);
+    return varying.size() <= 1;
+  };
   const llvm::Value* walk = pointer;
   bool good = true;
   while (good && root == nullptr) {
@@ -73,8 +73,7 @@ llvm::Value* Emitter::vector_address(const llvm::Value* pointer) {
     } else if (const auto* gep = llvm::dyn_cast<llvm::GetElementPtrInst>(walk);
                gep != nullptr && gep->getNumIndices() == 1 &&
                gep->getOperand(1)->getType()->isIntegerTy(64)) {
-      const uint64_t size =
-          layout_.getTypeAllocSize(gep->getSourceElementType()).getFixedValue();
+      const uint64_t size = layout_.getTypeAllocSize(gep->getSourceElementType()).getFixedValue();
       good = add_terms(gep->getOperand(1), size);
       walk = gep->getPointerOperand();
     } else if (const auto* cast = llvm::dyn_cast<llvm::IntToPtrInst>(walk);
@@ -127,7 +126,8 @@ llvm::Value* Emitter::gather(const Instruction& access, const llvm::Value* point
     for (unsigned k = 0; k < lanes_ * count; ++k) {
       merge.push_back(static_cast<int>(k % count == i ? k + lanes_ * count : k));
     }
-    result = builder_.CreateShuffleVector(result, builder_.CreateShuffleVector(part, spread), merge);
+    result =
+        builder_.CreateShuffleVector(result, builder_.CreateShuffleVector(part, spread), merge);
   }
   return result;
 }
@@ -143,7 +143,8 @@ void Emitter::scatter(Value* value, const llvm::Value* pointer, llvm::Type* type
   const uint64_t size = layout_.getTypeStoreSize(type->getScalarType()).getFixedValue();
   for (unsigned i = 0; i < count; ++i) {
     llvm::SmallVector<int, 128> pick;
-    for (unsigned lane = 0; lane < lanes_; ++lane) pick.push_back(static_cast<int>(lane * count + i));
+    for (unsigned lane = 0; lane < lanes_; ++lane)
+      pick.push_back(static_cast<int>(lane * count + i));
     Value* at = builder_.CreateGEP(builder_.getInt8Ty(), addresses, builder_.getInt64(i * size));
     builder_.CreateMaskedScatter(builder_.CreateShuffleVector(value, pick), at,
                                  llvm::commonAlignment(alignment, i * size), mask);
@@ -170,8 +171,10 @@ Status Emitter::emit_load(const llvm::LoadInst& load) {
     copy->setOperand(0, safe_address(base(pointer)));
     copy->dropUnknownNonDebugMetadata({llvm::LLVMContext::MD_invariant_load});
     Value* value = builder_.Insert(copy);
-    if (is_uniform(&load)) define(load, value, nullptr, nullptr);
-    else define(load, nullptr, splat(value), nullptr);
+    if (is_uniform(&load))
+      define(load, value, nullptr, nullptr);
+    else
+      define(load, nullptr, splat(value), nullptr);
     return Status::ok();
   }
   const uint64_t size = layout_.getTypeStoreSize(type).getFixedValue();
@@ -184,8 +187,8 @@ Status Emitter::emit_load(const llvm::LoadInst& load) {
   const auto contiguous = [&]() -> Value* {
     Value* first = base(pointer);
     if (stride == 1) {
-      auto* result = builder_.CreateMaskedLoad(widen(type), first, load.getAlign(),
-                                               repeat_mask(mask_, count));
+      auto* result =
+          builder_.CreateMaskedLoad(widen(type), first, load.getAlign(), repeat_mask(mask_, count));
       if (load.hasMetadata(llvm::LLVMContext::MD_invariant_load)) {
         result->setMetadata(llvm::LLVMContext::MD_invariant_load,
                             llvm::MDNode::get(out_.getContext(), {}));
@@ -196,7 +199,8 @@ Status Emitter::emit_load(const llvm::LoadInst& load) {
     if (stride == -1) {
       first = builder_.CreateGEP(builder_.getInt8Ty(), first,
                                  builder_.getInt64(-static_cast<int64_t>(size * (lanes_ - 1))));
-      for (unsigned lane = 0; lane < lanes_; ++lane) pick.push_back(static_cast<int>(lanes_ - 1 - lane));
+      for (unsigned lane = 0; lane < lanes_; ++lane)
+        pick.push_back(static_cast<int>(lanes_ - 1 - lane));
       Value* reversed = builder_.CreateShuffleVector(mask_, pick);
       Value* wide = builder_.CreateMaskedLoad(widen(type), first, load.getAlign(), reversed);
       return builder_.CreateShuffleVector(wide, pick);
@@ -205,8 +209,8 @@ Status Emitter::emit_load(const llvm::LoadInst& load) {
       spread.push_back(static_cast<int>(k % stride == 0 ? k / stride : lanes_));
     }
     for (unsigned lane = 0; lane < lanes_; ++lane) pick.push_back(static_cast<int>(lane * stride));
-    Value* mask = builder_.CreateShuffleVector(
-        mask_, llvm::Constant::getNullValue(mask_->getType()), spread);
+    Value* mask =
+        builder_.CreateShuffleVector(mask_, llvm::Constant::getNullValue(mask_->getType()), spread);
     Value* wide = builder_.CreateMaskedLoad(
         llvm::FixedVectorType::get(type, static_cast<unsigned>(lanes_ * stride)), first,
         load.getAlign(), mask);
@@ -257,11 +261,11 @@ Status Emitter::emit_store(const llvm::StoreInst& store) {
     } else {
       // One of the lanes wins; take the last active one.
       Value* bits = mask_bits(mask_);
-      Value* leading = builder_.CreateBinaryIntrinsic(llvm::Intrinsic::ctlz, bits,
-                                                      builder_.getFalse());
-      Value* last = builder_.CreateAnd(
-          builder_.CreateSub(builder_.getIntN(lanes_, lanes_ - 1), leading),
-          builder_.getIntN(lanes_, lanes_ - 1));
+      Value* leading =
+          builder_.CreateBinaryIntrinsic(llvm::Intrinsic::ctlz, bits, builder_.getFalse());
+      Value* last =
+          builder_.CreateAnd(builder_.CreateSub(builder_.getIntN(lanes_, lanes_ - 1), leading),
+                             builder_.getIntN(lanes_, lanes_ - 1));
       last = builder_.CreateZExtOrTrunc(last, builder_.getInt32Ty());
       Value* all = vector(stored);
       if (count == 1) {
@@ -361,8 +365,14 @@ Status Emitter::emit_atomic(const Instruction& instruction) {
       case Update::Or: reduction = llvm::Intrinsic::vector_reduce_or; break;
       case Update::Xor: reduction = llvm::Intrinsic::vector_reduce_xor; break;
       case Update::UMax: reduction = llvm::Intrinsic::vector_reduce_umax; break;
-      case Update::And: reduction = llvm::Intrinsic::vector_reduce_and; identity = ~uint64_t{0}; break;
-      case Update::UMin: reduction = llvm::Intrinsic::vector_reduce_umin; identity = ~uint64_t{0}; break;
+      case Update::And:
+        reduction = llvm::Intrinsic::vector_reduce_and;
+        identity = ~uint64_t{0};
+        break;
+      case Update::UMin:
+        reduction = llvm::Intrinsic::vector_reduce_umin;
+        identity = ~uint64_t{0};
+        break;
       case Update::Max:
         reduction = llvm::Intrinsic::vector_reduce_smax;
         identity = uint64_t{1} << (width - 1);
@@ -387,8 +397,8 @@ Status Emitter::emit_atomic(const Instruction& instruction) {
       }
       if (shared) {
         Value* old = builder_.CreateLoad(update->getType(), address);
-        builder_.CreateStore(llvm::buildAtomicRMWValue(update->getOperation(), builder_, old, total),
-                             address);
+        builder_.CreateStore(
+            llvm::buildAtomicRMWValue(update->getOperation(), builder_, old, total), address);
       } else {
         auto* copy = llvm::cast<llvm::AtomicRMWInst>(update->clone());
         copy->setOperand(0, address);
@@ -401,8 +411,8 @@ Status Emitter::emit_atomic(const Instruction& instruction) {
   }
 
   // One lane after the other; results pass through a small array.
-  llvm::Type* result_type = update != nullptr ? update->getType()
-                                              : exchange->getCompareOperand()->getType();
+  llvm::Type* result_type =
+      update != nullptr ? update->getType() : exchange->getCompareOperand()->getType();
   llvm::AllocaInst* results = nullptr;
   if (used) {
     llvm::IRBuilder<> at(entry_, entry_->begin());
@@ -421,8 +431,8 @@ Status Emitter::emit_atomic(const Instruction& instruction) {
       if (is_uniform(operand)) {
         scalars[i] = vectors[i];
       } else {
-        scalars[i] = builder_.CreateLoad(
-            operand->getType(), builder_.CreateGEP(operand->getType(), vectors[i], lane));
+        scalars[i] = builder_.CreateLoad(operand->getType(),
+                                         builder_.CreateGEP(operand->getType(), vectors[i], lane));
       }
     }
     Value* old = nullptr;
@@ -447,8 +457,8 @@ Status Emitter::emit_atomic(const Instruction& instruction) {
     }
   });
   if (!used) return Status::ok();
-  Value* all = builder_.CreateAlignedLoad(widen(result_type), results,
-                                          layout_.getABITypeAlign(result_type));
+  Value* all =
+      builder_.CreateAlignedLoad(widen(result_type), results, layout_.getABITypeAlign(result_type));
   if (exchange != nullptr) {
     Value* expected = vector(exchange->getCompareOperand());
     Value* success = builder_.CreateICmpEQ(all, expected);

@@ -69,7 +69,8 @@ Status Emitter::emit_texture(llvm::StringRef name, const llvm::CallBase& call) {
     operands->setAlignment(llvm::Align(16));
     texel->setAlignment(llvm::Align(16));
     if (has_result) {
-      results = at.CreateAlloca(llvm::ArrayType::get(byte, uint64_t{bytes} * lanes_), nullptr, "texels");
+      results =
+          at.CreateAlloca(llvm::ArrayType::get(byte, uint64_t{bytes} * lanes_), nullptr, "texels");
       results->setAlignment(llvm::Align(64));
     }
   }
@@ -85,7 +86,8 @@ Status Emitter::emit_texture(llvm::StringRef name, const llvm::CallBase& call) {
   if (one_for_all) {
     // The first active lane asks.
     Value* bits = mask_bits(mask_);
-    mask = builder_.CreateBitCast(builder_.CreateAnd(bits, builder_.CreateNeg(bits)), mask_->getType());
+    mask = builder_.CreateBitCast(builder_.CreateAnd(bits, builder_.CreateNeg(bits)),
+                                  mask_->getType());
   }
   unsigned store_words = 0;
   for_each_lane(mask, [&](Value* lane) {
@@ -154,7 +156,8 @@ Status Emitter::emit_texture(llvm::StringRef name, const llvm::CallBase& call) {
   Value* result = parts[0];
   if (call.getType()->isStructTy()) {
     result = llvm::PoisonValue::get(one_for_all ? call.getType() : widen(call.getType()));
-    for (unsigned i = 0; i < parts.size(); ++i) result = builder_.CreateInsertValue(result, parts[i], i);
+    for (unsigned i = 0; i < parts.size(); ++i)
+      result = builder_.CreateInsertValue(result, parts[i], i);
   }
   define(call, one_for_all ? result : nullptr, one_for_all ? nullptr : result, nullptr);
   return Status::ok();

@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 #include <llvm/Analysis/VectorUtils.h>
-#include <llvm/IR/Intrinsics.h>
 #include <llvm/IR/IntrinsicInst.h>
+#include <llvm/IR/Intrinsics.h>
 
 #include "compiler/driver/kernel_abi.h"
 #include "compiler/spmd/emitter.h"
@@ -13,8 +13,7 @@ using llvm::BasicBlock;
 namespace {
 
 Status unsupported(const llvm::Instruction& instruction, std::string_view why) {
-  return {StatusCode::not_supported,
-          fmt::format("{}: {}", instruction.getOpcodeName(), why)};
+  return {StatusCode::not_supported, fmt::format("{}: {}", instruction.getOpcodeName(), why)};
 }
 
 bool is_signed_extension(const llvm::Instruction& instruction) {
@@ -44,10 +43,10 @@ void Emitter::make_thread_indices() {
   llvm::Type* word = builder_.getInt32Ty();
   Value* extent[2];
   for (unsigned i = 0; i < 2; ++i) {
-    extent[i] = context_.layout.known()
-                    ? static_cast<Value*>(builder_.getInt32(context_.layout.block[i]))
-                    : scalar_load_field(launch_, offsetof(kernel::LaunchState, block) + 4 * i, word,
-                                        true);
+    extent[i] =
+        context_.layout.known()
+            ? static_cast<Value*>(builder_.getInt32(context_.layout.block[i]))
+            : scalar_load_field(launch_, offsetof(kernel::LaunchState, block) + 4 * i, word, true);
   }
   const auto split = [&](Value* linear, Value* x_extent, Value* y_extent, Value** out) {
     if (context_.layout.one_dimensional) {
@@ -96,7 +95,8 @@ Status Emitter::emit_special_register(llvm::StringRef name, const llvm::CallBase
     return Status::ok();
   }
   if (full.starts_with("ntid.")) {
-    if (context_.layout.known()) return uniform_word(builder_.getInt32(context_.layout.block[axis]));
+    if (context_.layout.known())
+      return uniform_word(builder_.getInt32(context_.layout.block[axis]));
     return field(launch_, offsetof(LaunchState, block) + 4 * axis);
   }
   if (full.starts_with("ctaid.")) return field(block_, offsetof(BlockState, index) + 4 * axis);
@@ -116,37 +116,45 @@ Status Emitter::emit_special_register(llvm::StringRef name, const llvm::CallBase
     return field(launch_, offsetof(LaunchState, dynamic_shared_bytes));
   }
   if (full == "total_smem_size") {
-    Value* fixed = scalar_load_field(launch_, offsetof(LaunchState, static_shared_bytes), word, true);
+    Value* fixed =
+        scalar_load_field(launch_, offsetof(LaunchState, static_shared_bytes), word, true);
     Value* dynamic =
         scalar_load_field(launch_, offsetof(LaunchState, dynamic_shared_bytes), word, true);
     return uniform_word(builder_.CreateAdd(fixed, dynamic));
   }
   if (full.starts_with("lanemask_")) {
-    Value* lane = builder_.CreateAnd(
-        builder_.CreateAdd(splat(first_thread_), lane_numbers(word, 1)), splat(builder_.getInt32(31)));
+    Value* lane =
+        builder_.CreateAnd(builder_.CreateAdd(splat(first_thread_), lane_numbers(word, 1)),
+                           splat(builder_.getInt32(31)));
     Value* one = builder_.CreateShl(splat(builder_.getInt32(1)), lane);
     Value* below = builder_.CreateSub(one, splat(builder_.getInt32(1)));
     Value* result = nullptr;
-    if (full.ends_with("_eq")) result = one;
-    else if (full.ends_with("_lt")) result = below;
-    else if (full.ends_with("_le")) result = builder_.CreateOr(one, below);
-    else if (full.ends_with("_gt")) result = builder_.CreateNot(builder_.CreateOr(one, below));
-    else result = builder_.CreateNot(below);
+    if (full.ends_with("_eq"))
+      result = one;
+    else if (full.ends_with("_lt"))
+      result = below;
+    else if (full.ends_with("_le"))
+      result = builder_.CreateOr(one, below);
+    else if (full.ends_with("_gt"))
+      result = builder_.CreateNot(builder_.CreateOr(one, below));
+    else
+      result = builder_.CreateNot(below);
     define(call, nullptr, result, nullptr);
     return Status::ok();
   }
   if (full == "clock" || full == "clock64" || full == "clock_hi") {
-    Value* cycles = builder_.CreateIntrinsic(builder_.getInt64Ty(), llvm::Intrinsic::readcyclecounter,
-                                             llvm::ArrayRef<Value*>{});
+    Value* cycles = builder_.CreateIntrinsic(
+        builder_.getInt64Ty(), llvm::Intrinsic::readcyclecounter, llvm::ArrayRef<Value*>{});
     if (full == "clock_hi") cycles = builder_.CreateLShr(cycles, 32);
     return uniform_word(builder_.CreateTrunc(cycles, call.getType()));
   }
   if (full.starts_with("globaltimer")) {
-    Value* services = scalar_load_field(launch_, offsetof(LaunchState, services),
-                                        builder_.getPtrTy(), true);
+    Value* services =
+        scalar_load_field(launch_, offsetof(LaunchState, services), builder_.getPtrTy(), true);
     Value* function = scalar_load_field(services, offsetof(kernel::Services, globaltimer),
                                         builder_.getPtrTy(), true);
-    Value* now = builder_.CreateCall(llvm::FunctionType::get(builder_.getInt64Ty(), false), function);
+    Value* now =
+        builder_.CreateCall(llvm::FunctionType::get(builder_.getInt64Ty(), false), function);
     if (full.ends_with("_hi")) now = builder_.CreateLShr(now, 32);
     return uniform_word(builder_.CreateTrunc(now, call.getType()));
   }
@@ -261,13 +269,17 @@ llvm::Value* Emitter::emit_vector_element(const Instruction& instruction) {
   const auto* shuffle = llvm::cast<llvm::ShuffleVectorInst>(&instruction);
   for (unsigned lane = 0; lane < lanes_; ++lane) {
     for (const int from : shuffle->getShuffleMask()) {
-      if (from < 0) indices.push_back(llvm::PoisonMaskElem);
-      else if (static_cast<unsigned>(from) < count) indices.push_back(static_cast<int>(lane * count) + from);
-      else indices.push_back(static_cast<int>((lanes_ + lane) * count) + from - static_cast<int>(count));
+      if (from < 0)
+        indices.push_back(llvm::PoisonMaskElem);
+      else if (static_cast<unsigned>(from) < count)
+        indices.push_back(static_cast<int>(lane * count) + from);
+      else
+        indices.push_back(static_cast<int>((lanes_ + lane) * count) + from -
+                          static_cast<int>(count));
     }
   }
-  return builder_.CreateShuffleVector(vector(shuffle->getOperand(0)), vector(shuffle->getOperand(1)),
-                                      indices);
+  return builder_.CreateShuffleVector(vector(shuffle->getOperand(0)),
+                                      vector(shuffle->getOperand(1)), indices);
 }
 
 Status Emitter::emit_lane_wise(const Instruction& instruction) {
@@ -294,18 +306,18 @@ Status Emitter::emit_lane_wise(const Instruction& instruction) {
     return Status::ok();
   }
   if (const auto* extract = llvm::dyn_cast<llvm::ExtractValueInst>(&instruction)) {
-    define(instruction, nullptr,
-           builder_.CreateExtractValue(vector(extract->getAggregateOperand()),
-                                       extract->getIndices()),
-           nullptr);
+    define(
+        instruction, nullptr,
+        builder_.CreateExtractValue(vector(extract->getAggregateOperand()), extract->getIndices()),
+        nullptr);
     return Status::ok();
   }
   if (const auto* insert = llvm::dyn_cast<llvm::InsertValueInst>(&instruction)) {
-    define(instruction, nullptr,
-           builder_.CreateInsertValue(vector(insert->getAggregateOperand()),
-                                      vector(insert->getInsertedValueOperand()),
-                                      insert->getIndices()),
-           nullptr);
+    define(
+        instruction, nullptr,
+        builder_.CreateInsertValue(vector(insert->getAggregateOperand()),
+                                   vector(insert->getInsertedValueOperand()), insert->getIndices()),
+        nullptr);
     return Status::ok();
   }
   if (const auto* gep = llvm::dyn_cast<llvm::GetElementPtrInst>(&instruction)) {
@@ -325,8 +337,8 @@ Status Emitter::emit_lane_wise(const Instruction& instruction) {
   }
   Value* result = nullptr;
   if (const auto* cast = llvm::dyn_cast<llvm::CastInst>(&instruction)) {
-    result = builder_.CreateCast(cast->getOpcode(), vector(cast->getOperand(0)),
-                                 widen(cast->getType()));
+    result =
+        builder_.CreateCast(cast->getOpcode(), vector(cast->getOperand(0)), widen(cast->getType()));
   } else if (const auto* compare = llvm::dyn_cast<llvm::CmpInst>(&instruction)) {
     result = builder_.CreateCmp(compare->getPredicate(), vector(compare->getOperand(0)),
                                 vector(compare->getOperand(1)));
@@ -335,12 +347,12 @@ Status Emitter::emit_lane_wise(const Instruction& instruction) {
   } else if (instruction.getOpcode() == Instruction::FNeg) {
     result = builder_.CreateFNeg(vector(instruction.getOperand(0)));
   } else {
-    result = builder_.CreateBinOp(static_cast<Instruction::BinaryOps>(instruction.getOpcode()),
-                                  vector(instruction.getOperand(0)),
-                                  vector(instruction.getOperand(1)));
+    result =
+        builder_.CreateBinOp(static_cast<Instruction::BinaryOps>(instruction.getOpcode()),
+                             vector(instruction.getOperand(0)), vector(instruction.getOperand(1)));
   }
-  if (auto* made = llvm::dyn_cast<Instruction>(result); made != nullptr &&
-      made->getOpcode() == instruction.getOpcode()) {
+  if (auto* made = llvm::dyn_cast<Instruction>(result);
+      made != nullptr && made->getOpcode() == instruction.getOpcode()) {
     made->copyIRFlags(&instruction);
   }
   define(instruction, nullptr, result, nullptr);
@@ -382,7 +394,8 @@ Status Emitter::emit_intrinsic(const llvm::IntrinsicInst& call) {
     const bool scalar = !overflow && llvm::isVectorIntrinsicWithScalarOpAtArg(id, i, nullptr);
     if (scalar && !is_uniform(argument)) return unsupported(call, "operand must be uniform");
     arguments.push_back(scalar ? uniform(argument) : vector(argument));
-    if (!overflow && llvm::isVectorIntrinsicWithOverloadTypeAtArg(id, static_cast<int>(i), nullptr)) {
+    if (!overflow &&
+        llvm::isVectorIntrinsicWithOverloadTypeAtArg(id, static_cast<int>(i), nullptr)) {
       types.push_back(arguments.back()->getType());
     }
   }
@@ -403,17 +416,19 @@ Status Emitter::emit_call(const llvm::CallBase& call) {
     return Status::ok();
   }
   if (name == "guda.symbol") {
-    Value* table = scalar_load_field(launch_, offsetof(LaunchState, symbols), builder_.getPtrTy(),
-                                     true);
+    Value* table =
+        scalar_load_field(launch_, offsetof(LaunchState, symbols), builder_.getPtrTy(), true);
     const uint64_t index = llvm::cast<llvm::ConstantInt>(call.getArgOperand(0))->getZExtValue();
     define(call, scalar_load_field(table, 8 * index, builder_.getPtrTy(), true), nullptr, nullptr);
     return Status::ok();
   }
   if (name == "guda.local") {
-    Value* local = scalar_load_field(block_, offsetof(BlockState, local), builder_.getPtrTy(), true);
+    Value* local =
+        scalar_load_field(block_, offsetof(BlockState, local), builder_.getPtrTy(), true);
     if (context_.per_warp_local) {
-      Value* offset = builder_.CreateMul(builder_.CreateZExt(warp_, builder_.getInt64Ty()),
-                                         builder_.getInt64(uint64_t{context_.local_bytes} * lanes_));
+      Value* offset =
+          builder_.CreateMul(builder_.CreateZExt(warp_, builder_.getInt64Ty()),
+                             builder_.getInt64(uint64_t{context_.local_bytes} * lanes_));
       local = builder_.CreateGEP(builder_.getInt8Ty(), local, offset);
     }
     define(call, local, nullptr, nullptr);

@@ -42,9 +42,9 @@ Status Emitter::emit_shuffle(llvm::StringRef mode, const llvm::CallBase& call) {
   const auto all = [&](uint32_t bits) { return splat(builder_.getInt32(bits)); };
   Value* segment = builder_.CreateAnd(builder_.CreateLShr(clamp, all(8)), all(31));
   Value* low = builder_.CreateAnd(offset, all(31));
-  Value* max_lane = builder_.CreateOr(builder_.CreateAnd(lane, segment),
-                                      builder_.CreateAnd(builder_.CreateAnd(clamp, all(31)),
-                                                         builder_.CreateNot(segment)));
+  Value* max_lane = builder_.CreateOr(
+      builder_.CreateAnd(lane, segment),
+      builder_.CreateAnd(builder_.CreateAnd(clamp, all(31)), builder_.CreateNot(segment)));
   Value* min_lane = builder_.CreateAnd(lane, segment);
   Value* source = nullptr;
   Value* valid = nullptr;
@@ -109,8 +109,8 @@ Status Emitter::emit_match(llvm::StringRef name, const llvm::CallBase& call) {
   Value* same = builder_.CreateICmpEQ(result, active);
   Value* pair = llvm::PoisonValue::get(widen(call.getType()));
   pair = builder_.CreateInsertValue(
-      pair,
-      builder_.CreateSelect(same, members, llvm::Constant::getNullValue(members->getType())), 0);
+      pair, builder_.CreateSelect(same, members, llvm::Constant::getNullValue(members->getType())),
+      0);
   pair = builder_.CreateInsertValue(pair, same, 1);
   define(call, nullptr, pair, nullptr);
   return Status::ok();
@@ -136,8 +136,8 @@ Status Emitter::emit_warp_operation(llvm::StringRef name, const llvm::CallBase& 
   };
   if (name.starts_with("elect")) {
     Value* members = builder_.CreateAnd(vector(member_operand), splat(mask_bits(mask_)));
-    Value* first = builder_.CreateBinaryIntrinsic(llvm::Intrinsic::cttz, members,
-                                                  builder_.getFalse());
+    Value* first =
+        builder_.CreateBinaryIntrinsic(llvm::Intrinsic::cttz, members, builder_.getFalse());
     Value* pair = llvm::PoisonValue::get(widen(call.getType()));
     pair = builder_.CreateInsertValue(pair, first, 0);
     pair = builder_.CreateInsertValue(
@@ -173,28 +173,42 @@ Status Emitter::emit_warp_operation(llvm::StringRef name, const llvm::CallBase& 
   if (name.consume_front("redux.sync.")) {
     llvm::Intrinsic::ID reduction = llvm::Intrinsic::not_intrinsic;
     uint32_t identity = 0;
-    if (name.starts_with("add")) reduction = llvm::Intrinsic::vector_reduce_add;
-    else if (name.starts_with("and")) { reduction = llvm::Intrinsic::vector_reduce_and; identity = ~0u; }
-    else if (name.starts_with("or")) reduction = llvm::Intrinsic::vector_reduce_or;
-    else if (name.starts_with("xor")) reduction = llvm::Intrinsic::vector_reduce_xor;
-    else if (name == "min.u32") { reduction = llvm::Intrinsic::vector_reduce_umin; identity = ~0u; }
-    else if (name == "max.u32") reduction = llvm::Intrinsic::vector_reduce_umax;
-    else if (name == "min.s32") { reduction = llvm::Intrinsic::vector_reduce_smin; identity = 0x7fffffff; }
-    else if (name == "max.s32") { reduction = llvm::Intrinsic::vector_reduce_smax; identity = 0x80000000; }
-    else return unsupported(name, "unknown reduction");
+    if (name.starts_with("add"))
+      reduction = llvm::Intrinsic::vector_reduce_add;
+    else if (name.starts_with("and")) {
+      reduction = llvm::Intrinsic::vector_reduce_and;
+      identity = ~0u;
+    } else if (name.starts_with("or"))
+      reduction = llvm::Intrinsic::vector_reduce_or;
+    else if (name.starts_with("xor"))
+      reduction = llvm::Intrinsic::vector_reduce_xor;
+    else if (name == "min.u32") {
+      reduction = llvm::Intrinsic::vector_reduce_umin;
+      identity = ~0u;
+    } else if (name == "max.u32")
+      reduction = llvm::Intrinsic::vector_reduce_umax;
+    else if (name == "min.s32") {
+      reduction = llvm::Intrinsic::vector_reduce_smin;
+      identity = 0x7fffffff;
+    } else if (name == "max.s32") {
+      reduction = llvm::Intrinsic::vector_reduce_smax;
+      identity = 0x80000000;
+    } else
+      return unsupported(name, "unknown reduction");
     Value* values = vector(call.getArgOperand(0));
     Value* neutral = splat(builder_.getInt32(identity));
     if (uniform_result) {
       Value* members = builder_.CreateBitCast(
           builder_.CreateAnd(mask_bits(mask_), uniform(member_operand)), mask_->getType());
-      return finish(builder_.CreateUnaryIntrinsic(
-          reduction, builder_.CreateSelect(members, values, neutral)));
+      return finish(builder_.CreateUnaryIntrinsic(reduction,
+                                                  builder_.CreateSelect(members, values, neutral)));
     }
     // Tiles: reduce once for each distinct member mask.
     llvm::AllocaInst* results = nullptr;
     {
       llvm::IRBuilder<> at(entry_, entry_->begin());
-      results = at.CreateAlloca(llvm::ArrayType::get(builder_.getInt32Ty(), lanes_), nullptr, "redux");
+      results =
+          at.CreateAlloca(llvm::ArrayType::get(builder_.getInt32Ty(), lanes_), nullptr, "redux");
     }
     Value* members = vector(member_operand);
     Value* active = mask_bits(mask_);
@@ -202,8 +216,8 @@ Status Emitter::emit_warp_operation(llvm::StringRef name, const llvm::CallBase& 
       Value* group = builder_.CreateBitCast(
           builder_.CreateAnd(builder_.CreateExtractElement(members, lane), active),
           mask_->getType());
-      Value* total = builder_.CreateUnaryIntrinsic(
-          reduction, builder_.CreateSelect(group, values, neutral));
+      Value* total =
+          builder_.CreateUnaryIntrinsic(reduction, builder_.CreateSelect(group, values, neutral));
       builder_.CreateStore(total, builder_.CreateGEP(builder_.getInt32Ty(), results, lane));
     });
     define(call, nullptr, builder_.CreateAlignedLoad(values->getType(), results, llvm::Align(4)),
@@ -235,18 +249,18 @@ Status Emitter::emit_barrier(llvm::StringRef name, const llvm::CallBase& call) {
   if (name.starts_with("and")) condition = builder_.CreateNot(condition);
   Value* votes = builder_.CreateUnaryIntrinsic(llvm::Intrinsic::ctpop,
                                                mask_bits(logical_and(mask_, condition)));
-  Value* words = builder_.CreateConstInBoundsGEP1_64(
-      builder_.getInt8Ty(), block_, offsetof(kernel::BlockState, warp_scratch));
+  Value* words = builder_.CreateConstInBoundsGEP1_64(builder_.getInt8Ty(), block_,
+                                                     offsetof(kernel::BlockState, warp_scratch));
   builder_.CreateStore(builder_.CreateZExtOrTrunc(votes, word),
                        builder_.CreateGEP(word, words, warp_));
   builder_.CreateCall(barrier, {uniform(id), uniform(count)});
   Value* threads = builder_.getInt32(1);
   for (unsigned i = 0; i < 3; ++i) {
     threads = builder_.CreateMul(
-        threads, context_.layout.known()
-                     ? static_cast<Value*>(builder_.getInt32(context_.layout.block[i]))
-                     : scalar_load_field(launch_, offsetof(kernel::LaunchState, block) + 4 * i, word,
-                                         true));
+        threads,
+        context_.layout.known()
+            ? static_cast<Value*>(builder_.getInt32(context_.layout.block[i]))
+            : scalar_load_field(launch_, offsetof(kernel::LaunchState, block) + 4 * i, word, true));
   }
   Value* warps = builder_.CreateUDiv(builder_.CreateAdd(threads, builder_.getInt32(lanes_ - 1)),
                                      builder_.getInt32(lanes_));
@@ -261,8 +275,8 @@ Status Emitter::emit_barrier(llvm::StringRef name, const llvm::CallBase& call) {
   index->addIncoming(builder_.getInt32(0), before);
   sum->addIncoming(builder_.getInt32(0), before);
   // Recomputed after the barrier: the address must not be carried across it.
-  Value* total = builder_.CreateAdd(
-      sum, builder_.CreateLoad(word, builder_.CreateGEP(word, words, index)));
+  Value* total =
+      builder_.CreateAdd(sum, builder_.CreateLoad(word, builder_.CreateGEP(word, words, index)));
   Value* next = builder_.CreateAdd(index, builder_.getInt32(1));
   index->addIncoming(next, loop);
   sum->addIncoming(total, loop);
@@ -272,8 +286,10 @@ Status Emitter::emit_barrier(llvm::StringRef name, const llvm::CallBase& call) {
   // A warp that has left the kernel must not be counted again.
   builder_.CreateStore(builder_.getInt32(0), builder_.CreateGEP(word, words, warp_));
   Value* result = total;
-  if (name.starts_with("and")) result = builder_.CreateICmpEQ(total, builder_.getInt32(0));
-  else if (name.starts_with("or")) result = builder_.CreateICmpNE(total, builder_.getInt32(0));
+  if (name.starts_with("and"))
+    result = builder_.CreateICmpEQ(total, builder_.getInt32(0));
+  else if (name.starts_with("or"))
+    result = builder_.CreateICmpNE(total, builder_.getInt32(0));
   define(call, result, nullptr, nullptr);
   return Status::ok();
 }
@@ -325,17 +341,18 @@ Status Emitter::emit_system_call(llvm::StringRef name, const llvm::CallBase& cal
               service(offsetof(Services, malloc)), {block_, scalar(0)}),
           builder_.getInt64Ty());
     } else if (name == "syscall.free") {
-      builder_.CreateCall(
-          llvm::FunctionType::get(builder_.getVoidTy(), {pointer, pointer}, false),
-          service(offsetof(Services, free)), {block_, address(0)});
+      builder_.CreateCall(llvm::FunctionType::get(builder_.getVoidTy(), {pointer, pointer}, false),
+                          service(offsetof(Services, free)), {block_, address(0)});
     } else if (name == "trap") {
       builder_.CreateCall(llvm::FunctionType::get(builder_.getVoidTy(), {pointer, word}, false),
                           service(offsetof(Services, fault)), {block_, builder_.getInt32(719)});
     } else if (name == "syscall.assertfail") {
       Value* tid[3];
       for (unsigned i = 0; i < 3; ++i) {
-        if (tid_vector_[i] != nullptr) tid[i] = builder_.CreateExtractElement(tid_vector_[i], lane);
-        else tid[i] = i == 0 ? builder_.CreateAdd(tid_base_[0], lane) : tid_base_[i];
+        if (tid_vector_[i] != nullptr)
+          tid[i] = builder_.CreateExtractElement(tid_vector_[i], lane);
+        else
+          tid[i] = i == 0 ? builder_.CreateAdd(tid_base_[0], lane) : tid_base_[i];
       }
       builder_.CreateCall(
           llvm::FunctionType::get(builder_.getVoidTy(),

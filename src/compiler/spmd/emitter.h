@@ -133,7 +133,7 @@ class Emitter {
   llvm::DenseMap<const llvm::Value*, Value*> uniform_here_, vector_here_, base_here_;
 
   const BlockPlan* current_ = nullptr;
-  Value* mask_ = nullptr;       // of the current block
+  Value* mask_ = nullptr;  // of the current block
   Value* first_thread_ = nullptr;  // linear thread index of lane 0, i32
   Value* dummy_ = nullptr;
   Value* tid_vector_[3] = {};

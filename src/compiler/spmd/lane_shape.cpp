@@ -22,7 +22,8 @@ constexpr unsigned kMaxChecks = 2;
 
 /// The member mask operand of a *.sync operation is the last one.
 bool has_constant_mask(const llvm::CallBase& call) {
-  return call.arg_size() > 0 && llvm::isa<llvm::ConstantInt>(call.getArgOperand(call.arg_size() - 1));
+  return call.arg_size() > 0 &&
+         llvm::isa<llvm::ConstantInt>(call.getArgOperand(call.arg_size() - 1));
 }
 
 /// Seeds of the uniformity analysis.
@@ -91,14 +92,15 @@ class WarpTarget final : public llvm::TargetTransformInfoImplBase {
         return false;
       }
       switch (compare->getPredicate()) {
-        case llvm::CmpInst::ICMP_ULT: case llvm::CmpInst::ICMP_SLT:
-        case llvm::CmpInst::ICMP_UGE: case llvm::CmpInst::ICMP_SGE:
-          return constant->getZExtValue() % lanes == 0;
-        case llvm::CmpInst::ICMP_UGT: case llvm::CmpInst::ICMP_SGT:
-        case llvm::CmpInst::ICMP_ULE: case llvm::CmpInst::ICMP_SLE:
-          return (constant->getZExtValue() + 1) % lanes == 0;
-        default:
-          return false;
+        case llvm::CmpInst::ICMP_ULT:
+        case llvm::CmpInst::ICMP_SLT:
+        case llvm::CmpInst::ICMP_UGE:
+        case llvm::CmpInst::ICMP_SGE: return constant->getZExtValue() % lanes == 0;
+        case llvm::CmpInst::ICMP_UGT:
+        case llvm::CmpInst::ICMP_SGT:
+        case llvm::CmpInst::ICMP_ULE:
+        case llvm::CmpInst::ICMP_SLE: return (constant->getZExtValue() + 1) % lanes == 0;
+        default: return false;
       }
     }
     return false;
@@ -163,9 +165,9 @@ bool is_lane_aligned(const Value* value, const WarpLayout& layout) {
   if (match(instruction, m_AddLike(m_Value(operand), m_Value(other)))) {
     for (int i = 0; i < 2; ++i, std::swap(operand, other)) {
       if (is_obviously_uniform(other, 0) &&
-          (uint64_t{1} << std::min(llvm::computeKnownBits(other, instruction->getDataLayout())
-                                       .countMinTrailingZeros(),
-                                   31u)) >= layout.lanes &&
+          (uint64_t{1} << std::min(
+               llvm::computeKnownBits(other, instruction->getDataLayout()).countMinTrailingZeros(),
+               31u)) >= layout.lanes &&
           is_lane_aligned(operand, layout)) {
         return true;
       }
@@ -317,8 +319,7 @@ std::optional<Affine> LaneShapes::compute(const Instruction& instruction,
       if (is_lane_aligned(&instruction, layout_)) return Affine{1, {}};
       return std::nullopt;
     case Instruction::SExt:
-    case Instruction::ZExt:
-      return extend(instruction, evolution);
+    case Instruction::ZExt: return extend(instruction, evolution);
     case Instruction::Trunc:
     case Instruction::Freeze:
     case Instruction::PtrToInt:
@@ -365,8 +366,7 @@ std::optional<Affine> LaneShapes::compute(const Instruction& instruction,
       }
       return result;
     }
-    default:
-      return std::nullopt;
+    default: return std::nullopt;
   }
 }
 

@@ -65,7 +65,8 @@ uint32_t lower_local_memory(llvm::Function& function, const WarpLayout& warp) {
   const llvm::DataLayout& layout = function.getDataLayout();
   llvm::SmallVector<llvm::AllocaInst*, 8> variables;
   for (Instruction& instruction : function.getEntryBlock()) {
-    if (auto* variable = llvm::dyn_cast<llvm::AllocaInst>(&instruction)) variables.push_back(variable);
+    if (auto* variable = llvm::dyn_cast<llvm::AllocaInst>(&instruction))
+      variables.push_back(variable);
   }
   llvm::Module& module = *function.getParent();
   uint64_t offset = 0;
@@ -83,7 +84,8 @@ uint32_t lower_local_memory(llvm::Function& function, const WarpLayout& warp) {
     const uint64_t size = accesses.element_size;
     bool interleave = accesses.simple && llvm::isPowerOf2_64(size) && size <= 8;
     for (Instruction* gep : accesses.geps) {
-      interleave = interleave && is_multiple(*llvm::cast<llvm::GetElementPtrInst>(gep), size, layout);
+      interleave =
+          interleave && is_multiple(*llvm::cast<llvm::GetElementPtrInst>(gep), size, layout);
     }
     llvm::IRBuilder<> builder(variable);
     Value* lane = builder.CreateZExt(
@@ -91,9 +93,9 @@ uint32_t lower_local_memory(llvm::Function& function, const WarpLayout& warp) {
     Value* base = builder.CreateGEP(
         builder.getInt8Ty(), call_device(builder, "guda.local", builder.getPtrTy(), {}, module),
         builder.getInt64(offset * warp.lanes));
-    Value* first = builder.CreateGEP(
-        builder.getInt8Ty(), base,
-        builder.CreateMul(lane, builder.getInt64(interleave ? size : bytes)));
+    Value* first =
+        builder.CreateGEP(builder.getInt8Ty(), base,
+                          builder.CreateMul(lane, builder.getInt64(interleave ? size : bytes)));
     if (interleave) {
       for (Instruction* instruction : accesses.geps) {
         auto* gep = llvm::cast<llvm::GetElementPtrInst>(instruction);

@@ -92,7 +92,8 @@ LiveSets find_live(llvm::Function& function, llvm::ArrayRef<BasicBlock*> at) {
     while (!worklist.empty()) {
       BasicBlock* block = worklist.pop_back_val();
       if (!seen.insert(block).second) continue;
-      if (const auto found = live.find(block); found != live.end()) found->second.insert(&instruction);
+      if (const auto found = live.find(block); found != live.end())
+        found->second.insert(&instruction);
       for (BasicBlock* predecessor : llvm::predecessors(block)) {
         if (predecessor != instruction.getParent()) worklist.push_back(predecessor);
       }
@@ -154,7 +155,8 @@ uint32_t cut_at_barriers(llvm::Function& function) {
       if (const auto place = frame.find(value); place != frame.end()) {
         Value* address = builder.CreateConstInBoundsGEP1_64(builder.getInt8Ty(), function.getArg(3),
                                                             place->second);
-        restored = builder.CreateAlignedLoad(value->getType(), address, frame_alignment(value), "restored");
+        restored = builder.CreateAlignedLoad(value->getType(), address, frame_alignment(value),
+                                             "restored");
       } else {
         restored = recompute(value, builder, recomputed);
       }
@@ -172,10 +174,11 @@ uint32_t cut_at_barriers(llvm::Function& function) {
     Value* wait = builder.CreateOr(
         builder.CreateShl(builder.CreateZExt(barrier->getArgOperand(0), builder.getInt64Ty()), 32),
         builder.CreateZExt(barrier->getArgOperand(1), builder.getInt64Ty()));
-    builder.CreateStore(wait, builder.CreateConstInBoundsGEP1_64(
-                                  builder.getInt8Ty(), function.getArg(1),
-                                  offsetof(kernel::BlockState, barrier_wait)));
-    llvm::ReturnInst::Create(context, builder.getInt32(i + 1), barrier->getParent()->getTerminator()->getIterator());
+    builder.CreateStore(
+        wait, builder.CreateConstInBoundsGEP1_64(builder.getInt8Ty(), function.getArg(1),
+                                                 offsetof(kernel::BlockState, barrier_wait)));
+    llvm::ReturnInst::Create(context, builder.getInt32(i + 1),
+                             barrier->getParent()->getTerminator()->getIterator());
     barrier->getParent()->getTerminator()->eraseFromParent();
     dispatch->addCase(builder.getInt32(i + 1), resume);
     barrier->eraseFromParent();
@@ -202,9 +205,9 @@ uint32_t cut_at_barriers(llvm::Function& function) {
       }
     }
     Instruction* after = value;
-    BasicBlock::iterator point =
-        llvm::isa<llvm::PHINode>(value) ? value->getParent()->getFirstInsertionPt()
-                                        : std::next(after->getIterator());
+    BasicBlock::iterator point = llvm::isa<llvm::PHINode>(value)
+                                     ? value->getParent()->getFirstInsertionPt()
+                                     : std::next(after->getIterator());
     builder.SetInsertPoint(value->getParent(), point);
     builder.CreateStore(value, stack_slot);
   }

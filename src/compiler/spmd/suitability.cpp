@@ -15,9 +15,7 @@ namespace {
 using llvm::Instruction;
 using llvm::Value;
 
-Status refuse(std::string_view why) {
-  return {StatusCode::not_supported, std::string(why)};
-}
+Status refuse(std::string_view why) { return {StatusCode::not_supported, std::string(why)}; }
 
 bool starts_with_any(llvm::StringRef name, std::initializer_list<llvm::StringRef> prefixes) {
   return llvm::any_of(prefixes, [&](llvm::StringRef prefix) { return name.starts_with(prefix); });
@@ -86,7 +84,8 @@ bool synchronizes_at_different_places(llvm::Function& function, const LaneShapes
   }
   for (size_t i = 0; i < places.size(); ++i) {
     for (size_t k = i + 1; k < places.size(); ++k) {
-      if (dominators.dominates(places[i], places[k]) || dominators.dominates(places[k], places[i])) {
+      if (dominators.dominates(places[i], places[k]) ||
+          dominators.dominates(places[k], places[i])) {
         continue;
       }
       const llvm::BasicBlock* fork = dominators.findNearestCommonDominator(places[i], places[k]);
@@ -111,8 +110,10 @@ Result<Traits> examine(llvm::Function& function, const llvm::LoopInfo& loops) {
     }
     const llvm::Type* scalar = instruction.getType()->getScalarType();
     if (llvm::isa<llvm::BinaryOperator, llvm::CallInst>(instruction)) {
-      if (scalar->isDoubleTy()) traits.wide_operations += 2;
-      else if (scalar->isFloatTy() || scalar->isIntegerTy(32)) ++traits.narrow_operations;
+      if (scalar->isDoubleTy())
+        traits.wide_operations += 2;
+      else if (scalar->isFloatTy() || scalar->isIntegerTy(32))
+        ++traits.narrow_operations;
     }
     const auto* call = llvm::dyn_cast<llvm::CallBase>(&instruction);
     if (call == nullptr) continue;
@@ -129,10 +130,11 @@ Result<Traits> examine(llvm::Function& function, const llvm::LoopInfo& loops) {
     } else if (name.starts_with("bar.")) {
       if (name == "bar.arrive") return refuse("bar.arrive");
       traits.barriers = true;
-    } else if (starts_with_any(name, {"shfl.", "vote.", "match.", "redux.", "elect", "activemask"})) {
+    } else if (starts_with_any(name,
+                               {"shfl.", "vote.", "match.", "redux.", "elect", "activemask"})) {
       traits.warp_operations = true;
-    } else if (starts_with_any(name, {"mbarrier", "mma", "wmma", "ldmatrix", "stmatrix", "movmatrix",
-                                      "exit", "cp.", "call"})) {
+    } else if (starts_with_any(name, {"mbarrier", "mma", "wmma", "ldmatrix", "stmatrix",
+                                      "movmatrix", "exit", "cp.", "call"})) {
       return refuse(fmt::format("{} has no SIMD form", std::string(name)));
     }
   }

@@ -14,8 +14,8 @@ struct Traits {
   bool barriers = false;
   bool warp_operations = false;
   bool collective_reads = false;  // activemask and the like: results depend on the warp's 32 lanes
-  uint32_t wide_operations = 0;   // arithmetic on 64-bit floating point or integer values
-  uint32_t narrow_operations = 0; // arithmetic on 32-bit and smaller ones
+  uint32_t wide_operations = 0;  // arithmetic on 64-bit floating point or integer values
+  uint32_t narrow_operations = 0;  // arithmetic on 32-bit and smaller ones
 };
 
 /// Reads off the traits. Error not_supported, with the reason, when lanes have to be scheduled one by

@@ -29,7 +29,8 @@ using llvm::Value;
 
 constexpr unsigned kVersionLimit = 600;   // instructions copied for a full version
 constexpr unsigned kMaxVersions = 12;
-constexpr unsigned kGrowthLimit = 2500;    // instructions of the kernel, above which nothing is copied
+constexpr unsigned kGrowthLimit =
+    2500;    // instructions of the kernel, above which nothing is copied
 constexpr unsigned kLoopLimit = 300;
 constexpr unsigned kMaxFullLoops = 12;
 
@@ -119,10 +120,10 @@ struct Writer {
 /// void guda_run_block(launch, block): all full warps, then the ragged one.
 Result<llvm::Function*> write_run_block(const Writer& writer, const EmitContext& emit) {
   llvm::LLVMContext& context = writer.context;
-  auto* mask_type =
-      llvm::FixedVectorType::get(llvm::Type::getInt1Ty(context), writer.layout.lanes);
-  auto* body_type = llvm::FunctionType::get(
-      llvm::Type::getVoidTy(context), {writer.pointer, writer.pointer, writer.word, mask_type}, false);
+  auto* mask_type = llvm::FixedVectorType::get(llvm::Type::getInt1Ty(context), writer.layout.lanes);
+  auto* body_type =
+      llvm::FunctionType::get(llvm::Type::getVoidTy(context),
+                              {writer.pointer, writer.pointer, writer.word, mask_type}, false);
   llvm::Function* body = llvm::Function::Create(body_type, llvm::GlobalValue::InternalLinkage,
                                                 "guda_warp", writer.module);
   Emitter emitter(emit, *body, body->getArg(0), body->getArg(1), body->getArg(2), body->getArg(3),
@@ -154,8 +155,8 @@ Result<llvm::Function*> write_run_block(const Writer& writer, const EmitContext&
   warp->addIncoming(next, loop);
   builder.CreateCondBr(builder.CreateICmpULT(next, full), loop, tail);
   builder.SetInsertPoint(tail);
-  builder.CreateCondBr(builder.CreateICmpEQ(builder.CreateURem(threads, lanes), builder.getInt32(0)),
-                       done, ragged);
+  builder.CreateCondBr(
+      builder.CreateICmpEQ(builder.CreateURem(threads, lanes), builder.getInt32(0)), done, ragged);
   builder.SetInsertPoint(ragged);
   if (writer.layout.ragged()) {
     builder.CreateCall(body, {launch, block, full, writer.ragged_mask(builder, launch, full)});
@@ -177,7 +178,8 @@ Result<llvm::Function*> write_run_warp(const Writer& writer, const EmitContext& 
                                        uint32_t& frame_bytes) {
   llvm::LLVMContext& context = writer.context;
   auto* type = llvm::FunctionType::get(
-      writer.word, {writer.pointer, writer.pointer, writer.word, writer.pointer, writer.word}, false);
+      writer.word, {writer.pointer, writer.pointer, writer.word, writer.pointer, writer.word},
+      false);
   llvm::Function* run = llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage,
                                                "guda_run_warp", writer.module);
   BasicBlock* entry = BasicBlock::Create(context, "mask", run);
@@ -241,9 +243,8 @@ Result<Vectorized> vectorize(llvm::Function& kernel, const Options& options) {
   normalize(kernel);
 
   Analyses analyses(kernel, layout);
-  Result<LinearPlan> plan =
-      LinearPlan::make(kernel, analyses.shapes, analyses.dominators, analyses.post_dominators,
-                       analyses.loops);
+  Result<LinearPlan> plan = LinearPlan::make(kernel, analyses.shapes, analyses.dominators,
+                                             analyses.post_dominators, analyses.loops);
   if (!plan) return plan.status();
   EmitContext emit;
   emit.kernel = &kernel;

@@ -24,7 +24,8 @@ bool accesses_memory(llvm::ArrayRef<BasicBlock*> region) {
 bool on_uniform_path(const BasicBlock& block, const LaneShapes& shapes,
                      const llvm::DominatorTree& dominators,
                      const llvm::PostDominatorTree& post_dominators) {
-  for (auto* node = dominators.getNode(&block)->getIDom(); node != nullptr; node = node->getIDom()) {
+  for (auto* node = dominators.getNode(&block)->getIDom(); node != nullptr;
+       node = node->getIDom()) {
     const BasicBlock* above = node->getBlock();
     if (shapes.has_divergent_terminator(*above) && !post_dominators.dominates(&block, above)) {
       return false;
@@ -89,9 +90,9 @@ bool add_full_version(llvm::Function& function, const LaneShapes& shapes,
         for (llvm::PHINode& phi : successor->phis()) {
           llvm::Value* incoming = phi.getIncomingValueForBlock(part);
           const auto mapped = values.find(incoming);
-          phi.addIncoming(mapped != values.end() ? static_cast<llvm::Value*>(mapped->second)
-                                                 : incoming,
-                          llvm::cast<BasicBlock>(values[part]));
+          phi.addIncoming(
+              mapped != values.end() ? static_cast<llvm::Value*>(mapped->second) : incoming,
+              llvm::cast<BasicBlock>(values[part]));
         }
       }
     }
@@ -146,15 +147,17 @@ llvm::SmallVector<StepVariable, 4> find_step_variables(const llvm::Loop& loop,
                                                        const LaneShapes& shapes) {
   llvm::SmallVector<StepVariable, 4> result;
   for (llvm::PHINode& phi : loop.getHeader()->phis()) {
-    if (!(phi.getType()->isIntegerTy(32) || phi.getType()->isIntegerTy(64)) || shapes.is_uniform(&phi) ||
-        shapes.affine(&phi) != nullptr) {
+    if (!(phi.getType()->isIntegerTy(32) || phi.getType()->isIntegerTy(64)) ||
+        shapes.is_uniform(&phi) || shapes.affine(&phi) != nullptr) {
       continue;
     }
-    const auto* step = llvm::dyn_cast<llvm::BinaryOperator>(
-        phi.getIncomingValueForBlock(loop.getLoopLatch()));
+    const auto* step =
+        llvm::dyn_cast<llvm::BinaryOperator>(phi.getIncomingValueForBlock(loop.getLoopLatch()));
     if (step == nullptr || step->getOpcode() != llvm::Instruction::Add) continue;
-    const llvm::Value* amount = step->getOperand(0) == &phi ? step->getOperand(1) : step->getOperand(0);
-    if ((step->getOperand(0) != &phi && step->getOperand(1) != &phi) || !shapes.is_uniform(amount)) {
+    const llvm::Value* amount =
+        step->getOperand(0) == &phi ? step->getOperand(1) : step->getOperand(0);
+    if ((step->getOperand(0) != &phi && step->getOperand(1) != &phi) ||
+        !shapes.is_uniform(amount)) {
       continue;
     }
     if (const auto stride =
@@ -249,8 +252,7 @@ bool add_full_loop(llvm::Function& function, const LaneShapes& shapes,
     if (in_step == nullptr) {
       preheader->getTerminator()->replaceSuccessorWith(header, fast_header);
     } else {
-      llvm::CallInst* all =
-          call_device(entry, "guda.all", entry.getInt1Ty(), {in_step}, module);
+      llvm::CallInst* all = call_device(entry, "guda.all", entry.getInt1Ty(), {in_step}, module);
       all->setConvergent();
       preheader->getTerminator()->eraseFromParent();
       llvm::BranchInst::Create(fast_header, general, all, preheader);
@@ -274,8 +276,7 @@ bool add_full_loop(llvm::Function& function, const LaneShapes& shapes,
       llvm::Value* again = mapped(phi.getIncomingValueForBlock(latch));
       const auto from_outside = static_cast<unsigned>(phi.getBasicBlockIndex(preheader));
       if (in_step != nullptr) {
-        llvm::PHINode* merged =
-            llvm::PHINode::Create(phi.getType(), 2, "resume", general->begin());
+        llvm::PHINode* merged = llvm::PHINode::Create(phi.getType(), 2, "resume", general->begin());
         merged->addIncoming(phi.getIncomingValue(from_outside), preheader);
         merged->addIncoming(again, part);
         again = merged;

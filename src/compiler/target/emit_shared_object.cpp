@@ -81,12 +81,12 @@ Status link_failure(llvm::StringRef kernel, llvm::StringRef messages) {
     symbols += rest.take_until([](char c) { return c == '\n'; }).str();
   }
   if (!symbols.empty())
-    return Status(StatusCode::invalid_ptx,
-                  ("kernel object " + kernel + " needs functions that do not exist: ").str() +
-                      symbols);
-  return Status(StatusCode::operating_system,
-                ("linking " + kernel + ": " + messages.take_until([](char c) { return c == '\n'; }))
-                    .str());
+    return Status(
+        StatusCode::invalid_ptx,
+        ("kernel object " + kernel + " needs functions that do not exist: ").str() + symbols);
+  return Status(
+      StatusCode::operating_system,
+      ("linking " + kernel + ": " + messages.take_until([](char c) { return c == '\n'; })).str());
 }
 
 Status link_object(llvm::StringRef object, llvm::StringRef name, const std::string& output) {
@@ -128,8 +128,8 @@ Status emit_shared_object(llvm::Module& module, llvm::TargetMachine& machine,
   std::string broken;
   llvm::raw_string_ostream broken_stream(broken);
   if (llvm::verifyModule(module, &broken_stream))
-    return Status(StatusCode::unknown, "generated code is malformed: " +
-                                           broken.substr(0, broken.find('\n')));
+    return Status(StatusCode::unknown,
+                  "generated code is malformed: " + broken.substr(0, broken.find('\n')));
 
   llvm::SmallVector<char, 0> object;
   llvm::raw_svector_ostream stream(object);

@@ -18,14 +18,14 @@ struct Row {
 
 // By opcode, the first part of the name after "ptx.".
 constexpr Row kExpansions[] = {
-    {"add", expand_rounded},   {"sub", expand_rounded},  {"mul", expand_rounded},
-    {"fma", expand_rounded},   {"mad", expand_rounded},  {"div", expand_divide},
-    {"rem", expand_divide},    {"rcp", expand_rounded},  {"sqrt", expand_rounded},
-    {"rsqrt", expand_rsqrt},   {"ex2", expand_exp2},     {"lg2", expand_log2},
-    {"sin", expand_sin},       {"cos", expand_cos},      {"tanh", expand_tanh},
-    {"cvt", expand_convert},   {"ftz", expand_flush},    {"prmt", expand_prmt},
-    {"dp4a", expand_dp4a},     {"dp2a", expand_dp2a},
-    {"permute", expand_permute}, {"fns", expand_fns},
+    {"add", expand_rounded}, {"sub", expand_rounded}, {"mul", expand_rounded},
+    {"fma", expand_rounded}, {"mad", expand_rounded}, {"div", expand_divide},
+    {"rem", expand_divide},  {"rcp", expand_rounded}, {"sqrt", expand_rounded},
+    {"rsqrt", expand_rsqrt}, {"ex2", expand_exp2},    {"lg2", expand_log2},
+    {"sin", expand_sin},     {"cos", expand_cos},     {"tanh", expand_tanh},
+    {"cvt", expand_convert}, {"ftz", expand_flush},   {"prmt", expand_prmt},
+    {"dp4a", expand_dp4a},   {"dp2a", expand_dp2a},   {"permute", expand_permute},
+    {"fns", expand_fns},
 };
 
 Expansion find_expansion(llvm::StringRef opcode) {
@@ -95,9 +95,8 @@ Status expand(llvm::CallInst& call, const CpuFeatures& features) {
     if (!value && lanes) value = expand_lane_by_lane(call, lane_call, lanes, expansion, features);
   }
   if (!value)
-    return Status(StatusCode::invalid_ptx,
-                  call.getFunction()->getName().str() + ": no code for the operation " +
-                      name.str());
+    return Status(StatusCode::invalid_ptx, call.getFunction()->getName().str() +
+                                               ": no code for the operation " + name.str());
   value->takeName(&call);
   call.replaceAllUsesWith(value);
   call.eraseFromParent();

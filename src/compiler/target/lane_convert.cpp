@@ -18,9 +18,7 @@ struct Format {
   Kind kind;
   unsigned bits;
 
-  bool is_integer() const {
-    return kind == Kind::unsigned_integer || kind == Kind::signed_integer;
-  }
+  bool is_integer() const { return kind == Kind::unsigned_integer || kind == Kind::signed_integer; }
   bool is_signed() const { return kind == Kind::signed_integer; }
 };
 
@@ -93,16 +91,14 @@ class Conversion {
     llvm::Type* wide = b.shaped(b.getIntNTy(width));
     Value* extended = from.is_signed() ? b.CreateSExt(value, wide) : b.CreateZExt(value, wide);
     if (saturate_) {
-      const llvm::APInt low = to.is_signed()
-                                  ? llvm::APInt::getSignedMinValue(to.bits).sext(width)
-                                  : llvm::APInt(width, 0);
-      const llvm::APInt high = to.is_signed()
-                                   ? llvm::APInt::getSignedMaxValue(to.bits).sext(width)
-                                   : llvm::APInt::getMaxValue(to.bits).zext(width);
-      extended = b.CreateBinaryIntrinsic(Intrinsic::smax, extended,
-                                         llvm::ConstantInt::get(wide, low));
-      extended = b.CreateBinaryIntrinsic(Intrinsic::smin, extended,
-                                         llvm::ConstantInt::get(wide, high));
+      const llvm::APInt low = to.is_signed() ? llvm::APInt::getSignedMinValue(to.bits).sext(width)
+                                             : llvm::APInt(width, 0);
+      const llvm::APInt high = to.is_signed() ? llvm::APInt::getSignedMaxValue(to.bits).sext(width)
+                                              : llvm::APInt::getMaxValue(to.bits).zext(width);
+      extended =
+          b.CreateBinaryIntrinsic(Intrinsic::smax, extended, llvm::ConstantInt::get(wide, low));
+      extended =
+          b.CreateBinaryIntrinsic(Intrinsic::smin, extended, llvm::ConstantInt::get(wide, high));
     }
     return store_integer(to, b.CreateTrunc(extended, b.shaped(b.getIntNTy(to.bits))));
   }
@@ -112,13 +108,12 @@ class Conversion {
       return finish_real(to, integer_to_f64_odd(b, value, from.is_signed()));
     llvm::Type* type = to.bits == 64 ? b.f64() : b.f32();
     if (mode_ == Rounding::nearest || from.bits <= 16 || (from.bits == 32 && to.bits == 64)) {
-      Value* result =
-          from.is_signed() ? b.CreateSIToFP(value, type) : b.CreateUIToFP(value, type);
+      Value* result = from.is_signed() ? b.CreateSIToFP(value, type) : b.CreateUIToFP(value, type);
       return finish_real(to, result);
     }
     if (from.bits == 32)
-      return finish_real(to, from.is_signed() ? b.CreateSIToFP(value, b.f64())
-                                              : b.CreateUIToFP(value, b.f64()));
+      return finish_real(
+          to, from.is_signed() ? b.CreateSIToFP(value, b.f64()) : b.CreateUIToFP(value, b.f64()));
     // 64 bits: both halves are exact, their sum rounds once. Rounding that again in the same
     // direction to f32 gives what rounding once would.
     return finish_real(to, wide_to_f64(mode_, value, from.is_signed()));
@@ -130,8 +125,8 @@ class Conversion {
                             : b.CreateUIToFP(b.CreateLShr(value, thirty_two), b.f64());
     Value* low = b.CreateUIToFP(b.CreateTrunc(value, b.i32()), b.f64());
     // Zero is the one sum whose sign depends on the rounding mode; PTX wants +0.
-    Value* sum = rounded_arithmetic(
-        b, Arithmetic::add, mode, {b.CreateFMul(high, b.f64_constant(0x1p32)), low});
+    Value* sum = rounded_arithmetic(b, Arithmetic::add, mode,
+                                    {b.CreateFMul(high, b.f64_constant(0x1p32)), low});
     return b.CreateSelect(b.CreateFCmpOEQ(sum, b.f64_constant(0)), b.f64_constant(0), sum);
   }
 
@@ -146,8 +141,7 @@ class Conversion {
     const llvm::APInt highest = to.is_signed() ? llvm::APInt::getSignedMaxValue(to.bits)
                                                : llvm::APInt::getMaxValue(to.bits);
     // Lanes out of range are poison in the conversion, and not selected.
-    Value* result =
-        to.is_signed() ? b.CreateFPToSI(rounded, type) : b.CreateFPToUI(rounded, type);
+    Value* result = to.is_signed() ? b.CreateFPToSI(rounded, type) : b.CreateFPToUI(rounded, type);
     result = b.CreateSelect(b.CreateFCmpOGE(rounded, b.number(rounded, limit)),
                             llvm::ConstantInt::get(type, highest), result);
     if (to.is_signed()) {
@@ -191,14 +185,11 @@ class Conversion {
   Value* finish_real(Format to, Value* value) {
     if (to_integral_) value = integral(value);
     if (saturate_) {
-      value = b.CreateSelect(b.CreateFCmpOGT(value, b.number(value, 0)), value,
-                             b.number(value, 0));
-      value = b.CreateSelect(b.CreateFCmpOLT(value, b.number(value, 1)), value,
-                             b.number(value, 1));
+      value = b.CreateSelect(b.CreateFCmpOGT(value, b.number(value, 0)), value, b.number(value, 0));
+      value = b.CreateSelect(b.CreateFCmpOLT(value, b.number(value, 1)), value, b.number(value, 1));
     }
     if (relu_)
-      value = b.CreateSelect(b.CreateFCmpOLE(value, b.number(value, 0)), b.number(value, 0),
-                             value);
+      value = b.CreateSelect(b.CreateFCmpOLE(value, b.number(value, 0)), b.number(value, 0), value);
     const bool is_double = value->getType()->getScalarType()->isDoubleTy();
     if (to.kind == Kind::real && to.bits == 64)
       return store_real(is_double ? value : b.CreateFPExt(value, b.f64()));
@@ -223,9 +214,9 @@ class Conversion {
     }
     return b.in_pieces(16, {value}, [&](llvm::ArrayRef<Value*> pieces) {
       auto* type = llvm::FixedVectorType::get(b.getInt16Ty(), 16);
-      return b.x86(Intrinsic::x86_avx512_mask_vcvtps2ph_512,
-                   {pieces[0], b.getInt32(mode), llvm::Constant::getNullValue(type),
-                    b.getInt16(0xffff)});
+      return b.x86(
+          Intrinsic::x86_avx512_mask_vcvtps2ph_512,
+          {pieces[0], b.getInt32(mode), llvm::Constant::getNullValue(type), b.getInt16(0xffff)});
     });
   }
 
@@ -284,8 +275,7 @@ Value* flush_subnormal(LaneBuilder& b, Value* value) {
   Value* bits = b.to_bits(value);
   Value* exponent = b.CreateAnd(bits, b.i32_constant(0x7f800000));
   Value* sign = b.CreateAnd(bits, b.i32_constant(0x80000000));
-  return b.as_f32(
-      b.CreateSelect(b.CreateICmpEQ(exponent, b.i32_constant(0)), sign, bits));
+  return b.as_f32(b.CreateSelect(b.CreateICmpEQ(exponent, b.i32_constant(0)), sign, bits));
 }
 
 Value* bf16_bits_to_f32(LaneBuilder& b, Value* bits) {
@@ -297,9 +287,9 @@ Value* f32_to_bf16_bits(LaneBuilder& b, Rounding rounding, Value* value) {
   Value* increment = nullptr;
   switch (rounding) {
     case Rounding::nearest:
-      increment = b.CreateAdd(
-          b.CreateAnd(b.CreateLShr(bits, b.i32_constant(16)), b.i32_constant(1)),
-          b.i32_constant(0x7fff));
+      increment =
+          b.CreateAdd(b.CreateAnd(b.CreateLShr(bits, b.i32_constant(16)), b.i32_constant(1)),
+                      b.i32_constant(0x7fff));
       break;
     case Rounding::zero: increment = b.i32_constant(0); break;
     case Rounding::up:  // away from zero for positive numbers
@@ -330,8 +320,8 @@ Value* integer_to_f64_odd(LaneBuilder& b, Value* value, bool is_signed) {
   Value* sticky = b.CreateSelect(b.CreateICmpNE(low, b.number(value, 0)), b.number(value, 0x800),
                                  b.number(value, 0));
   Value* high = b.CreateAnd(value, b.number(value, ~0x7ff));
-  Value* magnitude = is_signed ? b.CreateBinaryIntrinsic(Intrinsic::abs, value, b.getFalse())
-                               : value;
+  Value* magnitude =
+      is_signed ? b.CreateBinaryIntrinsic(Intrinsic::abs, value, b.getFalse()) : value;
   Value* is_small = b.CreateICmpULT(magnitude, b.integer(value->getType(), uint64_t{1} << 52));
   return convert(b.CreateSelect(is_small, value, b.CreateOr(high, sticky)));
 }

@@ -14,8 +14,8 @@ struct Mode {
   const char* name;
   int control;
 };
-constexpr Mode kModes[] = {{"rn", FE_TONEAREST}, {"rm", FE_DOWNWARD}, {"rp", FE_UPWARD},
-                           {"rz", FE_TOWARDZERO}};
+constexpr Mode kModes[] = {
+    {"rn", FE_TONEAREST}, {"rm", FE_DOWNWARD}, {"rp", FE_UPWARD}, {"rz", FE_TOWARDZERO}};
 
 class Rounded {
  public:
@@ -105,13 +105,14 @@ TEST(LaneConvert, IntegerToRealRoundsAsTold) {
 TEST(LaneConvert, DoubleToSingleRoundsAsTold) {
   const std::vector<double> x = interesting_f64(kCount, 14);
   for (const Mode& mode : kModes) {
-    expect_lanes<float>({"cvt." + std::string(mode.name) + ".f32.f64", Element::f32, {Element::f64}},
-                        {pack(x)}, kCount, [&](size_t i) {
-                          const Rounded scope(mode.control);
-                          volatile double value = x[i];
-                          volatile float result = static_cast<float>(value);
-                          return static_cast<float>(result);
-                        });
+    expect_lanes<float>(
+        {"cvt." + std::string(mode.name) + ".f32.f64", Element::f32, {Element::f64}}, {pack(x)},
+        kCount, [&](size_t i) {
+          const Rounded scope(mode.control);
+          volatile double value = x[i];
+          volatile float result = static_cast<float>(value);
+          return static_cast<float>(result);
+        });
   }
 }
 

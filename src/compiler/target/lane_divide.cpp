@@ -33,8 +33,7 @@ Value* unsigned_quotient_64(LaneBuilder& b, Value* x, Value* y) {
   Value* first = b.CreateFPToUI(b.CreateFMul(b.CreateUIToFP(x, b.f64()), reciprocal), b.i64());
   Value* rest = b.CreateSub(x, b.CreateMul(first, y));
   // rest / y < 2^14 + 1: the second estimate is less than one off, or one.
-  Value* second =
-      b.CreateFPToUI(b.CreateFMul(b.CreateUIToFP(rest, b.f64()), reciprocal), b.i64());
+  Value* second = b.CreateFPToUI(b.CreateFMul(b.CreateUIToFP(rest, b.f64()), reciprocal), b.i64());
   rest = b.CreateSub(rest, b.CreateMul(second, y));
   Value* correction = b.CreateZExt(b.CreateICmpUGE(rest, y), b.i64());
   return b.CreateAdd(b.CreateAdd(first, second), correction);
@@ -95,10 +94,8 @@ void legalize_division(llvm::Module& module, const CpuFeatures& features) {
                   llvm::cast<llvm::FixedVectorType>(operation->getType())->getNumElements(),
                   features);
     const auto opcode = operation->getOpcode();
-    const bool is_signed =
-        opcode == llvm::Instruction::SDiv || opcode == llvm::Instruction::SRem;
-    const bool remainder =
-        opcode == llvm::Instruction::URem || opcode == llvm::Instruction::SRem;
+    const bool is_signed = opcode == llvm::Instruction::SDiv || opcode == llvm::Instruction::SRem;
+    const bool remainder = opcode == llvm::Instruction::URem || opcode == llvm::Instruction::SRem;
     Value* x = operation->getOperand(0);
     Value* y = operation->getOperand(1);
     Value* result = vector_quotient(b, x, y, is_signed);
@@ -123,8 +120,8 @@ Value* expand_divide(LaneBuilder& b, const LaneCall& call) {
     if (remainder) return is_signed ? b.CreateSRem(x, y) : b.CreateURem(x, y);
     return is_signed ? b.CreateSDiv(x, y) : b.CreateUDiv(x, y);
   }
-  Value* quotient = b.lanes() ? vector_quotient(b, x, y, is_signed)
-                       : hardware_quotient(b, x, y, is_signed);
+  Value* quotient =
+      b.lanes() ? vector_quotient(b, x, y, is_signed) : hardware_quotient(b, x, y, is_signed);
   if (!quotient) return nullptr;  // lane by lane
   Value* zero = b.CreateICmpEQ(y, b.number(y, 0));
   if (remainder) return b.CreateSelect(zero, x, b.CreateSub(x, b.CreateMul(quotient, y)));

@@ -40,11 +40,9 @@ Value* selected_byte(LaneBuilder& b, Value* pair, Value* nibble, bool may_replic
   Value* byte = b.CreateTrunc(b.CreateLShr(pair, b.CreateZExt(shift, b.i64())), b.i32());
   byte = b.CreateAnd(byte, b.i32_constant(0xff));
   if (!may_replicate_sign) return byte;
-  Value* sign = b.CreateAnd(
-      b.CreateAShr(b.CreateShl(byte, b.i32_constant(24)), b.i32_constant(31)),
-      b.i32_constant(0xff));
-  Value* replicate =
-      b.CreateICmpNE(b.CreateAnd(nibble, b.i32_constant(8)), b.i32_constant(0));
+  Value* sign = b.CreateAnd(b.CreateAShr(b.CreateShl(byte, b.i32_constant(24)), b.i32_constant(31)),
+                            b.i32_constant(0xff));
+  Value* replicate = b.CreateICmpNE(b.CreateAnd(nibble, b.i32_constant(8)), b.i32_constant(0));
   return b.CreateSelect(replicate, sign, byte);
 }
 
@@ -59,8 +57,7 @@ Value* shuffle_bytes(LaneBuilder& b, Value* x, Value* y, uint64_t selector) {
       mask.push_back(static_cast<int>(lane * 4 + (nibble & 3) + (nibble & 4 ? bytes : 0)));
     }
   }
-  Value* shuffled =
-      b.CreateShuffleVector(b.CreateBitCast(x, type), b.CreateBitCast(y, type), mask);
+  Value* shuffled = b.CreateShuffleVector(b.CreateBitCast(x, type), b.CreateBitCast(y, type), mask);
   return b.CreateBitCast(shuffled, b.i32());
 }
 
@@ -116,12 +113,12 @@ Value* expand_prmt(LaneBuilder& b, const LaneCall& call) {
                            b.CreateShl(b.CreateZExt(y, b.i64()), b.integer(b.i64(), 32)));
   Value* result = nullptr;
   for (unsigned position = 0; position < 4; ++position) {
-    Value* nibble = general ? b.CreateAnd(b.CreateLShr(c, b.i32_constant(4 * position)),
-                                          b.i32_constant(15))
-                            : mode_nibble(b, mode, c, position);
+    Value* nibble =
+        general ? b.CreateAnd(b.CreateLShr(c, b.i32_constant(4 * position)), b.i32_constant(15))
+                : mode_nibble(b, mode, c, position);
     if (!nibble) return nullptr;
-    Value* byte = b.CreateShl(selected_byte(b, pair, nibble, replicates),
-                              b.i32_constant(8 * position));
+    Value* byte =
+        b.CreateShl(selected_byte(b, pair, nibble, replicates), b.i32_constant(8 * position));
     result = result ? b.CreateOr(result, byte) : byte;
   }
   return result;
@@ -150,17 +147,16 @@ Value* expand_dp4a(LaneBuilder& b, const LaneCall& call) {
       };
       Value* left = b.CreateBitCast(v[0], words);
       Value* right = b.CreateBitCast(v[1], words);
-      const auto multiply_add = width == 16 ? Intrinsic::x86_avx512_pmaddw_d_512
-                                            : Intrinsic::x86_avx2_pmadd_wd;
-      Value* result = b.CreateAdd(
-          v[2], b.x86(multiply_add, {even(left, x_signed), even(right, y_signed)}));
-      return b.CreateAdd(result,
-                         b.x86(multiply_add, {odd(left, x_signed), odd(right, y_signed)}));
+      const auto multiply_add =
+          width == 16 ? Intrinsic::x86_avx512_pmaddw_d_512 : Intrinsic::x86_avx2_pmadd_wd;
+      Value* result =
+          b.CreateAdd(v[2], b.x86(multiply_add, {even(left, x_signed), even(right, y_signed)}));
+      return b.CreateAdd(result, b.x86(multiply_add, {odd(left, x_signed), odd(right, y_signed)}));
     });
   }
   for (unsigned i = 0; i < 4; ++i)
-    sum = b.CreateAdd(sum, b.CreateMul(element(b, x, i, 8, x_signed),
-                                       element(b, y, i, 8, y_signed)));
+    sum =
+        b.CreateAdd(sum, b.CreateMul(element(b, x, i, 8, x_signed), element(b, y, i, 8, y_signed)));
   return sum;
 }
 
@@ -193,9 +189,9 @@ Value* expand_permute(LaneBuilder& b, const LaneCall& call) {
       Value* result = nullptr;
       for (unsigned part = 0; part < lanes / 8; ++part) {
         Value* moved = b.x86(Intrinsic::x86_avx2_permd, {slice(values, part * 8, 8), pieces[0]});
-        result = result ? b.CreateSelect(b.CreateICmpEQ(which, b.number(which, part)), moved,
-                                         result)
-                        : moved;
+        result = result
+                     ? b.CreateSelect(b.CreateICmpEQ(which, b.number(which, part)), moved, result)
+                     : moved;
       }
       return result;
     });
@@ -222,15 +218,15 @@ Value* expand_fns(LaneBuilder& b, const LaneCall& call) {
       b.CreateSelect(downwards, b.CreateUnaryIntrinsic(Intrinsic::bitreverse, mask), mask);
   Value* start = b.CreateSelect(downwards, b.CreateSub(b.getInt32(31), base), base);
   word = b.CreateAnd(word, b.CreateShl(ones, start));
-  Value* rank = b.CreateSub(b.CreateBinaryIntrinsic(Intrinsic::abs, offset, b.getFalse()),
-                            b.getInt32(1));
+  Value* rank =
+      b.CreateSub(b.CreateBinaryIntrinsic(Intrinsic::abs, offset, b.getFalse()), b.getInt32(1));
   Value* found = b.CreateICmpULT(rank, b.CreateUnaryIntrinsic(Intrinsic::ctpop, word));
   Value* bit = b.x86(Intrinsic::x86_bmi_pdep_32,
                      {b.CreateShl(b.getInt32(1), b.CreateAnd(rank, b.getInt32(31))), word});
   Value* position = b.CreateBinaryIntrinsic(Intrinsic::cttz, bit, b.getFalse());
   position = b.CreateSelect(downwards, b.CreateSub(b.getInt32(31), position), position);
-  Value* at_base = b.CreateICmpNE(
-      b.CreateAnd(mask, b.CreateShl(b.getInt32(1), base)), b.getInt32(0));
+  Value* at_base =
+      b.CreateICmpNE(b.CreateAnd(mask, b.CreateShl(b.getInt32(1), base)), b.getInt32(0));
   Value* here = b.CreateSelect(at_base, base, ones);
   return b.CreateSelect(b.CreateICmpEQ(offset, b.getInt32(0)), here,
                         b.CreateSelect(found, position, ones));

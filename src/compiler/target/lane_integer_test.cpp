@@ -48,9 +48,9 @@ uint32_t permute(uint32_t x, uint32_t y, uint32_t selector) {
 uint32_t mode_selector(const std::string& mode, uint32_t c) {
   // PTX ISA, table of prmt modes, bytes d.b3 ... d.b0.
   static const std::map<std::string, std::array<uint32_t, 4>> kTable = {
-      {"f4e", {0x3210, 0x4321, 0x5432, 0x6543}},  {"b4e", {0x5670, 0x6701, 0x7012, 0x0123}},
-      {"rc8", {0x0000, 0x1111, 0x2222, 0x3333}},  {"ecl", {0x3210, 0x3211, 0x3222, 0x3333}},
-      {"ecr", {0x0000, 0x1110, 0x2210, 0x3210}},  {"rc16", {0x1010, 0x3232, 0x1010, 0x3232}}};
+      {"f4e", {0x3210, 0x4321, 0x5432, 0x6543}}, {"b4e", {0x5670, 0x6701, 0x7012, 0x0123}},
+      {"rc8", {0x0000, 0x1111, 0x2222, 0x3333}}, {"ecl", {0x3210, 0x3211, 0x3222, 0x3333}},
+      {"ecr", {0x0000, 0x1110, 0x2210, 0x3210}}, {"rc16", {0x1010, 0x3232, 0x1010, 0x3232}}};
   return kTable.at(mode)[c & 3];
 }
 
@@ -79,12 +79,10 @@ TEST(LaneInteger, PermuteTakesAnySelector) {
                            {pack(x), pack(y)}, kCount,
                            [&](size_t i) { return permute(x[i], y[i], selector); });
   for (const char* mode : {"f4e", "b4e", "rc8", "ecl", "ecr", "rc16"})
-    expect_lanes<uint32_t>({std::string("prmt.b32.") + mode,
-                            Element::i32,
-                            {Element::i32, Element::i32, Element::i32}},
-                           {pack(x), pack(y), pack(c)}, kCount, [&](size_t i) {
-                             return permute(x[i], y[i], mode_selector(mode, c[i]));
-                           });
+    expect_lanes<uint32_t>(
+        {std::string("prmt.b32.") + mode, Element::i32, {Element::i32, Element::i32, Element::i32}},
+        {pack(x), pack(y), pack(c)}, kCount,
+        [&](size_t i) { return permute(x[i], y[i], mode_selector(mode, c[i])); });
 }
 
 TEST(LaneInteger, PermuteLanesWithinEachGroup) {
@@ -137,8 +135,8 @@ TEST(LaneInteger, PackedDotProducts) {
     for (bool y_signed : {false, true}) {
       const std::string types =
           std::string(x_signed ? ".s32" : ".u32") + (y_signed ? ".s32" : ".u32");
-      expect_lanes<uint32_t>({"dp4a" + types, Element::i32, arguments},
-                             {pack(x), pack(y), pack(z)}, kCount, [&](size_t i) {
+      expect_lanes<uint32_t>({"dp4a" + types, Element::i32, arguments}, {pack(x), pack(y), pack(z)},
+                             kCount, [&](size_t i) {
                                uint32_t sum = z[i];
                                for (int k = 0; k < 4; ++k)
                                  sum += byte(x[i], k, x_signed) * byte(y[i], k, y_signed);

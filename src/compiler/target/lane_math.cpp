@@ -62,31 +62,27 @@ Value* exp2_f32(LaneBuilder& b, Value* x) {
 }
 
 // log2(1 + f) / f for 1 + f in [sqrt(1/2), sqrt(2)].
-constexpr double kLog2[] = {1.44269504,      -0.721347354479, 0.480898520324, -0.360696541808,
-                            0.288552561437,  -0.23960812191,  0.204857647786, -0.191388376567,
-                            0.184760333652,  -0.107497894181};
+constexpr double kLog2[] = {1.44269504,     -0.721347354479, 0.480898520324, -0.360696541808,
+                            0.288552561437, -0.23960812191,  0.204857647786, -0.191388376567,
+                            0.184760333652, -0.107497894181};
 
 Value* log2_f32(LaneBuilder& b, Value* x) {
   Value* subnormal = b.CreateFCmpOLT(x, b.f32_constant(0x1p-126f));
   Value* scaled = b.CreateSelect(subnormal, b.CreateFMul(x, b.f32_constant(0x1p23f)), x);
   Value* bits = b.to_bits(scaled);
   constexpr uint32_t kSqrtHalf = 0x3f3504f3;
-  Value* exponent =
-      b.CreateAShr(b.CreateSub(bits, b.i32_constant(kSqrtHalf)), b.i32_constant(23));
-  Value* mantissa =
-      b.as_f32(b.CreateSub(bits, b.CreateShl(exponent, b.i32_constant(23))));
+  Value* exponent = b.CreateAShr(b.CreateSub(bits, b.i32_constant(kSqrtHalf)), b.i32_constant(23));
+  Value* mantissa = b.as_f32(b.CreateSub(bits, b.CreateShl(exponent, b.i32_constant(23))));
   Value* fraction = b.CreateFSub(mantissa, b.f32_constant(1));
-  exponent = b.CreateSub(
-      exponent, b.CreateSelect(subnormal, b.i32_constant(23), b.i32_constant(0)));
-  Value* result = b.fma(fraction, b.polynomial(fraction, kLog2),
-                        b.CreateSIToFP(exponent, b.f32()));
+  exponent =
+      b.CreateSub(exponent, b.CreateSelect(subnormal, b.i32_constant(23), b.i32_constant(0)));
+  Value* result = b.fma(fraction, b.polynomial(fraction, kLog2), b.CreateSIToFP(exponent, b.f32()));
   Value* infinity = b.f32_constant(INFINITY);
   // Not below infinity: infinity itself or NaN. Below zero: NaN.
   result = b.CreateSelect(b.CreateFCmpULT(x, infinity), result, x);
   result = b.CreateSelect(b.CreateFCmpUGE(x, b.f32_constant(0)), result,
                           llvm::ConstantFP::getNaN(b.f32()));
-  result = b.CreateSelect(b.CreateFCmpOEQ(x, b.f32_constant(0)),
-                          b.f32_constant(-INFINITY), result);
+  result = b.CreateSelect(b.CreateFCmpOEQ(x, b.f32_constant(0)), b.f32_constant(-INFINITY), result);
   return b.CreateSelect(b.is_nan(x), x, result);
 }
 
@@ -96,12 +92,11 @@ constexpr double kCos[] = {0.0416666645369, -0.00138882794464, 2.4542895927e-5};
 
 /// sin(x + quarter * pi / 2). Reduction by pi / 2 in three parts, accurate to about |x| < 2^20.
 Value* sine(LaneBuilder& b, Value* x, uint32_t quarter) {
-  Value* shifted =
-      b.fma(x, b.f32_constant(0.636619772367581343f), b.f32_constant(kRoundingMagic));
+  Value* shifted = b.fma(x, b.f32_constant(0.636619772367581343f), b.f32_constant(kRoundingMagic));
   Value* multiple = b.CreateFSub(shifted, b.f32_constant(kRoundingMagic));
-  constexpr float kHigh = 0x1.921fb6p0f;     // pi / 2 rounded
+  constexpr float kHigh = 0x1.921fb6p0f;  // pi / 2 rounded
   constexpr float kMiddle = -0x1.777a5cp-25f;  // the rest, rounded
-  constexpr float kLow = -0x1.ee59dap-50f;     // the rest
+  constexpr float kLow = -0x1.ee59dap-50f;  // the rest
   Value* r = b.fma(multiple, b.f32_constant(-kHigh), x);
   r = b.fma(multiple, b.f32_constant(-kMiddle), r);
   r = b.fma(multiple, b.f32_constant(-kLow), r);
@@ -130,8 +125,7 @@ Value* tanh_f32(LaneBuilder& b, Value* x) {
   Value* bounded = clamp_keeping_nan(b, magnitude, 0.0f, 10.0f);
   Value* power = exp2_f32(b, b.CreateFMul(bounded, b.f32_constant(2.885390081777927f)));
   Value* far = b.CreateFSub(
-      b.f32_constant(1),
-      b.CreateFDiv(b.f32_constant(2), b.CreateFAdd(power, b.f32_constant(1))));
+      b.f32_constant(1), b.CreateFDiv(b.f32_constant(2), b.CreateFAdd(power, b.f32_constant(1))));
   far = b.CreateBinaryIntrinsic(Intrinsic::copysign, far, x);
   return b.CreateSelect(b.CreateFCmpOLT(magnitude, b.f32_constant(0.625f)), near, far);
 }
@@ -206,17 +200,14 @@ Value* expand_cos(LaneBuilder& b, const LaneCall& call) {
   return through_f32(b, call, [](LaneBuilder& builder, Value* x) { return sine(builder, x, 1); });
 }
 
-Value* expand_tanh(LaneBuilder& b, const LaneCall& call) {
-  return through_f32(b, call, tanh_f32);
-}
+Value* expand_tanh(LaneBuilder& b, const LaneCall& call) { return through_f32(b, call, tanh_f32); }
 
 Value* expand_rsqrt(LaneBuilder& b, const LaneCall& call) {
   if (!call.result->getScalarType()->isDoubleTy()) return through_f32(b, call, rsqrt_f32);
   Value* x = call.arguments[0];
   Value* tiny = b.CreateFCmpOLT(b.fabs(x), b.f64_constant(0x1p-1022));
   if (call.has("ftz"))
-    x = b.CreateSelect(tiny, b.CreateBinaryIntrinsic(Intrinsic::copysign, b.f64_constant(0), x),
-                       x);
+    x = b.CreateSelect(tiny, b.CreateBinaryIntrinsic(Intrinsic::copysign, b.f64_constant(0), x), x);
   // Two roundings, put right by a Newton step on the exact residual 1 - x y^2. Zero, infinity and NaN
   // make that NaN.
   Value* estimate = b.CreateFDiv(b.f64_constant(1), b.CreateUnaryIntrinsic(Intrinsic::sqrt, x));
@@ -224,8 +215,7 @@ Value* expand_rsqrt(LaneBuilder& b, const LaneCall& call) {
   Value* rest = b.fma(x, estimate, b.CreateFNeg(product));
   Value* residual = b.fma(b.CreateFNeg(product), estimate, b.f64_constant(1));
   residual = b.fma(b.CreateFNeg(rest), estimate, residual);
-  Value* refined =
-      b.fma(b.CreateFMul(estimate, b.f64_constant(0.5)), residual, estimate);
+  Value* refined = b.fma(b.CreateFMul(estimate, b.f64_constant(0.5)), residual, estimate);
   return b.CreateSelect(b.CreateFCmpORD(residual, residual), refined, estimate);
 }
 

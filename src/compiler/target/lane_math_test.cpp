@@ -14,8 +14,7 @@ std::vector<float> all_floats() {
   for (uint64_t bits = 0; bits < uint64_t{1} << 32; bits += 9973)
     values.push_back(std::bit_cast<float>(static_cast<uint32_t>(bits)));
   for (float special : {0.0f, -0.0f, 1.0f, -1.0f, 2.0f, 0x1p-149f, 0x1p-126f, -126.0f, -149.0f,
-                        -150.0f, 127.99999f, 128.0f,
-                        std::numeric_limits<float>::infinity(),
+                        -150.0f, 127.99999f, 128.0f, std::numeric_limits<float>::infinity(),
                         -std::numeric_limits<float>::infinity(), std::nanf("")})
     values.push_back(special);
   while (values.size() % 32) values.push_back(1.0f);
@@ -86,8 +85,8 @@ void expect_absolute(const std::string& name, const std::vector<float>& x, doubl
 
 TEST(LaneMath, Exp2WithinTwoUlpEverywhere) {
   expect_ulp("ex2.approx.f32", all_floats(), [](double x) { return std::exp2(x); }, 2);
-  expect_ulp("ex2.approx.f32", between(-150, 129, 1 << 16), [](double x) { return std::exp2(x); },
-             2);
+  expect_ulp(
+      "ex2.approx.f32", between(-150, 129, 1 << 16), [](double x) { return std::exp2(x); }, 2);
 }
 
 TEST(LaneMath, Log2WithinBoundsEverywhere) {
@@ -154,15 +153,12 @@ TEST(LaneMath, DoubleReciprocalRootWithinOneUlp) {
 
 TEST(LaneMath, DoubleApproximationsFlush) {
   const std::vector<double> x = interesting_f64(32 * 64, 31);
-  expect_lanes<double>({"rcp.approx.ftz.f64", Element::f64, {Element::f64}}, {pack(x)}, x.size(),
-                       [&](size_t i) {
-                         const double in = std::fpclassify(x[i]) == FP_SUBNORMAL
-                                               ? std::copysign(0.0, x[i])
-                                               : x[i];
-                         const double out = 1 / in;
-                         return std::fpclassify(out) == FP_SUBNORMAL ? std::copysign(0.0, out)
-                                                                     : out;
-                       });
+  expect_lanes<double>(
+      {"rcp.approx.ftz.f64", Element::f64, {Element::f64}}, {pack(x)}, x.size(), [&](size_t i) {
+        const double in = std::fpclassify(x[i]) == FP_SUBNORMAL ? std::copysign(0.0, x[i]) : x[i];
+        const double out = 1 / in;
+        return std::fpclassify(out) == FP_SUBNORMAL ? std::copysign(0.0, out) : out;
+      });
 }
 
 }  // namespace guda::target::testing

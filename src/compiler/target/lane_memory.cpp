@@ -42,9 +42,8 @@ class MaskedAccess {
     if (!is_small(type)) return nullptr;
     if (features_.avx512) {
       if (!is_small_float(type)) return nullptr;
-      Value* loaded = b.CreateMaskedLoad(
-          b.i16(), pointer, call_.getParamAlign(0).valueOrOne(), mask,
-          b.CreateBitCast(otherwise, b.i16()));
+      Value* loaded = b.CreateMaskedLoad(b.i16(), pointer, call_.getParamAlign(0).valueOrOne(),
+                                         mask, b.CreateBitCast(otherwise, b.i16()));
       return b.CreateBitCast(loaded, type);
     }
     // Lanes that are off read the spare slot.
@@ -89,8 +88,8 @@ class MaskedAccess {
     const unsigned bits = type->getScalarSizeInBits();
     if (bits != 8 && bits != 16) return nullptr;
     Value* addresses = b.CreatePtrToInt(pointers, b.i64());
-    Value* words = b.CreateIntToPtr(b.CreateAnd(addresses, b.number(addresses, -4)),
-                                    pointers->getType());
+    Value* words =
+        b.CreateIntToPtr(b.CreateAnd(addresses, b.number(addresses, -4)), pointers->getType());
     Value* word = b.CreateMaskedGather(b.i32(), words, llvm::Align(4), mask,
                                        llvm::Constant::getNullValue(b.i32()));
     Value* shift = b.CreateShl(

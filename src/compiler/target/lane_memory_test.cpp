@@ -89,8 +89,8 @@ TEST(LaneMemory, MaskedContiguousAccessesOfSmallElements) {
     llvm::Value* memory = b.CreateAlloca(half);
     b.CreateAlignedStore(llvm::Constant::getNullValue(half), memory, llvm::Align(2));
     b.CreateMaskedStore(b.CreateBitCast(v[0], half), memory, llvm::Align(2), on);
-    llvm::Value* loaded = b.CreateMaskedLoad(half, memory, llvm::Align(2), on,
-                                             llvm::Constant::getNullValue(half));
+    llvm::Value* loaded =
+        b.CreateMaskedLoad(half, memory, llvm::Align(2), on, llvm::Constant::getNullValue(half));
     return b.CreateBitCast(loaded, v[0]->getType());
   };
   expect_lanes<uint16_t>(operation, {pack(x)}, kCount, [&](size_t i) {

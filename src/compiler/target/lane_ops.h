@@ -30,21 +30,21 @@ struct LaneCall {
 using Expansion = llvm::Value* (*)(LaneBuilder&, const LaneCall&);
 
 // Each in the file that its comment names.
-llvm::Value* expand_rounded(LaneBuilder&, const LaneCall&);      // lane_rounding.cpp
-llvm::Value* expand_convert(LaneBuilder&, const LaneCall&);      // lane_convert.cpp
-llvm::Value* expand_flush(LaneBuilder&, const LaneCall&);        // lane_convert.cpp
-llvm::Value* expand_exp2(LaneBuilder&, const LaneCall&);         // lane_math.cpp
-llvm::Value* expand_log2(LaneBuilder&, const LaneCall&);         // lane_math.cpp
-llvm::Value* expand_sin(LaneBuilder&, const LaneCall&);          // lane_math.cpp
-llvm::Value* expand_cos(LaneBuilder&, const LaneCall&);          // lane_math.cpp
-llvm::Value* expand_tanh(LaneBuilder&, const LaneCall&);         // lane_math.cpp
-llvm::Value* expand_rsqrt(LaneBuilder&, const LaneCall&);        // lane_math.cpp
-llvm::Value* expand_divide(LaneBuilder&, const LaneCall&);       // lane_divide.cpp
-llvm::Value* expand_prmt(LaneBuilder&, const LaneCall&);         // lane_integer.cpp
-llvm::Value* expand_dp4a(LaneBuilder&, const LaneCall&);         // lane_integer.cpp
-llvm::Value* expand_dp2a(LaneBuilder&, const LaneCall&);         // lane_integer.cpp
-llvm::Value* expand_permute(LaneBuilder&, const LaneCall&);      // lane_integer.cpp
-llvm::Value* expand_fns(LaneBuilder&, const LaneCall&);          // lane_integer.cpp
+llvm::Value* expand_rounded(LaneBuilder&, const LaneCall&);  // lane_rounding.cpp
+llvm::Value* expand_convert(LaneBuilder&, const LaneCall&);  // lane_convert.cpp
+llvm::Value* expand_flush(LaneBuilder&, const LaneCall&);  // lane_convert.cpp
+llvm::Value* expand_exp2(LaneBuilder&, const LaneCall&);  // lane_math.cpp
+llvm::Value* expand_log2(LaneBuilder&, const LaneCall&);  // lane_math.cpp
+llvm::Value* expand_sin(LaneBuilder&, const LaneCall&);  // lane_math.cpp
+llvm::Value* expand_cos(LaneBuilder&, const LaneCall&);  // lane_math.cpp
+llvm::Value* expand_tanh(LaneBuilder&, const LaneCall&);  // lane_math.cpp
+llvm::Value* expand_rsqrt(LaneBuilder&, const LaneCall&);  // lane_math.cpp
+llvm::Value* expand_divide(LaneBuilder&, const LaneCall&);  // lane_divide.cpp
+llvm::Value* expand_prmt(LaneBuilder&, const LaneCall&);  // lane_integer.cpp
+llvm::Value* expand_dp4a(LaneBuilder&, const LaneCall&);  // lane_integer.cpp
+llvm::Value* expand_dp2a(LaneBuilder&, const LaneCall&);  // lane_integer.cpp
+llvm::Value* expand_permute(LaneBuilder&, const LaneCall&);  // lane_integer.cpp
+llvm::Value* expand_fns(LaneBuilder&, const LaneCall&);  // lane_integer.cpp
 
 // Pieces that several expansions use.
 

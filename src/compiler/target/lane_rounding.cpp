@@ -65,8 +65,7 @@ Value* under_control(LaneBuilder& b, Rounding rounding, const std::string& instr
   llvm::SmallVector<Value*> operands(arguments.begin(), arguments.end());
   const bool flushes = b.GetInsertBlock()->getModule()->getModuleFlag(kFlushModeFlag) != nullptr;
   const uint32_t control = flushes ? kDefaultControl | kFlushBits : kDefaultControl;
-  operands.push_back(
-      control_word(b, control | static_cast<uint32_t>(rounding) << kRoundingShift));
+  operands.push_back(control_word(b, control | static_cast<uint32_t>(rounding) << kRoundingShift));
   operands.push_back(control_word(b, control));
   llvm::SmallVector<llvm::Type*> types;
   for (Value* operand : operands) types.push_back(operand->getType());
@@ -75,9 +74,9 @@ Value* under_control(LaneBuilder& b, Rounding rounding, const std::string& instr
                                         /*hasSideEffects=*/false);
   llvm::CallInst* call = b.CreateCall(type, assembly, operands);
   for (size_t i = arguments.size(); i < operands.size(); ++i)
-    call->addParamAttr(static_cast<unsigned>(i),
-                       llvm::Attribute::get(b.getContext(), llvm::Attribute::ElementType,
-                                            b.getInt32Ty()));
+    call->addParamAttr(
+        static_cast<unsigned>(i),
+        llvm::Attribute::get(b.getContext(), llvm::Attribute::ElementType, b.getInt32Ty()));
   call->setDoesNotThrow();
   call->setDoesNotAccessMemory();  // the control words are constants
   return call;
@@ -85,8 +84,8 @@ Value* under_control(LaneBuilder& b, Rounding rounding, const std::string& instr
 
 Value* avx2_arithmetic(LaneBuilder& b, Arithmetic operation, Rounding rounding, bool is_double,
                        llvm::ArrayRef<Value*> arguments) {
-  static constexpr const char* kMnemonics[] = {"vadd", "vsub", "vmul", "vdiv", "vfmadd213",
-                                               "vsqrt"};
+  static constexpr const char* kMnemonics[] = {"vadd", "vsub",      "vmul",
+                                               "vdiv", "vfmadd213", "vsqrt"};
   std::string instruction =
       std::string(kMnemonics[static_cast<size_t>(operation)]) + (is_double ? "pd" : "ps");
   std::string inputs;
@@ -99,9 +98,7 @@ Value* avx2_arithmetic(LaneBuilder& b, Arithmetic operation, Rounding rounding, 
       instruction += " $3, $2, $0";
       inputs = ",0,x,x";
       break;
-    default:
-      instruction += " $2, $1, $0";
-      inputs = ",x,x";
+    default: instruction += " $2, $1, $0"; inputs = ",x,x";
   }
   return b.in_pieces(is_double ? 4 : 8, arguments, [&](llvm::ArrayRef<Value*> pieces) {
     return under_control(b, rounding, instruction, inputs, pieces[0]->getType(), pieces);
@@ -133,8 +130,7 @@ std::optional<Arithmetic> arithmetic_named(llvm::StringRef opcode) {
 /// rcp.approx.ftz.f64 sees subnormal numbers as zero and returns none.
 Value* flush_f64(LaneBuilder& b, Value* value) {
   Value* tiny = b.CreateFCmpOLT(b.fabs(value), b.f64_constant(0x1p-1022));
-  Value* zero =
-      b.CreateBinaryIntrinsic(Intrinsic::copysign, b.f64_constant(0.0), value);
+  Value* zero = b.CreateBinaryIntrinsic(Intrinsic::copysign, b.f64_constant(0.0), value);
   return b.CreateSelect(tiny, zero, value);
 }
 
@@ -144,9 +140,8 @@ Value* rounded_arithmetic(LaneBuilder& b, Arithmetic operation, Rounding roundin
                           llvm::ArrayRef<Value*> arguments) {
   if (rounding == Rounding::nearest) return nearest_arithmetic(b, operation, arguments);
   const bool is_double = arguments[0]->getType()->getScalarType()->isDoubleTy();
-  return b.features().avx512
-             ? avx512_arithmetic(b, operation, rounding, is_double, arguments)
-             : avx2_arithmetic(b, operation, rounding, is_double, arguments);
+  return b.features().avx512 ? avx512_arithmetic(b, operation, rounding, is_double, arguments)
+                             : avx2_arithmetic(b, operation, rounding, is_double, arguments);
 }
 
 Value* rounded_narrowing(LaneBuilder& b, Rounding rounding, Value* value) {
@@ -159,9 +154,9 @@ Value* rounded_narrowing(LaneBuilder& b, Rounding rounding, Value* value) {
   }
   return b.in_pieces(8, {value}, [&](llvm::ArrayRef<Value*> pieces) {
     auto* type = llvm::FixedVectorType::get(b.getFloatTy(), 8);
-    return b.x86(Intrinsic::x86_avx512_mask_cvtpd2ps_512,
-                 {pieces[0], llvm::Constant::getNullValue(type), b.getInt8(0xff),
-                  embedded(b, rounding)});
+    return b.x86(
+        Intrinsic::x86_avx512_mask_cvtpd2ps_512,
+        {pieces[0], llvm::Constant::getNullValue(type), b.getInt8(0xff), embedded(b, rounding)});
   });
 }
 
@@ -179,14 +174,14 @@ Value* expand_rounded(LaneBuilder& b, const LaneCall& call) {
   llvm::SmallVector<Value*> arguments;
   if (call.parts.front() == "rcp") arguments.push_back(b.number(call.arguments[0], 1.0));
   for (Value* argument : call.arguments) arguments.push_back(flushed(argument));
-  Value* result = rounded_arithmetic(b, *operation, call.rounding().value_or(Rounding::nearest),
-                                     arguments);
+  Value* result =
+      rounded_arithmetic(b, *operation, call.rounding().value_or(Rounding::nearest), arguments);
   result = flushed(result);
   if (call.has("sat")) {
-    result = b.CreateSelect(b.CreateFCmpOGT(result, b.number(result, 0)), result,
-                            b.number(result, 0));
-    result = b.CreateSelect(b.CreateFCmpOLT(result, b.number(result, 1)), result,
-                            b.number(result, 1));
+    result =
+        b.CreateSelect(b.CreateFCmpOGT(result, b.number(result, 0)), result, b.number(result, 0));
+    result =
+        b.CreateSelect(b.CreateFCmpOLT(result, b.number(result, 1)), result, b.number(result, 1));
   }
   return result;
 }

@@ -13,8 +13,8 @@ struct Mode {
   const char* name;
   int control;
 };
-constexpr Mode kModes[] = {{"rn", FE_TONEAREST}, {"rm", FE_DOWNWARD}, {"rp", FE_UPWARD},
-                           {"rz", FE_TOWARDZERO}};
+constexpr Mode kModes[] = {
+    {"rn", FE_TONEAREST}, {"rm", FE_DOWNWARD}, {"rp", FE_UPWARD}, {"rz", FE_TOWARDZERO}};
 
 template <typename T, typename F>
 T under(int control, F compute) {

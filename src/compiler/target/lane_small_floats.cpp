@@ -26,8 +26,7 @@ Value* widen(LaneBuilder& b, Value* bfloat) {
 
 Value* narrow(LaneBuilder& b, Value* value) {
   if (is_double(value)) value = narrowing_to_odd(b, value);
-  return b.CreateBitCast(f32_to_bf16_bits(b, Rounding::nearest, value),
-                         b.shaped(b.getBFloatTy()));
+  return b.CreateBitCast(f32_to_bf16_bits(b, Rounding::nearest, value), b.shaped(b.getBFloatTy()));
 }
 
 /// x + y rounded to odd: the nearest sum, moved by its exact error to the odd neighbour.
@@ -101,8 +100,8 @@ Value* rewrite_cast(LaneBuilder& b, llvm::CastInst& cast) {
       const unsigned bits = source->getType()->getScalarSizeInBits();
       if (is_bfloat(&cast)) return narrow(b, integer_to_f64_odd(b, source, is_signed));
       if (is_half(&cast) && bits >= 32)
-        return b.CreateFPTrunc(
-            narrowing_to_odd(b, integer_to_f64_odd(b, source, is_signed)), cast.getType());
+        return b.CreateFPTrunc(narrowing_to_odd(b, integer_to_f64_odd(b, source, is_signed)),
+                               cast.getType());
       return nullptr;
     }
     case Instruction::FPToSI:

@@ -26,8 +26,7 @@ double decode(Small format, uint16_t bits) {
   const int sign = bits >> 15 ? -1 : 1;
   const int exponent = (bits & 0x7fff) >> format.mantissa_bits();
   const int mantissa = bits & ((1 << format.mantissa_bits()) - 1);
-  if (exponent == format.maximum_exponent * 2 + 1)
-    return mantissa ? std::nan("") : sign * INFINITY;
+  if (exponent == format.maximum_exponent * 2 + 1) return mantissa ? std::nan("") : sign * INFINITY;
   if (exponent == 0)
     return sign * std::ldexp(mantissa, format.minimum_exponent - format.mantissa_bits());
   return sign * std::ldexp(mantissa + (1 << format.mantissa_bits()),
@@ -57,12 +56,11 @@ uint16_t encode(Small format, long double value, long double rest = 0) {
   if (std::ilogb(rounded) > format.maximum_exponent && rounded != 0) return sign | infinity;
   if (rounded == 0) return sign;
   const int rounded_exponent = std::max(std::ilogb(rounded), format.minimum_exponent);
-  const uint64_t mantissa = static_cast<uint64_t>(
-      rounded / std::ldexp(1.0L, rounded_exponent - format.mantissa_bits()));
+  const uint64_t mantissa =
+      static_cast<uint64_t>(rounded / std::ldexp(1.0L, rounded_exponent - format.mantissa_bits()));
   if (!(mantissa >> format.mantissa_bits())) return sign | static_cast<uint16_t>(mantissa);
   return static_cast<uint16_t>(
-      sign |
-      (rounded_exponent + format.maximum_exponent) << format.mantissa_bits() |
+      sign | (rounded_exponent + format.maximum_exponent) << format.mantissa_bits() |
       (mantissa & ((1 << format.mantissa_bits()) - 1)));
 }
 
@@ -132,8 +130,8 @@ void check_narrowing(const std::string& type, Small format, Element element) {
   const std::vector<double> x = interesting_f64(kCount, 54);
   Operation operation{"fptrunc", element, {Element::f64}};
   operation.build = [element](LaneBuilder& b, std::vector<llvm::Value*> v) {
-    return b.CreateFPTrunc(
-        v[0], b.shaped(element == Element::f16 ? b.getHalfTy() : b.getBFloatTy()));
+    return b.CreateFPTrunc(v[0],
+                           b.shaped(element == Element::f16 ? b.getHalfTy() : b.getBFloatTy()));
   };
   expect_small("fptrunc." + type + ".f64", format, operation, {pack(x)},
                [&](size_t i) { return encode(format, x[i]); });
@@ -152,9 +150,7 @@ void check_narrowing(const std::string& type, Small format, Element element) {
 
 }  // namespace
 
-TEST(LaneSmallFloats, HalfArithmeticRoundsOnce) {
-  check_arithmetic("f16", kHalf, Element::f16);
-}
+TEST(LaneSmallFloats, HalfArithmeticRoundsOnce) { check_arithmetic("f16", kHalf, Element::f16); }
 
 TEST(LaneSmallFloats, BfloatArithmeticRoundsOnceAndKeepsSubnormals) {
   check_arithmetic("bf16", kBfloat, Element::bf16);
@@ -169,8 +165,7 @@ TEST(LaneSmallFloats, WideningIsExact) {
   const std::vector<uint16_t> x = bit_patterns(57);
   for (const auto& [type, format] : {std::pair{"f16", kHalf}, std::pair{"bf16", kBfloat}}) {
     expect_lanes<float>({std::string("cvt.f32.") + type, Element::f32, {Element::i16}}, {pack(x)},
-                        kCount,
-                        [&](size_t i) { return static_cast<float>(decode(format, x[i])); });
+                        kCount, [&](size_t i) { return static_cast<float>(decode(format, x[i])); });
   }
 }
 

@@ -55,8 +55,7 @@ void add_function(llvm::Module& module, const Operation& operation, unsigned lan
   std::vector<llvm::Type*> types;
   for (size_t i = 0; i < operation.arguments.size(); ++i) {
     types.push_back(shaped(operation.arguments[i]));
-    values.push_back(
-        b.CreateAlignedLoad(types.back(), function->getArg(i + 1), llvm::Align(1)));
+    values.push_back(b.CreateAlignedLoad(types.back(), function->getArg(i + 1), llvm::Align(1)));
   }
   if (operation.last_constant) {
     types.push_back(b.i32());
@@ -66,8 +65,7 @@ void add_function(llvm::Module& module, const Operation& operation, unsigned lan
   if (operation.build) {
     result = operation.build(b, values);
   } else {
-    const std::string name =
-        "ptx." + operation.name + (lanes ? ".v" + std::to_string(lanes) : "");
+    const std::string name = "ptx." + operation.name + (lanes ? ".v" + std::to_string(lanes) : "");
     llvm::FunctionCallee callee = module.getOrInsertFunction(
         name, llvm::FunctionType::get(shaped(operation.result), types, false));
     result = b.CreateCall(callee, values);
@@ -92,7 +90,7 @@ size_t element_bytes(Element element) {
 }
 
 std::vector<LaneRun> run_everywhere(const Operation& operation, const std::vector<Bytes>& inputs,
-                                size_t count) {
+                                    size_t count) {
   std::vector<LaneRun> runs;
   for (const char* cpu : {"native", "x86-64-v3"}) {
     auto machine = make_target_machine(cpu);
@@ -144,12 +142,38 @@ std::vector<LaneRun> run_everywhere(const Operation& operation, const std::vecto
 std::vector<float> interesting_f32(size_t count, uint64_t seed) {
   std::mt19937_64 random(seed);
   const float infinity = std::numeric_limits<float>::infinity();
-  const float corners[] = {0.0f,     -0.0f,    1.0f,     -1.0f,     0.5f,        -0.5f,
-                           1.5f,     2.5f,     -2.5f,    3.0f,      0x1p-149f,   -0x1p-149f,
-                           0x1p-126f, 0x1.fffffcp-127f, 0x1.fffffep127f, -0x1.fffffep127f,
-                           infinity, -infinity, std::nanf(""), 2147483648.0f, -2147483648.0f,
-                           4294967296.0f, 255.5f, -128.5f, 32767.5f, 65535.5f, 0.1f, 0x1p24f,
-                           9223372036854775808.0f, 18446744073709551616.0f, -0.3f, -0.7f};
+  const float corners[] = {0.0f,
+                           -0.0f,
+                           1.0f,
+                           -1.0f,
+                           0.5f,
+                           -0.5f,
+                           1.5f,
+                           2.5f,
+                           -2.5f,
+                           3.0f,
+                           0x1p-149f,
+                           -0x1p-149f,
+                           0x1p-126f,
+                           0x1.fffffcp-127f,
+                           0x1.fffffep127f,
+                           -0x1.fffffep127f,
+                           infinity,
+                           -infinity,
+                           std::nanf(""),
+                           2147483648.0f,
+                           -2147483648.0f,
+                           4294967296.0f,
+                           255.5f,
+                           -128.5f,
+                           32767.5f,
+                           65535.5f,
+                           0.1f,
+                           0x1p24f,
+                           9223372036854775808.0f,
+                           18446744073709551616.0f,
+                           -0.3f,
+                           -0.7f};
   std::vector<float> values(count);
   for (float& value : values) {
     switch (random() % 4) {
@@ -167,11 +191,37 @@ std::vector<float> interesting_f32(size_t count, uint64_t seed) {
 std::vector<double> interesting_f64(size_t count, uint64_t seed) {
   std::mt19937_64 random(seed);
   const double infinity = std::numeric_limits<double>::infinity();
-  const double corners[] = {0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, 0x1p-1074, -0x1p-1074,
-                            0x1p-1022, 0x1.fffffffffffffp1023, -0x1.fffffffffffffp1023, infinity,
-                            -infinity, std::nan(""), 2147483647.5, -2147483648.5, 4294967295.5,
-                            9223372036854775808.0, 18446744073709551616.0, 0x1p-149, 0x1p-150,
-                            0x1.8p-150, 0x1.fffffffp127, 65519.99, 65520.0, 0x1p-25, 0x1.1p-25, 0.1,
+  const double corners[] = {0.0,
+                            -0.0,
+                            1.0,
+                            -1.0,
+                            0.5,
+                            -0.5,
+                            1.5,
+                            2.5,
+                            -2.5,
+                            0x1p-1074,
+                            -0x1p-1074,
+                            0x1p-1022,
+                            0x1.fffffffffffffp1023,
+                            -0x1.fffffffffffffp1023,
+                            infinity,
+                            -infinity,
+                            std::nan(""),
+                            2147483647.5,
+                            -2147483648.5,
+                            4294967295.5,
+                            9223372036854775808.0,
+                            18446744073709551616.0,
+                            0x1p-149,
+                            0x1p-150,
+                            0x1.8p-150,
+                            0x1.fffffffp127,
+                            65519.99,
+                            65520.0,
+                            0x1p-25,
+                            0x1.1p-25,
+                            0.1,
                             -0.3};
   std::vector<double> values(count);
   for (double& value : values) {

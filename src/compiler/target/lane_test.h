@@ -63,7 +63,7 @@ struct LaneRun {
 
 /// Executes the operation on `count` lanes' worth of input (a multiple of 32) in every configuration.
 std::vector<LaneRun> run_everywhere(const Operation& operation, const std::vector<Bytes>& inputs,
-                                size_t count);
+                                    size_t count);
 
 /// run_everywhere, and every lane equal to `expected(i)` bit by bit (NaN equals NaN).
 template <typename R>
@@ -101,7 +101,14 @@ std::vector<double> interesting_f64(size_t count, uint64_t seed);
 template <typename T>
 std::vector<T> interesting_integers(size_t count, uint64_t seed) {
   std::mt19937_64 random(seed);
-  const uint64_t corners[] = {0, 1, 2, 3, 7, 10, uint64_t(-1), uint64_t(-2),
+  const uint64_t corners[] = {0,
+                              1,
+                              2,
+                              3,
+                              7,
+                              10,
+                              uint64_t(-1),
+                              uint64_t(-2),
                               uint64_t{1} << (sizeof(T) * 8 - 1),
                               (uint64_t{1} << (sizeof(T) * 8 - 1)) - 1};
   std::vector<T> values(count);

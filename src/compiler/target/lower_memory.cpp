@@ -52,7 +52,8 @@ bool is_spaced_expression(const Value* value) {
 class MemoryLowering {
  public:
   explicit MemoryLowering(llvm::Module& module)
-      : module_(module), context_(module.getContext()),
+      : module_(module),
+        context_(module.getContext()),
         pointer_(llvm::PointerType::get(context_, 0)) {}
 
   Result<MemoryLayout> run() {
@@ -146,8 +147,7 @@ class MemoryLowering {
         Value* operand = user->getOperand(i);
         if (!is_spaced_expression(operand)) continue;
         auto* phi = dyn_cast<llvm::PHINode>(user);
-        Value** known =
-            phi ? &phi_values[{user, phi->getIncomingBlock(i)}] : nullptr;
+        Value** known = phi ? &phi_values[{user, phi->getIncomingBlock(i)}] : nullptr;
         if (known && *known) {
           user->setOperand(i, *known);
           continue;
@@ -189,8 +189,7 @@ class MemoryLowering {
       if (lower_call(function, *call)) return;
     } else if (auto* cast_in = dyn_cast<llvm::IntToPtrInst>(&instruction);
                cast_in && is_shared_pointer(cast_in->getType())) {
-      Value* offset =
-          builder.CreateZExtOrTrunc(cast_in->getOperand(0), builder.getInt64Ty());
+      Value* offset = builder.CreateZExtOrTrunc(cast_in->getOperand(0), builder.getInt64Ty());
       Value* address = builder.CreateGEP(builder.getInt8Ty(), shared_base(function), offset);
       replace(instruction, address);
       return;
@@ -198,8 +197,8 @@ class MemoryLowering {
                cast_out && is_shared(cast_out->getOperand(0))) {
       Value* address = builder.CreatePtrToInt(cast_out->getOperand(0), builder.getInt64Ty());
       Value* base = builder.CreatePtrToInt(shared_base(function), builder.getInt64Ty());
-      replace(instruction, builder.CreateZExtOrTrunc(builder.CreateSub(address, base),
-                                                     cast_out->getType()));
+      replace(instruction,
+              builder.CreateZExtOrTrunc(builder.CreateSub(address, base), cast_out->getType()));
       return;
     } else if (auto* between = dyn_cast<llvm::AddrSpaceCastInst>(&instruction)) {
       // The target space decides what a later ptrtoint means.
@@ -262,9 +261,9 @@ class MemoryLowering {
       llvm::FunctionCallee dynamic = module_.getOrInsertFunction(
           "ptx.sreg.dynamic_smem_size", llvm::FunctionType::get(builder.getInt32Ty(), false));
       mark_pure(cast<Function>(dynamic.getCallee()));
-      Value* size = builder.CreateAdd(
-          builder.CreateZExt(builder.CreateCall(dynamic), builder.getInt64Ty()),
-          builder.getInt64(layout_.static_shared_bytes));
+      Value* size =
+          builder.CreateAdd(builder.CreateZExt(builder.CreateCall(dynamic), builder.getInt64Ty()),
+                            builder.getInt64(layout_.static_shared_bytes));
       result = builder.CreateICmpULT(builder.CreateSub(address, base), size);
       if (space == "global") result = builder.CreateNot(result);
     }
@@ -275,8 +274,8 @@ class MemoryLowering {
 
   static bool is_local_address(const Value* address) {
     const auto* conversion = dyn_cast<llvm::PtrToIntOperator>(address);
-    return conversion && isa<llvm::AllocaInst>(
-                             llvm::getUnderlyingObject(conversion->getPointerOperand()));
+    return conversion &&
+           isa<llvm::AllocaInst>(llvm::getUnderlyingObject(conversion->getPointerOperand()));
   }
 
   static void mark_pure(Function* function) {
@@ -309,8 +308,8 @@ class MemoryLowering {
       llvm::FunctionCallee callee = module_.getOrInsertFunction(
           "guda.symbol", llvm::FunctionType::get(pointer_, {index_type}, false));
       mark_pure(cast<Function>(callee.getCallee()));
-      value = entry_builder(function).CreateCall(callee,
-                                                 {llvm::ConstantInt::get(index_type, index)});
+      value =
+          entry_builder(function).CreateCall(callee, {llvm::ConstantInt::get(index_type, index)});
     }
     return value;
   }

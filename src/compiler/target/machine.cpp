@@ -58,7 +58,7 @@ Result<std::unique_ptr<llvm::TargetMachine>> make_target_machine(std::string_vie
 
   llvm::TargetOptions options;
   options.AllowFPOpFusion = llvm::FPOpFusion::Strict;  // PTX: nothing fuses but fma
-  options.FunctionSections = true;                     // the linker drops what is not reached
+  options.FunctionSections = true;  // the linker drops what is not reached
   std::unique_ptr<llvm::TargetMachine> machine(
       target->createTargetMachine(triple, name, features, options, llvm::Reloc::PIC_,
                                   llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));

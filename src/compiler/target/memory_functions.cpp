@@ -22,8 +22,8 @@ bool has_memory_intrinsics(const llvm::Module& module) {
 Function* declare(llvm::Module& module, llvm::StringRef name, llvm::Type* second) {
   llvm::LLVMContext& context = module.getContext();
   llvm::Type* pointer = llvm::PointerType::get(context, 0);
-  auto* type = llvm::FunctionType::get(
-      pointer, {pointer, second, llvm::Type::getInt64Ty(context)}, false);
+  auto* type =
+      llvm::FunctionType::get(pointer, {pointer, second, llvm::Type::getInt64Ty(context)}, false);
   Function* function = llvm::cast<Function>(module.getOrInsertFunction(name, type).getCallee());
   if (!function->empty()) return nullptr;
   function->setLinkage(llvm::GlobalValue::ExternalLinkage);

@@ -41,7 +41,7 @@ Status system_error(std::string_view what, const std::string& path) {
 class MappedFile {
  public:
   explicit MappedFile(int descriptor) {
-    struct stat info {};
+    struct stat info{};
     if (descriptor < 0 || fstat(descriptor, &info) != 0 || info.st_size <= 0) return;
     void* address = mmap(nullptr, static_cast<size_t>(info.st_size), PROT_READ,
                          MAP_PRIVATE | MAP_POPULATE, descriptor, 0);
@@ -120,9 +120,9 @@ std::string file_stem(std::string_view kernel) {
 }  // namespace
 
 std::string key_digest(const KernelKey& key) {
-  const std::string text =
-      fmt::format("guda|{}|{}|{}|{}|{}|{}x{}x{}|{}", kernel::kAbiVersion, to_hex(key.ptx), key.kernel,
-                  key.cpu, key.force_tier_c, key.block_dim[0], key.block_dim[1], key.block_dim[2], key.compiler);
+  const std::string text = fmt::format(
+      "guda|{}|{}|{}|{}|{}|{}x{}x{}|{}", kernel::kAbiVersion, to_hex(key.ptx), key.kernel, key.cpu,
+      key.force_tier_c, key.block_dim[0], key.block_dim[1], key.block_dim[2], key.compiler);
   return to_hex(hash128(text));
 }
 
@@ -215,7 +215,8 @@ KernelCache::Usage KernelCache::usage() const {
 KernelCache::Usage KernelCache::clear() {
   const Usage before = usage();
   std::error_code error;
-  for (fs::directory_iterator it(directory_, error), end; !error && it != end; it.increment(error)) {
+  for (fs::directory_iterator it(directory_, error), end; !error && it != end;
+       it.increment(error)) {
     const std::string name = it->path().filename();
     std::error_code ignored;
     if (it->path().extension() == ".so" || name.starts_with(kTemporaryPrefix)) {

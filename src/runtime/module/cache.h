@@ -31,12 +31,12 @@ std::string to_hex(const Hash128& hash);
 
 /// Everything that a kernel's machine code depends on.
 struct KernelKey {
-  Hash128 ptx;                   // of the (linked) module text
+  Hash128 ptx;  // of the (linked) module text
   std::string_view kernel;
-  std::string cpu;               // GUDA_CPU; for "native" with the machine's identification
+  std::string cpu;  // GUDA_CPU; for "native" with the machine's identification
   uint32_t force_tier_c = 0;
   std::array<uint32_t, 3> block_dim{};  // specialisation; zeros: none
-  std::string compiler;          // identity of libguda_compiler: build id, or size and time
+  std::string compiler;  // identity of libguda_compiler: build id, or size and time
 };
 
 /// Key as text, 32 hexadecimal digits. kernel::kAbiVersion is part of it.

@@ -13,8 +13,7 @@ class ReachWalk {
  public:
   ReachWalk(ptx::Module& module, const FunctionIndex& functions) : functions_(functions) {
     for (const ptx::Variable& variable : module.variables) {
-      if (variable.space == ptx::StateSpace::shared &&
-          variable.linkage != ptx::Linkage::external) {
+      if (variable.space == ptx::StateSpace::shared && variable.linkage != ptx::Linkage::external) {
         shared_.emplace(variable.name, &variable);
       }
     }

@@ -88,7 +88,8 @@ std::string build_id(int file) {
       if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
           std::memcmp(notes.data() + name, "GNU", 4) == 0) {
         std::string text;
-        for (size_t b = 0; b < note.n_descsz; ++b) text += fmt::format("{:02x}", notes[content + b]);
+        for (size_t b = 0; b < note.n_descsz; ++b)
+          text += fmt::format("{:02x}", notes[content + b]);
         return text;
       }
       at = content + padded(note.n_descsz);
@@ -132,7 +133,7 @@ const std::string& CompilerClient::identity() {
     }
     identity_ = build_id(file.get());
     if (!identity_.empty()) return;
-    struct stat info {};
+    struct stat info{};
     fstat(file.get(), &info);
     identity_ = fmt::format("{}-{}.{}", info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
   });

@@ -15,14 +15,14 @@ namespace guda::runtime {
 /// Compiler options of this process, from GUDA_CPU, GUDA_TIER and GUDA_DUMP; read once.
 struct CompileOptions {
   std::string cpu;
-  std::string resolved_cpu;      // what the cache key holds
+  std::string resolved_cpu;  // what the cache key holds
   bool force_tier_c = false;
-  std::string dump_directory;    // empty: none
+  std::string dump_directory;  // empty: none
 };
 const CompileOptions& compile_options();
 
 struct CompileJob {
-  std::string_view ptx;          // whole module text
+  std::string_view ptx;  // whole module text
   std::string_view module_name;
   std::string kernel;
   std::array<uint32_t, 3> block_dim{};

@@ -5,8 +5,7 @@
 namespace {
 
 void run(const guda::kernel::LaunchState* launch, guda::kernel::BlockState*) {
-  *static_cast<int*>(launch->symbols[0]) =
-      42 + *reinterpret_cast<const int*>(launch->params);
+  *static_cast<int*>(launch->symbols[0]) = 42 + *reinterpret_cast<const int*>(launch->params);
 }
 
 const char* const kSymbols[] = {"counter"};

@@ -94,9 +94,9 @@ Result<std::string> decompress_zstd(const FatbinEntry& entry) {
 Result<std::string> decompress_lz4(const FatbinEntry& entry) {
   if (entry.payload.size() > LZ4_MAX_INPUT_SIZE) return damaged("LZ4 payload too large");
   std::string text(entry.uncompressed_size, '\0');
-  const int got = LZ4_decompress_safe(reinterpret_cast<const char*>(entry.payload.data()),
-                                      text.data(), static_cast<int>(entry.payload.size()),
-                                      static_cast<int>(text.size()));
+  const int got =
+      LZ4_decompress_safe(reinterpret_cast<const char*>(entry.payload.data()), text.data(),
+                          static_cast<int>(entry.payload.size()), static_cast<int>(text.size()));
   if (got < 0 || static_cast<size_t>(got) != text.size()) return damaged("LZ4 payload");
   return text;
 }
@@ -129,7 +129,7 @@ size_t mapped_extent(const void* address) {
       [](dl_phdr_info* info, size_t, void* data) {
         auto& q = *static_cast<Query*>(data);
         for (int i = 0; i < info->dlpi_phnum; ++i) {
-          const ElfW(Phdr)& segment = info->dlpi_phdr[i];
+          const ElfW(Phdr) & segment = info->dlpi_phdr[i];
           const uintptr_t start = info->dlpi_addr + segment.p_vaddr;
           if (segment.p_type != PT_LOAD || q.address < start) continue;
           if (q.address - start < segment.p_memsz) {
@@ -156,8 +156,8 @@ Result<FatbinWrapper> read_wrapper(const void* wrapper) {
   if (result.version == 2) {
     const auto* list = read<const void* const*>(bytes, 16);
     const size_t list_extent = list != nullptr ? mapped_extent(list) / sizeof(void*) : 0;
-    const size_t most = list_extent != 0 ? std::min(list_extent, kMostTranslationUnits)
-                                         : kMostTranslationUnits;
+    const size_t most =
+        list_extent != 0 ? std::min(list_extent, kMostTranslationUnits) : kMostTranslationUnits;
     for (size_t i = 0; list != nullptr && list[i] != nullptr; ++i) {
       if (i + 1 >= most) return damaged("list of relocatable fatbins has no end");
       result.prelinked.push_back(list[i]);
@@ -208,8 +208,7 @@ Result<std::vector<FatbinEntry>> read_fatbin(std::span<const std::byte> bytes) {
   if (!containers) return containers.status();
   std::vector<FatbinEntry> entries;
   for (const auto container : *containers) {
-    const Status status =
-        read_entries(container.subspan(read<uint16_t>(container, 6)), entries);
+    const Status status = read_entries(container.subspan(read<uint16_t>(container, 6)), entries);
     if (!status) return status;
   }
   return entries;
@@ -255,10 +254,11 @@ Result<std::string> read_ptx(std::span<const FatbinEntry> entries, uint32_t capa
       const std::string item = fmt::format("{}_{}", kind_name(other), other.architecture);
       if (found.find(item) == std::string::npos) found += (found.empty() ? "" : ", ") + item;
     }
-    return Status{StatusCode::no_binary_for_gpu,
-                  fmt::format("{}: no PTX in the device code (found: {}); rebuild with nvcc -arch=sm_80 "
-                              "or -gencode arch=compute_80,code=compute_80, without -dlto",
-                              module_name, found.empty() ? "nothing" : found)};
+    return Status{
+        StatusCode::no_binary_for_gpu,
+        fmt::format("{}: no PTX in the device code (found: {}); rebuild with nvcc -arch=sm_80 "
+                    "or -gencode arch=compute_80,code=compute_80, without -dlto",
+                    module_name, found.empty() ? "nothing" : found)};
   }
   auto text = read_payload(*entry);
   if (!text) return text.status();

@@ -35,20 +35,20 @@ enum FatbinFlags : uint64_t {
 struct FatbinEntry {
   FatbinKind kind = FatbinKind::ptx;  // may be a value without a name
   uint32_t ptx_major = 0, ptx_minor = 0;
-  uint32_t architecture = 0;          // 75, 90, 120
+  uint32_t architecture = 0;  // 75, 90, 120
   uint64_t flags = 0;
-  uint64_t uncompressed_size = 0;     // 0 when stored plainly
-  std::span<const std::byte> payload; // without padding
-  std::string options;                // ptxas options kept with PTX, such as -maxrregcount; often empty
+  uint64_t uncompressed_size = 0;  // 0 when stored plainly
+  std::span<const std::byte> payload;  // without padding
+  std::string options;  // ptxas options kept with PTX, such as -maxrregcount; often empty
 
   bool is_compressed() const { return (flags & (kFatbinZlib | kFatbinLz4 | kFatbinZstd)) != 0; }
 };
 
 /// What __cudaRegisterFatBinary receives.
 struct FatbinWrapper {
-  uint32_t version = 0;                   // 1, or 2 for relocatable device code
-  const void* data = nullptr;             // container
-  std::vector<const void*> prelinked;     // version 2: one container per translation unit
+  uint32_t version = 0;  // 1, or 2 for relocatable device code
+  const void* data = nullptr;  // container
+  std::vector<const void*> prelinked;  // version 2: one container per translation unit
 };
 
 /// Reads a wrapper in this process's memory. Errors: invalid_image.

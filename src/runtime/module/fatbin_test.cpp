@@ -28,9 +28,9 @@ EntrySpec zstd_entry(const std::string& text) {
 
 EntrySpec lz4_entry(const std::string& text) {
   std::string payload(static_cast<size_t>(LZ4_compressBound(static_cast<int>(text.size()))), '\0');
-  payload.resize(static_cast<size_t>(
-      LZ4_compress_default(text.data(), payload.data(), static_cast<int>(text.size()),
-                           static_cast<int>(payload.size()))));
+  payload.resize(static_cast<size_t>(LZ4_compress_default(text.data(), payload.data(),
+                                                          static_cast<int>(text.size()),
+                                                          static_cast<int>(payload.size()))));
   return {.flags = 0x2011, .payload = payload, .uncompressed_size = text.size(), .options = {}};
 }
 
@@ -62,7 +62,8 @@ TEST(Fatbin, FindsEntriesOfSeveralContainersWithPaddingBetween) {
 TEST(Fatbin, PicksTheNewestPtxThatTheDeviceAdmits) {
   const auto pick = [](std::vector<uint32_t> architectures, uint32_t capability) {
     std::vector<FatbinEntry> entries;
-    for (const uint32_t a : architectures) entries.push_back({.architecture = a, .payload = {}, .options = {}});
+    for (const uint32_t a : architectures)
+      entries.push_back({.architecture = a, .payload = {}, .options = {}});
     const FatbinEntry* entry = select_ptx(entries, capability);
     return entry != nullptr ? entry->architecture : 0;
   };
@@ -73,8 +74,9 @@ TEST(Fatbin, PicksTheNewestPtxThatTheDeviceAdmits) {
 }
 
 TEST(Fatbin, MachineCodeAloneSaysWhichFlagHelps) {
-  const std::string image = make_container({{.kind = 2, .architecture = 75, .payload = "elf", .options = {}},
-                                            {.kind = 8, .architecture = 80, .payload = "lto", .options = {}}});
+  const std::string image =
+      make_container({{.kind = 2, .architecture = 75, .payload = "elf", .options = {}},
+                      {.kind = 8, .architecture = 80, .payload = "lto", .options = {}}});
   const auto entries = read_fatbin(as_bytes(image));
   ASSERT_TRUE(entries);
   const auto text = read_ptx(*entries, 89, "app");
@@ -85,7 +87,8 @@ TEST(Fatbin, MachineCodeAloneSaysWhichFlagHelps) {
 }
 
 TEST(Fatbin, OldZlibIsAnErrorWithAMessage) {
-  const std::string image = make_container({{.flags = 0x1011, .payload = "x", .uncompressed_size = 9, .options = {}}});
+  const std::string image =
+      make_container({{.flags = 0x1011, .payload = "x", .uncompressed_size = 9, .options = {}}});
   const auto entries = read_fatbin(as_bytes(image));
   ASSERT_TRUE(entries);
   EXPECT_EQ(read_payload((*entries)[0]).status().code(), StatusCode::not_supported);
@@ -104,7 +107,8 @@ TEST(Fatbin, AnyTruncationIsInvalidImage) {
 }
 
 TEST(Fatbin, DamagedBytesNeverCrash) {
-  const std::string image = make_container({zstd_entry(kText), lz4_entry(kText), {.kind = 2, .payload = "e", .options = {}}});
+  const std::string image = make_container(
+      {zstd_entry(kText), lz4_entry(kText), {.kind = 2, .payload = "e", .options = {}}});
   std::mt19937 random(1);
   for (int round = 0; round < 20000; ++round) {
     std::string damaged = image;

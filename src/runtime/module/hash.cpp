@@ -90,7 +90,9 @@ Hash128 hash128(const void* data, size_t size, uint64_t seed) {
   return {h1, h2};
 }
 
-std::string to_hex(const Hash128& hash) { return fmt::format("{:016x}{:016x}", hash.high, hash.low); }
+std::string to_hex(const Hash128& hash) {
+  return fmt::format("{:016x}{:016x}", hash.high, hash.low);
+}
 
 std::string resolved_cpu(std::string_view cpu) {
   if (cpu != "native") return std::string(cpu);

@@ -23,7 +23,8 @@ uint64_t align_up(uint64_t value, uint64_t alignment) {
 uint32_t target_architecture(std::string_view target) {
   uint32_t number = 0;
   for (const char c : target) {
-    if (c >= '0' && c <= '9' && number < 10000) number = number * 10 + static_cast<uint32_t>(c - '0');
+    if (c >= '0' && c <= '9' && number < 10000)
+      number = number * 10 + static_cast<uint32_t>(c - '0');
   }
   return number;
 }
@@ -152,9 +153,9 @@ Result<const LoadedKernel*> Kernel::load_slow(const BlockDim& block) {
 
 Result<std::unique_ptr<LoadedKernel>> Kernel::load_object(const BlockDim& block) {
   const std::shared_ptr<const std::string> text = module_.ptx_text();
-  auto obtained = obtain_kernel_object({*text, module_.ptx_hash(), module_.name(), name_, block},
-                                       KernelCache::process_cache(),
-                                       CompilerClient::process_compiler());
+  auto obtained =
+      obtain_kernel_object({*text, module_.ptx_hash(), module_.name(), name_, block},
+                           KernelCache::process_cache(), CompilerClient::process_compiler());
   if (!obtained) return explain(obtained.status());
   auto loaded = std::make_unique<LoadedKernel>();
   loaded->block = obtained->block_dim;

@@ -32,12 +32,12 @@ struct KernelParameter {
 struct KernelLayout {
   std::vector<KernelParameter> parameters;
   uint32_t param_bytes = 0;                      // of the whole block
-  std::array<uint32_t, 3> max_threads{};         // .maxntid (__launch_bounds__); zeros when absent
-  std::array<uint32_t, 3> required_threads{};    // .reqntid
-  std::array<uint32_t, 3> required_cluster{};    // .reqnctapercluster
+  std::array<uint32_t, 3> max_threads{};  // .maxntid (__launch_bounds__); zeros when absent
+  std::array<uint32_t, 3> required_threads{};  // .reqntid
+  std::array<uint32_t, 3> required_cluster{};  // .reqnctapercluster
   uint32_t min_blocks_per_multiprocessor = 0;
   uint32_t max_registers = 0;
-  uint32_t ptx_version = 0;                      // 10 * sm major + minor of the PTX's target, e.g. 75
+  uint32_t ptx_version = 0;  // 10 * sm major + minor of the PTX's target, e.g. 75
 
   /// Threads per block that a launch may not exceed: from max_threads or required_threads, else 1024.
   uint32_t max_threads_per_block() const;
@@ -46,19 +46,19 @@ struct KernelLayout {
 /// Static memory of a kernel and everything that it calls, from its PTX.
 struct KernelFootprint {
   uint32_t static_shared_bytes = 0;
-  uint32_t local_bytes = 0;                      // per thread, .local variables
-  uint32_t const_bytes = 0;                      // .const variables of the module
+  uint32_t local_bytes = 0;  // per thread, .local variables
+  uint32_t const_bytes = 0;  // .const variables of the module
 };
 
 using BlockDim = std::array<uint32_t, 3>;
 
 /// A kernel ready to run; never changes or moves until the module is destroyed.
 struct LoadedKernel {
-  BlockDim block{};                              // what its code is specialised for; zeros: any block
+  BlockDim block{};  // what its code is specialised for; zeros: any block
   const kernel::KernelInfo* info = nullptr;
-  std::vector<void*> symbols;                    // addresses in the order of info->symbols
+  std::vector<void*> symbols;  // addresses in the order of info->symbols
   const KernelLayout* layout = nullptr;
-  std::shared_ptr<KernelObject> object;          // keeps the shared object mapped
+  std::shared_ptr<KernelObject> object;  // keeps the shared object mapped
 
   bool fits(const BlockDim& wanted) const { return block[0] == 0 || block == wanted; }
 };
@@ -112,10 +112,10 @@ class Kernel {
   Module& module_;
   std::string_view name_;
   const void* host_function_;
-  static constexpr size_t kVariants = 5;         // the last one is for any block
+  static constexpr size_t kVariants = 5;  // the last one is for any block
   std::array<std::atomic<const LoadedKernel*>, kVariants> variants_{};
   std::atomic<const KernelLayout*> ready_layout_{nullptr};
-  std::mutex mutex_;                             // guards everything below
+  std::mutex mutex_;  // guards everything below
   std::vector<std::unique_ptr<LoadedKernel>> variant_storage_;
   std::unique_ptr<KernelLayout> layout_storage_;
   std::unique_ptr<KernelFootprint> footprint_storage_;

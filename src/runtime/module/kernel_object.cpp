@@ -62,9 +62,11 @@ Status compile_to(const KernelSource& source, CompilerClient& compiler, const st
   const auto start = std::chrono::steady_clock::now();
   Status status = compiler.compile(
       {source.ptx, source.module_name, std::string(source.kernel), source.block_dim}, path);
-  const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
+  const std::chrono::duration<double, std::milli> elapsed =
+      std::chrono::steady_clock::now() - start;
   if (status) {
-    log(LogPart::module, LogLevel::info, "compiled {} in {:.1f} ms", source.kernel, elapsed.count());
+    log(LogPart::module, LogLevel::info, "compiled {} in {:.1f} ms", source.kernel,
+        elapsed.count());
   }
   return status;
 }
@@ -95,20 +97,20 @@ std::shared_ptr<KernelObject> open_cached(const KernelSource& source, KernelCach
 KernelObject::~KernelObject() { dlclose(library_); }
 
 Result<std::shared_ptr<KernelObject>> KernelObject::check(void* library, std::string_view name) {
-  const auto* info =
-      static_cast<const kernel::KernelInfo*>(dlsym(library, kernel::kKernelSymbol));
+  const auto* info = static_cast<const kernel::KernelInfo*>(dlsym(library, kernel::kKernelSymbol));
   // From here on the object closes the library, also when it turns out to be a wrong one.
   std::shared_ptr<KernelObject> object(new KernelObject(library, info));
   std::string problem;
   if (info == nullptr) {
     problem = fmt::format("has no {}", kernel::kKernelSymbol);
   } else if (info->abi_version != kernel::kAbiVersion) {
-    problem = fmt::format("is of interface version {}, not {}", info->abi_version,
-                          kernel::kAbiVersion);
+    problem =
+        fmt::format("is of interface version {}, not {}", info->abi_version, kernel::kAbiVersion);
   } else if (info->name == nullptr || info->name != name) {
     problem = fmt::format("is kernel {}", info->name != nullptr ? info->name : "without name");
   } else if ((info->run_block != nullptr) + (info->run_warp != nullptr) +
-                 (info->run_thread != nullptr) != 1) {
+                 (info->run_thread != nullptr) !=
+             1) {
     problem = "does not have one way to run";
   }
   if (!problem.empty()) {
@@ -130,14 +132,13 @@ Result<std::shared_ptr<KernelObject>> KernelObject::open(const std::string& path
 Result<std::shared_ptr<KernelObject>> KernelObject::open_in_memory(const std::string& path,
                                                                    std::string_view name) {
   const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  struct stat info {};
+  struct stat info{};
   if (!file || fstat(file.get(), &info) != 0) {
     return Status{StatusCode::invalid_image,
                   fmt::format("cannot open {}: {}", path, std::strerror(errno))};
   }
   // The name is what profilers show; the kernel limits it to 249 bytes.
-  const FileDescriptor memory(
-      memfd_create(std::string(name.substr(0, 200)).c_str(), MFD_CLOEXEC));
+  const FileDescriptor memory(memfd_create(std::string(name.substr(0, 200)).c_str(), MFD_CLOEXEC));
   for (off_t at = 0; memory && at < info.st_size;) {
     if (sendfile(memory.get(), file.get(), &at, static_cast<size_t>(info.st_size - at)) <= 0) {
       return Status{StatusCode::operating_system,
@@ -158,7 +159,8 @@ Result<ObtainedObject> obtain_kernel_object(const KernelSource& source, KernelCa
     const std::string digest = digest_of(source, compiler);
     // Intermediate files only exist when something is compiled.
     if (compile_options().dump_directory.empty()) {
-      if (auto object = open_cached(source, cache, digest)) return ObtainedObject{object, source.block_dim};
+      if (auto object = open_cached(source, cache, digest))
+        return ObtainedObject{object, source.block_dim};
       if (source.block_dim[0] != 0) {
         KernelSource general = source;
         general.block_dim = {};

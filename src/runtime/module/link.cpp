@@ -204,7 +204,8 @@ class Linker {
         if (item.kind != kind) continue;
         if (kind != PtxItem::Kind::other) {
           if (!item.is_definition) continue;
-          if (item.linkage != Linkage::internal && symbols_[item.name].definition != &item) continue;
+          if (item.linkage != Linkage::internal && symbols_[item.name].definition != &item)
+            continue;
         }
         write(u, item.text);
         out_ += '\n';

@@ -104,7 +104,8 @@ TEST(Link, FileNumbersStayTiedToTheirFiles) {
 }
 
 TEST(Link, OrderOfTheUnitsDoesNotMatter) {
-  EXPECT_EQ(*link_ptx(std::vector{kCaller, kCallee}, "x"), *link_ptx(std::vector{kCallee, kCaller, kCallee}, "y"));
+  EXPECT_EQ(*link_ptx(std::vector{kCaller, kCallee}, "x"),
+            *link_ptx(std::vector{kCallee, kCaller, kCallee}, "y"));
 }
 
 TEST(Link, OneUnitIsReturnedAsItIs) {
@@ -122,7 +123,8 @@ TEST(Link, TwoStrongDefinitionsAreAnErrorThatNamesTheSymbol) {
 
 TEST(Link, StrongDefinitionBeatsWeakAndLargestCommonWins) {
   const std::string a = kHeader + ".weak .global .u32 w = 1;\n.common .global .align 4 .b8 c[8];\n";
-  const std::string b = kHeader + ".visible .global .u32 w = 2;\n.common .global .align 4 .b8 c[64];\n";
+  const std::string b =
+      kHeader + ".visible .global .u32 w = 2;\n.common .global .align 4 .b8 c[64];\n";
   for (const auto& units : {std::vector{a, b}, std::vector{b, a}}) {
     const ptx::Module module = parse(*link_ptx(units, "x"));
     EXPECT_EQ(module.variables.size(), 2u);

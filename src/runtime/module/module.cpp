@@ -48,7 +48,8 @@ Result<std::string> ptx_in(const void* data, size_t size, const std::string& nam
 }
 
 /// PTX of the translation units behind a version-2 wrapper, linked.
-Result<std::string> linked_ptx(const std::vector<const void*>& containers, const std::string& name) {
+Result<std::string> linked_ptx(const std::vector<const void*>& containers,
+                               const std::string& name) {
   std::vector<std::string> units;
   Status missing;
   for (const void* container : containers) {
@@ -84,8 +85,7 @@ Result<std::unique_ptr<Module>> Module::from_ptx(std::string text, std::string n
 }
 
 Result<std::unique_ptr<Module>> Module::from_ptx_units(std::vector<std::string> texts,
-                                                       std::string name,
-                                                       VariableStorage& storage) {
+                                                       std::string name, VariableStorage& storage) {
   std::unique_ptr<Module> module(new Module(storage));
   module->texts_ = std::move(texts);
   module->name_ = std::move(name);
@@ -109,10 +109,11 @@ Result<std::unique_ptr<Module>> Module::from_image(const void* image, size_t siz
     return from_ptx(std::move(*text), std::move(name), storage);
   }
   if (starts_with(image, size, "\177ELF")) {
-    return Status{StatusCode::no_binary_for_gpu,
-                  fmt::format("{}: a cubin holds machine code of an NVIDIA GPU only; load the PTX or a "
-                              "fatbin that has it (nvcc -ptx, nvcc -fatbin)",
-                              name)};
+    return Status{
+        StatusCode::no_binary_for_gpu,
+        fmt::format("{}: a cubin holds machine code of an NVIDIA GPU only; load the PTX or a "
+                    "fatbin that has it (nvcc -ptx, nvcc -fatbin)",
+                    name)};
   }
   const std::string_view text = text_of(static_cast<const char*>(image), size);
   if (text.find(".version") == std::string_view::npos) {
@@ -133,7 +134,8 @@ const std::string& Module::name() const {
   std::call_once(name_once_, [this] {
     if (!name_.empty()) return;
     Dl_info info{};
-    const bool known = wrapper_ != nullptr && dladdr(wrapper_, &info) != 0 && info.dli_fname != nullptr;
+    const bool known =
+        wrapper_ != nullptr && dladdr(wrapper_, &info) != 0 && info.dli_fname != nullptr;
     name_ = known ? info.dli_fname : "module";
   });
   return name_;
@@ -158,7 +160,8 @@ Kernel* Module::register_kernel(const void* host_function, std::string_view devi
   return kernel_named(device_name, host_function);
 }
 
-void Module::register_variable(const void* host_variable, std::string_view device_name, size_t, bool) {
+void Module::register_variable(const void* host_variable, std::string_view device_name, size_t,
+                               bool) {
   host_variables_.insert_or_assign(host_variable, device_name);
 }
 
@@ -192,7 +195,8 @@ Result<std::string> Module::read_image() const {
   if (wrapper_ == nullptr) return link_ptx(texts_, name());
   auto wrapper = read_wrapper(wrapper_);
   if (!wrapper) {
-    return Status{wrapper.status().code(), fmt::format("{}: {}", name(), wrapper.status().message())};
+    return Status{wrapper.status().code(),
+                  fmt::format("{}: {}", name(), wrapper.status().message())};
   }
   auto text = wrapper->prelinked.empty() ? ptx_in(wrapper->data, 0, name())
                                          : linked_ptx(wrapper->prelinked, name());
@@ -248,11 +252,12 @@ Status Module::place_variables() {
                                     : VariableSpace::global;
     const auto s = static_cast<size_t>(space);
     const uint64_t size = variable.size_in_bytes();
-    const uint64_t alignment = std::bit_ceil(uint64_t{std::max(variable.effective_alignment(), 1u)});
+    const uint64_t alignment =
+        std::bit_ceil(uint64_t{std::max(variable.effective_alignment(), 1u)});
     sizes[s] = (sizes[s] + alignment - 1) & ~(alignment - 1);
     if (size > kLargestModuleData || sizes[s] > kLargestModuleData) {
-      return {StatusCode::out_of_memory, fmt::format("{}: variable {} has {} bytes", name(),
-                                                     variable.name, size)};
+      return {StatusCode::out_of_memory,
+              fmt::format("{}: variable {} has {} bytes", name(), variable.name, size)};
     }
     // The address is an offset until the block is there.
     variables_.push_back({variable.name, reinterpret_cast<void*>(sizes[s]), size, space});
@@ -279,9 +284,9 @@ Result<uint64_t> Module::address_of(const ptx::InitialValue& value) const {
   } else if (function_named(value.symbol) != nullptr) {
     address = device_ir::function_address(*syntax_, value.symbol);
   } else {
-    return Status{StatusCode::invalid_ptx,
-                  fmt::format("{}: initialiser names {}, which is not defined", name(),
-                              value.symbol)};
+    return Status{
+        StatusCode::invalid_ptx,
+        fmt::format("{}: initialiser names {}, which is not defined", name(), value.symbol)};
   }
   address += static_cast<uint64_t>(value.offset);
   if (value.mask == 0) return address;

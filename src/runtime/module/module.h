@@ -65,8 +65,8 @@ class Module {
   /// From cuModuleLoadData and its relatives: `image` is PTX text, a fatbin, a fatbin wrapper or an ELF
   /// cubin; it is loaded now, and not needed after the call. `size` 0: unknown (text ends at its null
   /// character, a fatbin where its header says). Errors: invalid_image, invalid_ptx, no_binary_for_gpu.
-  static Result<std::unique_ptr<Module>> from_image(const void* image, size_t size, std::string name,
-                                                    VariableStorage& storage);
+  static Result<std::unique_ptr<Module>> from_image(const void* image, size_t size,
+                                                    std::string name, VariableStorage& storage);
 
   /// PTX text, loaded now. Errors: invalid_ptx, out_of_memory.
   static Result<std::unique_ptr<Module>> from_ptx(std::string text, std::string name,
@@ -147,8 +147,8 @@ class Module {
   Result<KernelReach> reach_of(std::string_view kernel);
 
   VariableStorage& storage_;
-  const void* wrapper_ = nullptr;          // fatbin wrapper of a registered module
-  std::vector<std::string> texts_;         // PTX given by value; consumed by load()
+  const void* wrapper_ = nullptr;  // fatbin wrapper of a registered module
+  std::vector<std::string> texts_;  // PTX given by value; consumed by load()
   mutable std::string name_;
   mutable std::once_flag name_once_;
 
@@ -156,18 +156,18 @@ class Module {
   std::mutex load_mutex_;
   Status load_error_;
 
-  std::mutex body_mutex_;                  // guards lazy parsing of bodies in syntax_
+  std::mutex body_mutex_;  // guards lazy parsing of bodies in syntax_
   std::unique_ptr<ptx::Module> syntax_;
   FunctionIndex functions_;
   Hash128 ptx_hash_;
 
-  mutable std::mutex kernels_mutex_;       // guards kernels_ and kernel_by_name_
+  mutable std::mutex kernels_mutex_;  // guards kernels_ and kernel_by_name_
   std::deque<std::unique_ptr<Kernel>> kernels_;
   std::unordered_map<std::string_view, Kernel*> kernel_by_name_;
 
   std::vector<DeviceVariable> variables_;
   std::unordered_map<std::string_view, size_t> variable_by_name_;
-  Storage blocks_[3];                      // by VariableSpace
+  Storage blocks_[3];  // by VariableSpace
   std::unordered_map<const void*, std::string_view> host_variables_;
   std::vector<Managed> managed_;
   std::vector<TextureReference> textures_;

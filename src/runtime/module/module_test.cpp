@@ -128,7 +128,8 @@ TEST(Module, RegistrationReadsNothingUntilFirstUse) {
 
 TEST(Module, ImagesAreToldApart) {
   HeapStorage storage;
-  const std::string container = make_container({{.payload = std::string(kVectorAdd), .options = {}}});
+  const std::string container =
+      make_container({{.payload = std::string(kVectorAdd), .options = {}}});
   const WrapperSpec wrapper{.data = container.data()};
   EXPECT_TRUE(Module::from_image(container.data(), 0, "fatbin", storage));
   EXPECT_TRUE(Module::from_image(container.data(), container.size(), "fatbin", storage));

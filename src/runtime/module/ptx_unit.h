@@ -15,18 +15,18 @@ struct PtxItem {
   enum class Linkage : uint8_t { internal, external, visible, weak, common };
   Kind kind = Kind::other;
   Linkage linkage = Linkage::internal;
-  bool is_definition = false;   // function with a body, variable that is not .extern
-  bool is_shared = false;       // .shared variable
+  bool is_definition = false;  // function with a body, variable that is not .extern
+  bool is_shared = false;  // .shared variable
   std::string_view name;
-  std::string_view text;        // from the first directive to the closing ';' or '}'
-  std::string_view header;      // function: up to the body
-  uint64_t bytes = 0;           // variable: rough size, to compare .common ones and alignments
+  std::string_view text;  // from the first directive to the closing ';' or '}'
+  std::string_view header;  // function: up to the body
+  uint64_t bytes = 0;  // variable: rough size, to compare .common ones and alignments
 };
 
 struct PtxUnit {
   uint32_t version_major = 0, version_minor = 0;
-  std::string_view target;      // "sm_90a"
-  uint32_t architecture = 0;    // 90
+  std::string_view target;  // "sm_90a"
+  uint32_t architecture = 0;  // 90
   bool independent_textures = false;
   uint32_t address_size = 64;
   std::vector<std::pair<uint32_t, std::string_view>> files;

@@ -135,8 +135,7 @@ int compile_command(Arguments arguments) {
     const std::string_view text = arguments[i];
     if (text == "--jobs" || text == "-j") {
       const std::string_view number = ++i < arguments.size() ? arguments[i] : "";
-      const auto [end, error] =
-          std::from_chars(number.data(), number.data() + number.size(), jobs);
+      const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), jobs);
       if (error != std::errc{} || end != number.data() + number.size() || jobs == 0) {
         return usage_error("compile", "--jobs needs a number");
       }
@@ -148,7 +147,8 @@ int compile_command(Arguments arguments) {
   }
   if (files.empty()) return usage_error("compile", "no file given");
   if (!runtime::KernelCache::process_cache().enabled()) {
-    fmt::print(stderr, "guda compile: the cache is disabled (CUDA_CACHE_DISABLE, CUDA_CACHE_MAXSIZE)\n");
+    fmt::print(stderr,
+               "guda compile: the cache is disabled (CUDA_CACHE_DISABLE, CUDA_CACHE_MAXSIZE)\n");
     return 1;
   }
 

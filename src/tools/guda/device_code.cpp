@@ -65,12 +65,13 @@ Result<std::vector<DeviceCodeContainer>> read_device_code(const ElfImage& image)
   std::vector<DeviceCodeContainer> containers;
   if (Status status = read_section(image, ".nv_fatbin", false, containers); !status) return status;
   const size_t linked = containers.size();
-  if (Status status = read_section(image, "__nv_relfatbin", true, containers); !status) return status;
+  if (Status status = read_section(image, "__nv_relfatbin", true, containers); !status)
+    return status;
   const bool has_units = containers.size() > linked;
   for (DeviceCodeContainer& container : containers) {
-    const bool machine_code = std::all_of(
-        container.entries.begin(), container.entries.end(),
-        [](const FatbinEntry& e) { return e.kind == FatbinKind::elf; });
+    const bool machine_code =
+        std::all_of(container.entries.begin(), container.entries.end(),
+                    [](const FatbinEntry& e) { return e.kind == FatbinKind::elf; });
     if (container.relocatable || !machine_code) continue;
     container.link_product = has_units || kernel_names(container).empty();
   }

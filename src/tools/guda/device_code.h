@@ -14,9 +14,9 @@ namespace guda::cli {
 struct DeviceCodeContainer {
   std::span<const std::byte> bytes;
   std::vector<runtime::FatbinEntry> entries;
-  bool relocatable = false;   // one translation unit of nvcc -rdc=true, to be linked with the others
+  bool relocatable = false;  // one translation unit of nvcc -rdc=true, to be linked with the others
   bool link_product = false;  // nvlink's: machine code of the units, whose own containers have the
-                              // PTX; every program has one, mostly without kernels
+  // PTX; every program has one, mostly without kernels
 
   bool has_ptx() const;
   /// GUDA can run it, or need not.

@@ -40,8 +40,8 @@ void find_libraries(const std::string& path, const ElfImage& image, Diagnosis& d
   const auto under_guda =
       search_libraries(path, image, loader_environment(launch_environment(path)));
   const auto lookup = [](const std::vector<FoundLibrary>& all, const std::string& name) {
-    const auto it = std::find_if(all.begin(), all.end(),
-                                 [&](const FoundLibrary& l) { return l.name == name; });
+    const auto it =
+        std::find_if(all.begin(), all.end(), [&](const FoundLibrary& l) { return l.name == name; });
     return it != all.end() ? *it : FoundLibrary{name, "", "", ""};
   };
   for (const FoundLibrary& library : plain) {
@@ -81,8 +81,9 @@ void judge_libraries(Diagnosis& d) {
       d.problems.push_back(
           {fmt::format("{} (needed by {}) is not a part of GUDA{}", library.name, library.needed_by,
                        found ? "" : " and not found"),
-           found ? "NVIDIA's library stays in use; its GPU code cannot run here, so calls of it fail"
-                 : "install the library, or build the program without it",
+           found
+               ? "NVIDIA's library stays in use; its GPU code cannot run here, so calls of it fail"
+               : "install the library, or build the program without it",
            !found});
     } else {
       d.problems.push_back({fmt::format("{} comes from {} ({}) even under guda run", library.name,
@@ -91,19 +92,19 @@ void judge_libraries(Diagnosis& d) {
     }
   }
   for (const std::string& name : d.missing) {
-    d.problems.push_back({fmt::format("{} is not found", name),
-                          "install the package that has it, or add its directory to LD_LIBRARY_PATH",
-                          true});
+    d.problems.push_back(
+        {fmt::format("{} is not found", name),
+         "install the package that has it, or add its directory to LD_LIBRARY_PATH", true});
   }
 }
 
 void judge_runtime(Diagnosis& d) {
   const bool preload = access((library_directory() + "/libguda_preload.so").c_str(), R_OK) == 0;
   if (d.runtime == RuntimeLinkage::static_stripped) {
-    d.problems.push_back({"the CUDA runtime is linked statically and the symbol table is stripped, so "
-                          "that its functions cannot be found",
-                          "relink with nvcc -cudart shared, or keep the symbols (no strip, no -s)",
-                          true});
+    d.problems.push_back(
+        {"the CUDA runtime is linked statically and the symbol table is stripped, so "
+         "that its functions cannot be found",
+         "relink with nvcc -cudart shared, or keep the symbols (no strip, no -s)", true});
   } else if (d.runtime == RuntimeLinkage::static_visible && !preload) {
     d.problems.push_back({"the CUDA runtime is linked statically (nvcc's default)",
                           "relink with nvcc -cudart shared", true});
@@ -147,14 +148,16 @@ Result<Diagnosis> diagnose(const std::string& path) {
   diagnosis.path = path;
   diagnosis.stripped = image->is_stripped();
   if (image->machine() != EM_X86_64) {
-    diagnosis.problems.push_back({"the program is for another processor architecture than this GUDA",
-                                  "use a build for x86-64", true});
+    diagnosis.problems.push_back(
+        {"the program is for another processor architecture than this GUDA",
+         "use a build for x86-64", true});
   }
   auto code = read_device_code(*image);
   if (code) {
     for (const DeviceCodeContainer& container : *code) {
       if (container.link_product) continue;
-      DeviceModule module{container.relocatable, container.is_usable(), {}, kernel_names(container)};
+      DeviceModule module{
+          container.relocatable, container.is_usable(), {}, kernel_names(container)};
       for (const auto& entry : container.entries) module.entries.push_back(describe(entry));
       diagnosis.modules.push_back(std::move(module));
     }

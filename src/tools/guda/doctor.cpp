@@ -13,7 +13,8 @@ namespace {
 
 void print_text(const Diagnosis& d) {
   fmt::print("{}\n", d.path);
-  fmt::print("  CUDA runtime: {}{}\n", to_string(d.runtime), d.stripped ? " (no symbol table)" : "");
+  fmt::print("  CUDA runtime: {}{}\n", to_string(d.runtime),
+             d.stripped ? " (no symbol table)" : "");
   if (d.libraries.empty()) fmt::print("  CUDA libraries: none linked\n");
   for (const CudaLibrary& library : d.libraries) {
     fmt::print("  {} (needed by {})\n", library.name, library.needed_by);

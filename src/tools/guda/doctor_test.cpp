@@ -41,8 +41,12 @@ struct Container {
 };
 
 constexpr Container container(uint16_t kind, uint32_t architecture, std::string_view text) {
-  Container c{0xBA55ED50, 1, 16, sizeof(EntryHeader) + 256,
-              {kind, 0x101, 64, 256, 0, 0, 8 << 16, architecture, 0, 0x11, 0, 0}, {}};
+  Container c{0xBA55ED50,
+              1,
+              16,
+              sizeof(EntryHeader) + 256,
+              {kind, 0x101, 64, 256, 0, 0, 8 << 16, architecture, 0, 0x11, 0, 0},
+              {}};
   for (size_t i = 0; i < text.size(); ++i) c.payload[i] = text[i];
   return c;
 }
@@ -74,14 +78,16 @@ TEST(ElfImage, DamagedFilesReadAsLessAndNeverCrash) {
   std::ifstream file(self(), std::ios::binary);
   std::string bytes((std::istreambuf_iterator<char>(file)), {});
   const auto look = [](const std::string& text) {
-    const auto image = ElfImage::from_bytes({reinterpret_cast<const std::byte*>(text.data()), text.size()}, "x");
+    const auto image =
+        ElfImage::from_bytes({reinterpret_cast<const std::byte*>(text.data()), text.size()}, "x");
     if (!image) return;
     (void)image->needed();
     if (const auto code = read_device_code(*image)) {
       for (const DeviceCodeContainer& container : *code) (void)kernel_names(container);
     }
   };
-  for (const size_t size : {size_t{0}, size_t{3}, size_t{16}, size_t{63}, size_t{64}, bytes.size() / 2}) {
+  for (const size_t size :
+       {size_t{0}, size_t{3}, size_t{16}, size_t{63}, size_t{64}, bytes.size() / 2}) {
     look(bytes.substr(0, size));
   }
   // Every header field, one byte at a time; then the section headers.
@@ -107,7 +113,8 @@ TEST(LibrarySearch, PredictsWhatTheLoaderDoes) {
   const auto image = ElfImage::open(self());
   ASSERT_TRUE(image);
   std::map<std::string, std::string> predicted;
-  for (const FoundLibrary& library : search_libraries(self(), *image, LoaderEnvironment::current())) {
+  for (const FoundLibrary& library :
+       search_libraries(self(), *image, LoaderEnvironment::current())) {
     predicted[library.name] = library.path;
   }
   // The loader's own account: "\tlibc.so.6 => /lib/... (0x...)".
@@ -135,7 +142,8 @@ TEST(LibrarySearch, LibraryPathAndPreloadComeFirst) {
   };
   const std::string real = find({}).path;
   ASSERT_FALSE(real.empty());
-  const fs::path directory = fs::temp_directory_path() / ("guda-doctor-" + std::to_string(getpid()));
+  const fs::path directory =
+      fs::temp_directory_path() / ("guda-doctor-" + std::to_string(getpid()));
   fs::create_directories(directory);
   fs::create_symlink(real, directory / "libc.so.6");
   const FoundLibrary moved = find({{directory}, {}});

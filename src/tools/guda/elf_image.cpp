@@ -35,9 +35,10 @@ std::span<const std::byte> part(std::span<const std::byte> bytes, uint64_t offse
 
 Result<ElfImage> ElfImage::open(const std::string& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  struct stat info {};
+  struct stat info{};
   if (file < 0 || fstat(file, &info) != 0) {
-    const Status status(StatusCode::file_not_found, fmt::format("{}: {}", path, std::strerror(errno)));
+    const Status status(StatusCode::file_not_found,
+                        fmt::format("{}: {}", path, std::strerror(errno)));
     if (file >= 0) close(file);
     return status;
   }
@@ -118,7 +119,8 @@ std::vector<std::string_view> ElfImage::dynamic_strings(int64_t tag) const {
   return found;
 }
 
-std::vector<ElfSymbol> ElfImage::symbols_of(std::string_view table, std::string_view strings) const {
+std::vector<ElfSymbol> ElfImage::symbols_of(std::string_view table,
+                                            std::string_view strings) const {
   std::vector<ElfSymbol> found;
   const ElfSection* entries = section(table);
   const ElfSection* names = section(strings);
@@ -133,6 +135,8 @@ std::vector<ElfSymbol> ElfImage::symbols_of(std::string_view table, std::string_
 }
 
 std::vector<ElfSymbol> ElfImage::symbols() const { return symbols_of(".symtab", ".strtab"); }
-std::vector<ElfSymbol> ElfImage::dynamic_symbols() const { return symbols_of(".dynsym", ".dynstr"); }
+std::vector<ElfSymbol> ElfImage::dynamic_symbols() const {
+  return symbols_of(".dynsym", ".dynstr");
+}
 
 }  // namespace guda::cli

@@ -44,8 +44,8 @@ class ElfImage {
   bool is_dynamic() const { return !dynamic_.empty(); }
   /// True when there is no full symbol table.
   bool is_stripped() const { return section(".symtab") == nullptr; }
-  std::vector<ElfSymbol> symbols() const;           // .symtab
-  std::vector<ElfSymbol> dynamic_symbols() const;   // .dynsym
+  std::vector<ElfSymbol> symbols() const;  // .symtab
+  std::vector<ElfSymbol> dynamic_symbols() const;  // .dynsym
 
   std::vector<std::string_view> needed() const { return dynamic_strings(DT_NEEDED); }
   std::string_view rpath() const { return first(dynamic_strings(DT_RPATH)); }

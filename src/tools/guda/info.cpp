@@ -84,7 +84,8 @@ constexpr std::array kAttributes = {
     AttributeRow{"constant_memory_bytes", 9, "Constant memory (bytes)"},
     AttributeRow{"shared_memory_per_block", 8, "Shared memory per block (bytes)"},
     AttributeRow{"shared_memory_per_block_optin", 97, "Shared memory per block, opt-in (bytes)"},
-    AttributeRow{"shared_memory_per_multiprocessor", 81, "Shared memory per multiprocessor (bytes)"},
+    AttributeRow{"shared_memory_per_multiprocessor", 81,
+                 "Shared memory per multiprocessor (bytes)"},
     AttributeRow{"registers_per_block", 12, "Registers per block"},
     AttributeRow{"warp_size", 10, "Warp size"},
     AttributeRow{"threads_per_multiprocessor", 39, "Threads per multiprocessor"},
@@ -234,8 +235,8 @@ void print_text(const Info& info) {
   fmt::print("  {:<42}{}\n", "Instruction sets", join(info.instruction_sets));
   fmt::print("  {:<42}{}\n", "Kernels are compiled for", option_value(Option::cpu));
   fmt::print("\nCompiler: {} ({})\n", compiler.path(), compiler.identity());
-  fmt::print("Kernel cache: {}: {} kernels, {:.1f} of {:.0f} MiB{}\n", cache.directory(), usage.files,
-             static_cast<double>(usage.bytes) / (1 << 20),
+  fmt::print("Kernel cache: {}: {} kernels, {:.1f} of {:.0f} MiB{}\n", cache.directory(),
+             usage.files, static_cast<double>(usage.bytes) / (1 << 20),
              static_cast<double>(cache.max_bytes()) / (1 << 20),
              cache.enabled() ? "" : " (disabled)");
   fmt::print("Libraries: {}\n", library_directory());

@@ -12,13 +12,13 @@ namespace guda::cli {
 namespace {
 
 constexpr std::array<std::string_view, 20> kCudaLibraries = {
-    "libcudart.so",   "libcuda.so",     "libcublas.so",    "libcublasLt.so", "libcufft.so",
-    "libcufftw.so",   "libcurand.so",   "libcusparse.so",  "libcusolver.so", "libcusolverMg.so",
-    "libnvrtc.so",    "libnvJitLink.so", "libcudnn.so",    "libnccl.so",     "libnpp",
-    "libnvjpeg.so",   "libcupti.so",    "libnvToolsExt.so", "libcutensor.so", "libnvidia-ml.so"};
+    "libcudart.so", "libcuda.so",      "libcublas.so",     "libcublasLt.so", "libcufft.so",
+    "libcufftw.so", "libcurand.so",    "libcusparse.so",   "libcusolver.so", "libcusolverMg.so",
+    "libnvrtc.so",  "libnvJitLink.so", "libcudnn.so",      "libnccl.so",     "libnpp",
+    "libnvjpeg.so", "libcupti.so",     "libnvToolsExt.so", "libcutensor.so", "libnvidia-ml.so"};
 
 bool is_executable_file(const std::string& path) {
-  struct stat info {};
+  struct stat info{};
   return stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && access(path.c_str(), X_OK) == 0;
 }
 

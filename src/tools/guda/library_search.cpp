@@ -17,8 +17,12 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kLoaderCache = "/etc/ld.so.cache";
-constexpr const char* kDefaultDirectories[] = {
-    "/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"};
+constexpr const char* kDefaultDirectories[] = {"/lib/x86_64-linux-gnu",
+                                               "/usr/lib/x86_64-linux-gnu",
+                                               "/lib64",
+                                               "/usr/lib64",
+                                               "/lib",
+                                               "/usr/lib"};
 
 std::vector<std::string> split(std::string_view text, std::string_view separators) {
   std::vector<std::string> parts;
@@ -43,7 +47,8 @@ std::vector<std::string> search_path(std::string_view text, const std::string& f
   std::error_code error;
   const std::string origin = fs::absolute(file, error).parent_path().string();
   for (std::string& directory : directories) {
-    for (const char* form : {"${ORIGIN}", "$ORIGIN"}) directory = replace_all(directory, form, origin);
+    for (const char* form : {"${ORIGIN}", "$ORIGIN"})
+      directory = replace_all(directory, form, origin);
     for (const char* form : {"${LIB}", "$LIB"}) directory = replace_all(directory, form, "lib");
   }
   return directories;
@@ -66,7 +71,8 @@ std::unordered_map<std::string, std::string> read_loader_cache() {
   const auto name = [&](size_t offset) -> std::string {
     return offset < text.size() - start ? text.c_str() + start + offset : "";
   };
-  constexpr uint32_t kX86_64 = 0x0303;  // ELF libraries of this machine, in the low half of the flags
+  constexpr uint32_t kX86_64 =
+      0x0303;  // ELF libraries of this machine, in the low half of the flags
   const uint32_t count = number(20);
   for (size_t i = 0; i < count && kHeader + (i + 1) * kEntry <= text.size() - start; ++i) {
     const size_t entry = kHeader + i * kEntry;
@@ -127,7 +133,8 @@ class LibrarySearch {
   bool try_directories(const std::vector<std::string>& directories, FoundLibrary& library,
                        const std::string& reason) const {
     for (const std::string& directory : directories) {
-      const std::string path = (fs::path(directory.empty() ? "." : directory) / library.name).string();
+      const std::string path =
+          (fs::path(directory.empty() ? "." : directory) / library.name).string();
       if (!accept(path)) continue;
       library.path = path;
       library.reason = reason;
@@ -183,7 +190,8 @@ class LibrarySearch {
 
 LoaderEnvironment LoaderEnvironment::current() {
   LoaderEnvironment environment;
-  if (const char* path = std::getenv("LD_LIBRARY_PATH")) environment.library_path = split(path, ":;");
+  if (const char* path = std::getenv("LD_LIBRARY_PATH"))
+    environment.library_path = split(path, ":;");
   if (const char* list = std::getenv("LD_PRELOAD")) {
     for (std::string& name : split(list, ": ")) {
       if (!name.empty()) environment.preloads.push_back(std::move(name));

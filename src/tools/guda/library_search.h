@@ -20,7 +20,7 @@ struct LoaderEnvironment {
 struct FoundLibrary {
   std::string name;       // as DT_NEEDED says
   std::string path;       // empty: not found
-  std::string reason;     // "RUNPATH of app", "LD_LIBRARY_PATH", "ld.so cache", "default directory"
+  std::string reason;  // "RUNPATH of app", "LD_LIBRARY_PATH", "ld.so cache", "default directory"
   std::string needed_by;  // file name of the first that asks for it
 };
 

@@ -74,6 +74,4 @@ int run_main(Arguments arguments) {
 
 }  // namespace guda::cli
 
-int main(int argc, char** argv) {
-  return guda::cli::run_main({argv, static_cast<size_t>(argc)});
-}
+int main(int argc, char** argv) { return guda::cli::run_main({argv, static_cast<size_t>(argc)}); }

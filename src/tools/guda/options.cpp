@@ -22,7 +22,8 @@ std::string markdown_cell(std::string_view text) {
 void print_markdown() {
   fmt::print(
       "# Options\n\n"
-      "Environment variables that GUDA reads. This file is printed by `guda options --markdown`; edit "
+      "Environment variables that GUDA reads. This file is printed by `guda options --markdown`; "
+      "edit "
       "the table in `src/support/options.cpp` instead.\n\n"
       "| variable | values | default | meaning |\n|---|---|---|---|\n");
   for (const OptionInfo& option : option_table()) {
@@ -36,7 +37,8 @@ void print_markdown() {
 int options_command(Arguments arguments) {
   bool markdown = false;
   for (const char* argument : arguments) {
-    if (std::string_view(argument) != "--markdown") return usage_error("options", "unknown argument");
+    if (std::string_view(argument) != "--markdown")
+      return usage_error("options", "unknown argument");
     markdown = true;
   }
   if (markdown) {

@@ -15,7 +15,8 @@
 namespace guda::cli {
 
 int run_command(Arguments arguments) {
-  if (!arguments.empty() && std::string_view(arguments[0]) == "--") arguments = arguments.subspan(1);
+  if (!arguments.empty() && std::string_view(arguments[0]) == "--")
+    arguments = arguments.subspan(1);
   if (arguments.empty()) return usage_error("run", "no program given");
   const std::string name = arguments[0];
   if (name.starts_with('-')) return usage_error("run", "unknown option " + name);

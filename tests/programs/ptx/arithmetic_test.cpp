@@ -24,8 +24,9 @@ TEST(PtxArithmetic, VectorAddOfRaggedLength) {
     b[i] = 1000.0f - i;
   }
   ptx::Array<float> da(a), db(b), dc(n);
-  ASSERT_EQ(module().launch("vector_add", {(n + 255) / 256}, {256}, 0, da.get(), db.get(), dc.get(), n),
-            0);
+  ASSERT_EQ(
+      module().launch("vector_add", {(n + 255) / 256}, {256}, 0, da.get(), db.get(), dc.get(), n),
+      0);
   const auto c = dc.host();
   for (int i = 0; i < n; ++i) ASSERT_EQ(c[i], a[i] + b[i]) << i;
 }

@@ -26,7 +26,8 @@ TEST(PtxBlocks, TransposeThroughSharedMemory) {
             0);
   const auto r = out.host();
   for (int y = 0; y < height; ++y) {
-    for (int x = 0; x < width; ++x) ASSERT_EQ(r[x * height + y], in[y * width + x]) << x << "," << y;
+    for (int x = 0; x < width; ++x)
+      ASSERT_EQ(r[x * height + y], in[y * width + x]) << x << "," << y;
   }
 }
 
@@ -35,8 +36,9 @@ TEST(PtxBlocks, SumByShufflesAndDynamicSharedMemory) {
   std::vector<int> in(n);
   for (int i = 0; i < n; ++i) in[i] = i % 101 - 50;
   ptx::Array<int> device(in), out(blocks);
-  ASSERT_EQ(module().launch("block_sum", {blocks}, {192}, 6 * sizeof(int), device.get(), out.get(), n),
-            0);
+  ASSERT_EQ(
+      module().launch("block_sum", {blocks}, {192}, 6 * sizeof(int), device.get(), out.get(), n),
+      0);
   const auto r = out.host();
   EXPECT_EQ(std::accumulate(r.begin(), r.end(), 0), std::accumulate(in.begin(), in.end(), 0));
 }

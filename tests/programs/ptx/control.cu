@@ -32,9 +32,7 @@ __device__ __noinline__ int fibonacci(int n) {
   return n < 2 ? n : fibonacci(n - 1) + fibonacci(n - 2);
 }
 
-extern "C" __global__ void recurse(int* out) {
-  out[threadIdx.x] = fibonacci(threadIdx.x % 12);
-}
+extern "C" __global__ void recurse(int* out) { out[threadIdx.x] = fibonacci(threadIdx.x % 12); }
 
 extern "C" __global__ void warp_votes(const int* in, unsigned* out) {
   const int lane = threadIdx.x;

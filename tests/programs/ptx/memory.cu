@@ -14,7 +14,8 @@ struct Parameters {
 extern "C" __global__ void read_symbols(int* out) {
   if (threadIdx.x == 0) counter += 1;
   __syncthreads();
-  out[threadIdx.x] = counter * 1000 + weights[threadIdx.x % 4] + static_cast<int>(table[threadIdx.x % 6]);
+  out[threadIdx.x] =
+      counter * 1000 + weights[threadIdx.x % 4] + static_cast<int>(table[threadIdx.x % 6]);
 }
 
 extern "C" __global__ void by_value(Parameters p, double* out) {

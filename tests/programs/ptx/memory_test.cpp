@@ -24,7 +24,8 @@ ptx::PtxModule& module() {
 TEST(PtxMemory, VariablesHaveInitialValuesAndCopies) {
   module();
   const int weights[] = {10, 20, 30, 40};
-  ASSERT_EQ(ptx::cudaMemcpyToSymbol(weights_shadow, weights, sizeof(weights), 0, ptx::kHostToDevice), 0);
+  ASSERT_EQ(
+      ptx::cudaMemcpyToSymbol(weights_shadow, weights, sizeof(weights), 0, ptx::kHostToDevice), 0);
   ptx::Array<int> out(32);
   ASSERT_EQ(module().launch("read_symbols", {1}, {32}, 0, out.get()), 0);
   const auto r = out.host();

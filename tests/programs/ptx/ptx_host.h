@@ -118,15 +118,15 @@ class PtxModule {
     put(4, uint16_t{1});
     put(6, uint16_t{kHeader});
     put(8, uint64_t{kEntry + padded});
-    put(kHeader + 0, uint16_t{1});       // PTX
+    put(kHeader + 0, uint16_t{1});  // PTX
     put(kHeader + 2, uint16_t{0x101});
     put(kHeader + 4, uint32_t{kEntry});
     put(kHeader + 8, uint64_t{padded});
-    put(kHeader + 20, uint32_t{64});     // where the options stand: at 72, an empty string
+    put(kHeader + 20, uint32_t{64});  // where the options stand: at 72, an empty string
     put(kHeader + 64, uint32_t{72});
-    put(kHeader + 24, uint16_t{0});      // PTX ISA 9.0: minor, then major
+    put(kHeader + 24, uint16_t{0});  // PTX ISA 9.0: minor, then major
     put(kHeader + 26, uint16_t{9});
-    put(kHeader + 28, uint32_t{75});     // architecture
+    put(kHeader + 28, uint32_t{75});  // architecture
     put(kHeader + 40, uint64_t{0x11});
     std::memcpy(bytes + kHeader + kEntry, text.data(), text.size());
   }

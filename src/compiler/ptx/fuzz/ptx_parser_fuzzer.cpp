@@ -29,8 +29,7 @@ void run(std::string text) {
   const auto source = std::make_shared<const std::string>(std::move(text));
   const auto eager = parse(source, false);
   auto lazy = parse(source, true);
-  check(!eager || lazy, "lazy parsing accepts what eager parsing accepts",
-        lazy.status().message());
+  check(!eager || lazy, "lazy parsing accepts what eager parsing accepts", lazy.status().message());
   if (lazy) {
     for (Function& function : lazy->functions) {
       const Status status = parse_body(*lazy, function, "fuzz");

@@ -25,7 +25,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   (void)read_ptx(*entries, 89, "input").is_ok();
   std::vector<std::string> texts;
   for (const FatbinEntry& entry : *entries) {
-    if (auto text = read_payload(entry); text && texts.size() < 4) texts.push_back(std::move(*text));
+    if (auto text = read_payload(entry); text && texts.size() < 4)
+      texts.push_back(std::move(*text));
   }
   if (!texts.empty()) (void)link_ptx(texts, "input").is_ok();
   return 0;
