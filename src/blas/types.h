@@ -1,0 +1,65 @@
+// The arguments that all BLAS routines share, and what they mean.
+//
+// Matrices are column-major: element (i, j) of `a` is a[i + j * lda]. Vectors follow the BLAS rule for
+// increments: element i of x is x[i * incx] when incx > 0 and x[(i - n + 1) * incx] when incx < 0, so
+// that a pointer always names the lowest address. Sizes are int64_t everywhere. Arguments are taken to be
+// valid: the ABI layers check them and report errors in their own way. A size of zero does nothing.
+//
+// Every routine is instantiated for float, double, std::complex<float> and std::complex<double> unless
+// it says otherwise.
+#pragma once
+
+#include <complex>
+#include <cstdint>
+#include <type_traits>
+
+#include "blas/gemm.h"
+
+namespace guda::blas {
+
+/// Which triangle of a symmetric, Hermitian or triangular matrix is stored; the other is never touched.
+enum class Triangle : uint8_t { lower, upper };
+/// `unit`: the diagonal is taken as ones and not read.
+enum class Diagonal : uint8_t { stored, unit };
+/// Whether the special matrix stands left or right of the general one.
+enum class Side : uint8_t { left, right };
+
+template <class T>
+struct RealOf {
+  using type = T;
+};
+template <class R>
+struct RealOf<std::complex<R>> {
+  using type = R;
+};
+/// float for float and std::complex<float>, double for the others.
+template <class T>
+using Real = typename RealOf<T>::type;
+
+template <class T>
+inline constexpr bool is_complex = !std::is_same_v<T, Real<T>>;
+
+/// std::conj keeps real numbers real here.
+template <class T>
+constexpr T conjugate(T value) {
+  if constexpr (is_complex<T>)
+    return T(value.real(), -value.imag());
+  else
+    return value;
+}
+
+template <class T>
+constexpr Real<T> real_part(T value) {
+  if constexpr (is_complex<T>)
+    return value.real();
+  else
+    return value;
+}
+
+/// First element in the order of a vector's indices.
+template <class P>
+constexpr P* first_element(P* x, int64_t n, int64_t increment) {
+  return increment < 0 ? x - (n - 1) * increment : x;
+}
+
+}  // namespace guda::blas
