@@ -19,6 +19,7 @@
 #include "compiler/driver/flush_mode.h"
 #include "compiler/driver/kernel_info.h"
 #include "compiler/driver/pipeline.h"
+#include "compiler/target/alignment_checks.h"
 #include "compiler/target/target.h"
 #include "support/log.h"
 #ifdef GUDA_HAVE_PTX
@@ -145,6 +146,7 @@ class Compilation {
     module_->setTargetTriple(machine_->getTargetTriple());
     module_->setDataLayout(machine_->createDataLayout());
     optimize_lowered_ir(*module_);
+    target::add_alignment_checks(*module_);
     timer_.finish("lower memory");
     dump(".opt.ll", *module_);
 

@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "compiler/lanes/alignment_checks.h"
 #include "compiler/lanes/lanes.h"
 #include "compiler/lanes/polling_loops.h"
 #include "compiler/lanes/service_calls.h"
@@ -31,28 +30,12 @@ uint64_t stack_variable_bytes(const llvm::Function& function) {
   return bytes;
 }
 
-// What the runtime aligns: parameters, the shared window, module variables.
-void state_base_alignments(llvm::Function& kernel) {
-  llvm::LLVMContext& context = kernel.getContext();
-  kernel.addParamAttr(0, llvm::Attribute::getWithAlignment(context, llvm::Align(64)));
-  for (const auto& [name, alignment] : {std::pair("guda.shared", 128), {"guda.symbol", 16}}) {
-    if (llvm::Function* function = kernel.getParent()->getFunction(name)) {
-      function->addRetAttr(llvm::Attribute::getWithAlignment(
-          context, llvm::Align(static_cast<uint64_t>(alignment))));
-    }
-  }
-}
-
 }  // namespace
 
 Result<Scalarized> scalarize(llvm::Function& kernel) {
   const std::string name = kernel.getName().str();
   if (kernel.arg_size() != 1) {
     return Status(StatusCode::unknown, name + ": a kernel takes one pointer, to its parameters");
-  }
-  state_base_alignments(kernel);
-  for (llvm::Function& function : *kernel.getParent()) {
-    if (!function.isDeclaration()) add_alignment_checks(function);
   }
   const std::vector<llvm::Function*> functions = add_thread_parameter(kernel);
   Scalarized result;

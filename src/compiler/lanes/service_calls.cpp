@@ -2,7 +2,9 @@
 
 #include <llvm/IR/InstIterator.h>
 #include <llvm/IR/Instructions.h>
+#include <llvm/IR/MDBuilder.h>
 #include <llvm/IR/Module.h>
+#include <llvm/Transforms/Utils/BasicBlockUtils.h>
 #include <llvm/Transforms/Utils/Local.h>
 
 #include <array>
@@ -106,6 +108,12 @@ void ServiceCalls::replace(llvm::CallInst& call, Value* value) {
     call.replaceAllUsesWith(value);
   }
   call.eraseFromParent();
+}
+
+void ServiceCalls::call_fault(StatusCode code) {
+  call_service(offsetof(Services, fault), builder_.getVoidTy(),
+               {access_.block(), builder_.getInt32(static_cast<uint32_t>(code))})
+      ->setDoesNotReturn();
 }
 
 void ServiceCalls::insert_yield(llvm::Instruction* position) {
@@ -273,6 +281,15 @@ Status ServiceCalls::lower(llvm::CallInst& call, llvm::StringRef name) {
     replace(call, access_.symbol(static_cast<uint32_t>(index->getZExtValue())));
     return Status::ok();
   }
+  if (name == "guda.aligned") {
+    Value* low = builder_.CreateAnd(call.getArgOperand(0), call.getArgOperand(1));
+    builder_.SetInsertPoint(llvm::SplitBlockAndInsertIfThen(
+        builder_.CreateIsNotNull(low), &call, /*Unreachable=*/true,
+        llvm::MDBuilder(call.getContext()).createUnlikelyBranchWeights()));
+    call_fault(StatusCode::misaligned_address);
+    replace(call, nullptr);
+    return Status::ok();
+  }
   if (!name.consume_front("ptx.")) return Status::ok();
   if (name.consume_front("sreg.")) {
     Value* value = special_register(name);
@@ -299,18 +316,7 @@ Status ServiceCalls::lower(llvm::CallInst& call, llvm::StringRef name) {
     return Status::ok();
   }
   if (name == "trap" || name == "brkpt") {
-    call_service(
-        offsetof(Services, fault), builder_.getVoidTy(),
-        {access_.block(), builder_.getInt32(static_cast<uint32_t>(StatusCode::launch_failed))})
-        ->setDoesNotReturn();
-    replace(call, nullptr);
-    return Status::ok();
-  }
-  if (name == "misaligned") {
-    call_service(
-        offsetof(Services, fault), builder_.getVoidTy(),
-        {access_.block(), builder_.getInt32(static_cast<uint32_t>(StatusCode::misaligned_address))})
-        ->setDoesNotReturn();
+    call_fault(StatusCode::launch_failed);
     replace(call, nullptr);
     return Status::ok();
   }

@@ -43,6 +43,7 @@ class ServiceCalls {
   void lower_exit(llvm::CallInst& call);
   llvm::CallInst* call_service(size_t offset, llvm::Type* result,
                                llvm::ArrayRef<llvm::Value*> arguments);
+  void call_fault(StatusCode code);
   void replace(llvm::CallInst& call, llvm::Value* value);
 
   llvm::Function& function_;

@@ -449,6 +449,7 @@ Status Emitter::emit_call(const llvm::CallBase& call) {
     define(call, builder_.CreateNot(any(failing)), nullptr, nullptr);
     return Status::ok();
   }
+  if (name == "guda.aligned") return emit_alignment_check(call);
   if (!name.consume_front("ptx.")) return unsupported(call, "call");
   if (name.consume_front("sreg.")) return emit_special_register(name, call);
   if (name.starts_with("syscall.") || name == "trap" || name == "brkpt" || name == "nanosleep") {

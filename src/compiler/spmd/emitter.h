@@ -99,6 +99,10 @@ class Emitter {
   /// A pointer that may be dereferenced: the address itself, or a dummy when no lane is active.
   Value* safe_address(Value* pointer);
 
+  // emit_alignment.cpp
+  Status emit_alignment_check(const llvm::CallBase& call);
+  llvm::BasicBlock* misaligned_block();
+
   // emit_warp_ops.cpp
   Status emit_warp_operation(llvm::StringRef name, const llvm::CallBase& call);
   Value* permute(Value* values, Value* indices);
@@ -124,6 +128,7 @@ class Emitter {
   Value* return_value_;
   llvm::IRBuilder<> builder_;
   llvm::BasicBlock* entry_ = nullptr;
+  llvm::BasicBlock* misaligned_ = nullptr;  // where all alignment checks that fail go
 
   llvm::DenseMap<const llvm::BasicBlock*, llvm::BasicBlock*> blocks_;
   llvm::DenseMap<const llvm::Value*, llvm::AllocaInst*> uniform_slots_, vector_slots_, base_slots_;

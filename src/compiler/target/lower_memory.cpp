@@ -30,6 +30,9 @@ constexpr unsigned kSharedSpace = 3;
 constexpr unsigned kConstantSpace = 4;
 // Dynamic shared memory starts at least this aligned, as extern arrays of vector types expect.
 constexpr uint64_t kDynamicSharedAlignment = 16;
+// kernel_abi.h: LaunchState::params and BlockState::shared.
+constexpr uint64_t kParameterAlignment = 64;
+constexpr uint64_t kSharedWindowAlignment = 128;
 
 bool is_spaced_pointer(const llvm::Type* type) {
   return type->isPointerTy() && type->getPointerAddressSpace() != 0;
@@ -106,6 +109,7 @@ class MemoryLowering {
       variable.removeDeadConstantUsers();
       if (variable.use_empty()) continue;
       symbols_[&variable] = static_cast<uint32_t>(layout_.symbols.size());
+      symbol_alignments_.push_back(variable.getAlign().valueOrOne());
       layout_.symbols.push_back(variable.getName().str());
       variables.push_back(&variable);
     }
@@ -120,6 +124,10 @@ class MemoryLowering {
         return Status(StatusCode::invalid_ptx,
                       "function " + function.getName().str() + " takes a state-space pointer");
 
+    if (!function.hasLocalLinkage() && function.arg_size() == 1) {  // the kernel
+      function.addParamAttr(
+          0, llvm::Attribute::getWithAlignment(context_, llvm::Align(kParameterAlignment)));
+    }
     materialize_constants(function);
     std::vector<Instruction*> instructions;
     for (Instruction& instruction : llvm::instructions(function))
@@ -290,12 +298,19 @@ class MemoryLowering {
     return llvm::IRBuilder<>(&entry, entry.getFirstNonPHIOrDbgOrAlloca());
   }
 
+  Value* call_base(Function& function, llvm::FunctionCallee callee,
+                   llvm::ArrayRef<Value*> arguments, llvm::Align alignment) {
+    llvm::CallInst* base = entry_builder(function).CreateCall(callee, arguments);
+    base->addRetAttr(llvm::Attribute::getWithAlignment(context_, alignment));
+    return base;
+  }
+
   Value* shared_base(Function& function) {
     if (!shared_base_) {
       llvm::FunctionCallee callee =
           module_.getOrInsertFunction("guda.shared", llvm::FunctionType::get(pointer_, false));
       mark_pure(cast<Function>(callee.getCallee()));
-      shared_base_ = entry_builder(function).CreateCall(callee);
+      shared_base_ = call_base(function, callee, {}, llvm::Align(kSharedWindowAlignment));
       shared_.insert(shared_base_);
     }
     return shared_base_;
@@ -308,8 +323,8 @@ class MemoryLowering {
       llvm::FunctionCallee callee = module_.getOrInsertFunction(
           "guda.symbol", llvm::FunctionType::get(pointer_, {index_type}, false));
       mark_pure(cast<Function>(callee.getCallee()));
-      value =
-          entry_builder(function).CreateCall(callee, {llvm::ConstantInt::get(index_type, index)});
+      value = call_base(function, callee, {llvm::ConstantInt::get(index_type, index)},
+                        symbol_alignments_[index]);
     }
     return value;
   }
@@ -354,6 +369,7 @@ class MemoryLowering {
   llvm::PointerType* pointer_;
   MemoryLayout layout_;
   std::map<llvm::GlobalVariable*, uint32_t> symbols_;
+  std::vector<llvm::Align> symbol_alignments_;
   llvm::DenseSet<const Value*> shared_;  // plain pointers that were shared ones
   Value* shared_base_ = nullptr;
   std::map<uint32_t, Value*> symbol_values_;
