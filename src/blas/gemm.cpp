@@ -3,6 +3,10 @@
 #include <bit>
 #include <type_traits>
 
+#include "blas/gemm_engines.h"
+#include "blas/gemm_parallel.h"
+#include "blas/worker_pool.h"
+
 namespace guda::blas {
 namespace {
 
@@ -75,13 +79,21 @@ void multiply(Transpose a, Transpose b, int64_t m, int64_t n, int64_t k, Scale a
   }
 }
 
-thread_local int t_thread_limit = 0;
-
 }  // namespace
 
 template <class T>
 void gemm(Transpose a, Transpose b, int64_t m, int64_t n, int64_t k, T alpha, const T* A,
           int64_t lda, const T* B, int64_t ldb, T beta, T* C, int64_t ldc) {
+  if constexpr (!kIsComplex<T>) {
+    if (m <= 0 || n <= 0) return;
+    static const GemmEngine<T, T, T, T>* const engine = gemm_engine<T>();
+    if (engine != nullptr && alpha != T(0) && k > 0) {
+      const GemmProblem<T, T, T> problem{
+          m,     n, k,   A,     lda, a != Transpose::no, false, B, ldb, b != Transpose::no,
+          false, C, ldc, alpha, beta};
+      if (multiply_parallel(*engine, problem)) return;
+    }
+  }
   multiply<T>(a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);
 }
 
@@ -118,8 +130,8 @@ void gemm_u8s8(Transpose a, Transpose b, int64_t m, int64_t n, int64_t k, int32_
   multiply<uint32_t>(a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);
 }
 
-int gemm_threads() { return 1; }
-void set_thread_limit(int threads) { t_thread_limit = threads; }
+int gemm_threads() { return worker_limit(); }
+void set_thread_limit(int threads) { set_worker_limit(threads); }
 
 #define GUDA_GEMM(T)                                                                               \
   template void gemm<T>(Transpose, Transpose, int64_t, int64_t, int64_t, T, const T*, int64_t,     \

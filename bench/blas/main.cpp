@@ -1,0 +1,269 @@
+// GEMM of GUDA next to other libraries, interleaved in one process: per shape the best of many short
+// samples, as a percentage of the machine's measured multiply-add peak and as a ratio to the best peer.
+//
+//   bench_blas [--type s|d|c|z] [--threads N] [--seconds S] [--shape MxNxK[:NN|NT|TN|TT][:ld]]...
+//              [--table] [--csv FILE] [--peer name=library.so[,VARIABLE=value...]]...
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <complex>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "blas/gemm.h"
+#include "peak.h"
+#include "peers.h"
+
+namespace guda::bench {
+namespace {
+
+struct Shape {
+  int m, n, k;
+  bool transpose_a = false;
+  bool transpose_b = false;
+  int pad = 0;  // added to leading dimensions
+  int count = 1;
+};
+
+struct Contender {
+  std::string name;
+  std::function<void()> run;
+  double best = 1e30;  // seconds of one product
+};
+
+double seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// Samples long enough for the clock, short enough to fall between two interruptions.
+void measure(std::vector<Contender>& contenders, double budget) {
+  std::vector<int> repeat;
+  for (Contender& c : contenders) {
+    c.run();
+    const double start = seconds();
+    c.run();
+    const double once = seconds() - start;
+    repeat.push_back(static_cast<int>(std::clamp(60e-6 / std::max(once, 1e-9), 1.0, 20000.0)));
+  }
+  const double end = seconds() + budget * static_cast<double>(contenders.size());
+  int rounds = 0;
+  while (seconds() < end || rounds < 3) {
+    ++rounds;
+    for (size_t i = 0; i < contenders.size(); ++i) {
+      // Threads of the one before have gone to rest or not: give each a product to wake its own.
+      contenders[i].run();
+      const double start = seconds();
+      for (int r = 0; r < repeat[i]; ++r) contenders[i].run();
+      contenders[i].best = std::min(contenders[i].best, (seconds() - start) / repeat[i]);
+    }
+  }
+}
+
+template <class T>
+struct Matrix {
+  explicit Matrix(size_t size, uint32_t seed) : values(size) {
+    uint32_t state = seed;
+    for (T& value : values) {
+      state = state * 1664525u + 1013904223u;
+      value = T(static_cast<float>(state >> 8) / 16777216.0f - 0.5f);
+    }
+  }
+  std::vector<T> values;
+};
+
+template <class T>
+std::vector<Contender> contend(const Shape& s, const std::vector<Peer>& peers, Matrix<T>& a,
+                               Matrix<T>& b, Matrix<T>& c) {
+  const int lda = (s.transpose_a ? s.k : s.m) + s.pad;
+  const int ldb = (s.transpose_b ? s.n : s.k) + s.pad;
+  const int ldc = s.m + s.pad;
+  const auto op = [](bool t) { return t ? blas::Transpose::yes : blas::Transpose::no; };
+  std::vector<Contender> all;
+  const T* A = a.values.data();
+  const T* B = b.values.data();
+  T* C = c.values.data();
+  all.push_back({"guda", [=] {
+                   blas::gemm<T>(op(s.transpose_a), op(s.transpose_b), s.m, s.n, s.k, T(1), A, lda,
+                                 B, ldb, T(0), C, ldc);
+                 }});
+  const int ta = s.transpose_a ? 112 : 111;
+  const int tb = s.transpose_b ? 112 : 111;
+  for (const Peer& peer : peers) {
+    if constexpr (std::is_same_v<T, float>) {
+      if (peer.sgemm != nullptr) {
+        all.push_back({peer.name, [=, f = peer.sgemm] {
+                         f(102, ta, tb, s.m, s.n, s.k, 1, A, lda, B, ldb, 0, C, ldc);
+                       }});
+      } else if (peer.dnnl_sgemm != nullptr) {
+        all.push_back({peer.name, [=, f = peer.dnnl_sgemm] {
+                         f(s.transpose_b ? 'T' : 'N', s.transpose_a ? 'T' : 'N', s.n, s.m, s.k, 1,
+                           B, ldb, A, lda, 0, C, ldc);
+                       }});
+      }
+    } else if constexpr (std::is_same_v<T, double>) {
+      if (peer.dgemm != nullptr) {
+        all.push_back({peer.name, [=, f = peer.dgemm] {
+                         f(102, ta, tb, s.m, s.n, s.k, 1, A, lda, B, ldb, 0, C, ldc);
+                       }});
+      }
+    } else {
+      auto* f = std::is_same_v<T, std::complex<float>> ? peer.cgemm : peer.zgemm;
+      if (f != nullptr) {
+        all.push_back({peer.name, [=] {
+                         const T one(1);
+                         const T zero(0);
+                         f(102, ta, tb, s.m, s.n, s.k, &one, A, lda, B, ldb, &zero, C, ldc);
+                       }});
+      }
+    }
+  }
+  return all;
+}
+
+struct Summary {
+  double log_ratio = 0;
+  double worst = 1e30;
+  int cells = 0;
+};
+
+template <class T>
+void run(const std::vector<Shape>& shapes, const std::vector<Peer>& peers, int threads,
+         double budget, double peak, const char* type, std::FILE* csv) {
+  constexpr double kFlops = sizeof(T) == 16 || std::is_same_v<T, std::complex<float>> ? 8 : 2;
+  if (std::is_same_v<T, double> || std::is_same_v<T, std::complex<double>>) peak /= 2;
+  Summary summary;
+  for (const Shape& s : shapes) {
+    const auto size = [&](int x, int y) {
+      return static_cast<size_t>(x + s.pad) * static_cast<size_t>(y + s.pad);
+    };
+    Matrix<T> a(std::max(size(s.m, s.k), size(s.k, s.m)), 1);
+    Matrix<T> b(std::max(size(s.n, s.k), size(s.k, s.n)), 2);
+    Matrix<T> c(size(s.m, s.n), 3);
+    auto all = contend<T>(s, peers, a, b, c);
+    measure(all, budget);
+    const double flops = kFlops * s.m * s.n * s.k;
+    double best_peer = 1e30;
+    const char* best_name = "-";
+    for (size_t i = 1; i < all.size(); ++i) {
+      if (all[i].best < best_peer) {
+        best_peer = all[i].best;
+        best_name = all[i].name.c_str();
+      }
+    }
+    const double percent = 100 * flops / all[0].best / (peak * threads);
+    const double ratio = best_peer / all[0].best;
+    std::printf("%s %d thread%s %5d x %5d x %5d %c%c +%d: %7.1f GFLOP/s %5.1f %%", type, threads,
+                threads > 1 ? "s" : " ", s.m, s.n, s.k, s.transpose_a ? 'T' : 'N',
+                s.transpose_b ? 'T' : 'N', s.pad, flops / all[0].best / 1e9, percent);
+    if (all.size() > 1) {
+      std::printf("  ratio %.2f to %s |", ratio, best_name);
+      for (size_t i = 1; i < all.size(); ++i) {
+        std::printf(" %s %.1f", all[i].name.c_str(), 100 * flops / all[i].best / (peak * threads));
+      }
+      summary.log_ratio += std::log(ratio);
+      summary.worst = std::min(summary.worst, ratio);
+      ++summary.cells;
+    }
+    std::printf("\n");
+    std::fflush(stdout);
+    if (csv != nullptr) {
+      for (const Contender& c1 : all) {
+        std::fprintf(csv, "%s,%d,%d,%d,%d,%c%c,%d,%s,%.2f\n", type, threads, s.m, s.n, s.k,
+                     s.transpose_a ? 'T' : 'N', s.transpose_b ? 'T' : 'N', s.pad, c1.name.c_str(),
+                     100 * flops / c1.best / (peak * threads));
+      }
+    }
+  }
+  if (summary.cells > 0) {
+    std::printf("%s %d threads: geometric mean of ratios %.2f, worst %.2f, %d shapes\n", type,
+                threads, std::exp(summary.log_ratio / summary.cells), summary.worst, summary.cells);
+  }
+}
+
+std::vector<Shape> table() {
+  std::vector<Shape> shapes;
+  for (const int n : {8, 16, 32, 64, 128, 256, 512, 1024, 2048}) shapes.push_back({n, n, n});
+  for (const int n : {1, 2, 4, 8, 16}) shapes.push_back({n, n, 4096});
+  shapes.push_back({4096, 4096, 16});
+  shapes.push_back({16, 4096, 4096});
+  shapes.push_back({4096, 16, 4096});
+  for (const int n : {64, 256}) {
+    shapes.push_back({n, n, n, true, false});
+    shapes.push_back({n, n, n, false, true});
+    shapes.push_back({n, n, n, true, true});
+  }
+  for (const int n : {65, 100, 129, 200, 257}) shapes.push_back({n, n, n});
+  return shapes;
+}
+
+bool parse(const char* text, Shape& shape) {
+  if (std::sscanf(text, "%dx%dx%d", &shape.m, &shape.n, &shape.k) != 3) return false;
+  if (const char* ops = std::strchr(text, ':'); ops != nullptr) {
+    shape.transpose_a = ops[1] == 'T';
+    shape.transpose_b = ops[1] != '\0' && ops[2] == 'T';
+    if (const char* pad = std::strchr(ops + 1, ':'); pad != nullptr) shape.pad = std::atoi(pad + 1);
+  }
+  return true;
+}
+
+int main(int argc, char** argv) {
+  std::vector<Shape> shapes;
+  std::vector<Peer> peers;
+  std::string types = "s";
+  int threads = 1;
+  double budget = 0.1;
+  std::FILE* csv = nullptr;
+  for (int i = 1; i < argc; ++i) {
+    const std::string option = argv[i];
+    const char* value = i + 1 < argc ? argv[i + 1] : "";
+    Shape shape{};
+    Peer peer;
+    if (option == "--table") {
+      const auto all = table();
+      shapes.insert(shapes.end(), all.begin(), all.end());
+      continue;
+    }
+    ++i;
+    if (option == "--type") {
+      types = value;
+    } else if (option == "--threads") {
+      threads = std::atoi(value);
+    } else if (option == "--seconds") {
+      budget = std::atof(value);
+    } else if (option == "--csv") {
+      csv = std::fopen(value, "w");
+    } else if (option == "--shape" && parse(value, shape)) {
+      shapes.push_back(shape);
+    } else if (option == "--peer") {
+      if (load_peer(value, peer)) peers.push_back(peer);
+    } else {
+      std::fprintf(stderr, "unknown option %s %s\n", option.c_str(), value);
+      return 1;
+    }
+  }
+  if (shapes.empty()) shapes = table();
+  blas::set_thread_limit(threads);
+  for (const Peer& peer : peers) peer.set_threads(threads);
+  const double peak = peak_f32();
+  std::printf("peak of one thread: f32 %.1f GFLOP/s, int8 %.1f GOP/s\n", peak / 1e9,
+              peak_int8() / 1e9);
+  for (const char type : types) {
+    if (type == 's') run<float>(shapes, peers, threads, budget, peak, "f32", csv);
+    if (type == 'd') run<double>(shapes, peers, threads, budget, peak, "f64", csv);
+    if (type == 'c') run<std::complex<float>>(shapes, peers, threads, budget, peak, "c32", csv);
+    if (type == 'z') run<std::complex<double>>(shapes, peers, threads, budget, peak, "c64", csv);
+  }
+  if (csv != nullptr) std::fclose(csv);
+  return 0;
+}
+
+}  // namespace
+}  // namespace guda::bench
+
+int main(int argc, char** argv) { return guda::bench::main(argc, argv); }

@@ -1,0 +1,191 @@
+#include "blas/worker_pool.h"
+
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <mutex>
+
+#include "support/log.h"
+#include "support/options.h"
+
+namespace guda::blas {
+namespace {
+
+// How long a worker looks for the next job before it sleeps. Callers of BLAS come in bursts, and waking
+// a thread costs as much as a product of 200 x 200.
+constexpr auto kSpin = std::chrono::microseconds(100);
+
+thread_local int t_limit = 0;
+
+void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+void futex(std::atomic<uint32_t>& word, int operation, uint32_t value) {
+  static_assert(sizeof(std::atomic<uint32_t>) == sizeof(uint32_t));
+  syscall(SYS_futex, &word, operation | FUTEX_PRIVATE_FLAG, value, nullptr, nullptr, 0);
+}
+
+class Pool {
+ public:
+  Pool() : threads_(configured_threads()) {
+    pthread_atfork(nullptr, nullptr, [] { g_forked.store(true, std::memory_order_relaxed); });
+  }
+
+  int threads() const { return g_forked.load(std::memory_order_relaxed) ? 1 : threads_; }
+
+  void run(int count, int threads, Wake wake, void (*task)(void*, int), void* context) {
+    const int helpers = std::min({threads, this->threads(), count}) - 1;
+    if (helpers <= 0 || (wake == Wake::if_awake && awake_.load(std::memory_order_relaxed) == 0) ||
+        !mutex_.try_lock()) {
+      for (int i = 0; i < count; ++i) task(context, i);
+      return;
+    }
+    const std::lock_guard lock(mutex_, std::adopt_lock);
+    if (!started_) start();
+    task_ = task;
+    context_ = context;
+    count_ = count;
+    next_.store(0, std::memory_order_relaxed);
+    places_.store(helpers, std::memory_order_relaxed);
+    members_.store(1, std::memory_order_release);
+    epoch_.fetch_add(1, std::memory_order_seq_cst);
+    if (wake == Wake::always && sleepers_.load(std::memory_order_seq_cst) != 0) {
+      futex(epoch_, FUTEX_WAKE, static_cast<uint32_t>(helpers));
+    }
+    work();
+    members_.fetch_sub(1, std::memory_order_acq_rel);
+    for (int i = 0; members_.load(std::memory_order_acquire) != 0; ++i) {
+      i < 4096 ? pause() : static_cast<void>(sched_yield());
+    }
+  }
+
+ private:
+  static int configured_threads() {
+    const int64_t wanted = option_integer(Option::num_threads);
+    if (wanted > 0) return static_cast<int>(std::min<int64_t>(wanted, 1024));
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(1, CPU_COUNT(&set));
+    return static_cast<int>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
+  }
+
+  void start() {
+    started_ = true;
+    // Signals of the application belong to its own threads.
+    sigset_t blocked;
+    sigset_t previous;
+    sigfillset(&blocked);
+    for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGPROF}) {
+      sigdelset(&blocked, signal);
+    }
+    pthread_sigmask(SIG_SETMASK, &blocked, &previous);
+    for (int i = 1; i < threads_; ++i) {
+      pthread_t thread;
+      const auto main = [](void* pool) -> void* {
+        static_cast<Pool*>(pool)->worker();
+        return nullptr;
+      };
+      if (pthread_create(&thread, nullptr, main, this) != 0) {
+        log(LogPart::cpu, LogLevel::warn, "BLAS: only {} of {} threads could be started", i,
+            threads_);
+        break;
+      }
+      pthread_setname_np(thread, "guda-blas");
+      pthread_detach(thread);
+    }
+    pthread_sigmask(SIG_SETMASK, &previous, nullptr);
+  }
+
+  void work() {
+    for (;;) {
+      const int i = next_.fetch_add(1, std::memory_order_relaxed);
+      if (i >= count_) return;
+      task_(context_, i);
+    }
+  }
+
+  // A job is open while it has members; the caller is one until it has run out of tasks.
+  bool join() {
+    int members = members_.load(std::memory_order_relaxed);
+    do {
+      if (members == 0) return false;
+    } while (!members_.compare_exchange_weak(members, members + 1, std::memory_order_acq_rel));
+    if (places_.fetch_sub(1, std::memory_order_relaxed) > 0) return true;
+    members_.fetch_sub(1, std::memory_order_acq_rel);
+    return false;
+  }
+
+  void worker() {
+    awake_.fetch_add(1, std::memory_order_relaxed);
+    uint32_t seen = epoch_.load(std::memory_order_seq_cst) - 1;
+    for (;;) {
+      const uint32_t now = epoch_.load(std::memory_order_seq_cst);
+      if (now != seen) {
+        seen = now;
+        if (join()) {
+          work();
+          members_.fetch_sub(1, std::memory_order_acq_rel);
+        }
+      }
+      const auto until = std::chrono::steady_clock::now() + kSpin;
+      bool found = false;
+      do {
+        for (int i = 0; i < 32 && !found; ++i) {
+          found = epoch_.load(std::memory_order_acquire) != seen;
+          if (!found) pause();
+        }
+      } while (!found && std::chrono::steady_clock::now() < until);
+      if (found) continue;
+      awake_.fetch_sub(1, std::memory_order_relaxed);
+      sleepers_.fetch_add(1, std::memory_order_seq_cst);
+      futex(epoch_, FUTEX_WAIT, seen);
+      sleepers_.fetch_sub(1, std::memory_order_seq_cst);
+      awake_.fetch_add(1, std::memory_order_relaxed);
+    }
+  }
+
+  static inline std::atomic<bool> g_forked{false};
+
+  const int threads_;
+  std::mutex mutex_;  // held by the caller whose job it is
+  bool started_ = false;
+  void (*task_)(void*, int) = nullptr;
+  void* context_ = nullptr;
+  int count_ = 0;
+  alignas(64) std::atomic<uint32_t> epoch_{0};  // counts jobs; workers sleep on it
+  alignas(64) std::atomic<int> next_{0};
+  alignas(64) std::atomic<int> members_{0};
+  std::atomic<int> places_{0};  // helpers that may still join
+  alignas(64) std::atomic<int> awake_{0};
+  std::atomic<uint32_t> sleepers_{0};
+};
+
+// Lives as long as the process: workers may still run when it exits.
+Pool& pool() {
+  static auto* instance = new Pool;
+  return *instance;
+}
+
+}  // namespace
+
+int worker_limit() {
+  const int all = pool().threads();
+  return t_limit > 0 ? std::min(t_limit, all) : all;
+}
+
+void set_worker_limit(int threads) { t_limit = threads; }
+
+void run_tasks(int count, int threads, Wake wake, void (*task)(void*, int), void* context) {
+  pool().run(count, threads, wake, task, context);
+}
+
+}  // namespace guda::blas

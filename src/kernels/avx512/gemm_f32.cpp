@@ -1,0 +1,28 @@
+#include <immintrin.h>
+
+#include "kernels/avx512/real_arithmetic.h"
+#include "kernels/avx512/transpose.h"
+#include "kernels/gemm_tile.h"
+
+namespace guda::kernels::avx512 {
+namespace {
+
+constexpr GemmKernels<float> make() {
+  GemmKernels<float> set{};
+  set.lanes = 16;
+  set.vectors = 2;
+  set.columns = 12;
+  add_tiles<RealArithmetic<float>, 1, 24>(set);
+  add_tiles<RealArithmetic<float>, 2, 14>(set);
+  add_tiles<RealArithmetic<float>, 3, 9>(set);
+  add_tiles<RealArithmetic<float>, 4, 6>(set);
+  set.copy = pack_copy<float>;
+  set.transpose = pack_transpose<float>;
+  return set;
+}
+
+}  // namespace
+
+constinit const GemmKernels<float> gemm_f32 = make();
+
+}  // namespace guda::kernels::avx512

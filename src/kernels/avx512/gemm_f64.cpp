@@ -1,0 +1,28 @@
+#include <immintrin.h>
+
+#include "kernels/avx512/real_arithmetic.h"
+#include "kernels/avx512/transpose.h"
+#include "kernels/gemm_tile.h"
+
+namespace guda::kernels::avx512 {
+namespace {
+
+constexpr GemmKernels<double> make() {
+  GemmKernels<double> set{};
+  set.lanes = 8;
+  set.vectors = 2;
+  set.columns = 12;
+  add_tiles<RealArithmetic<double>, 1, 24>(set);
+  add_tiles<RealArithmetic<double>, 2, 14>(set);
+  add_tiles<RealArithmetic<double>, 3, 9>(set);
+  add_tiles<RealArithmetic<double>, 4, 6>(set);
+  set.copy = pack_copy<double>;
+  set.transpose = pack_transpose<double>;
+  return set;
+}
+
+}  // namespace
+
+constinit const GemmKernels<double> gemm_f64 = make();
+
+}  // namespace guda::kernels::avx512

@@ -1,0 +1,69 @@
+// Micro-kernels of matrix multiplication: tiles of C that stay in registers, and the packing that
+// feeds them. No policy here: which tile, which block size and which thread is decided in blas/.
+//
+// A kernel set exists per instruction set and arithmetic; all sets have this one interface.
+#pragma once
+
+#include <complex>
+#include <cstdint>
+
+namespace guda::kernels {
+
+inline constexpr int kMaxTileVectors = 4;
+inline constexpr int kMaxTileColumns = 24;
+
+/// What one tile computes: C(rows x columns) = alpha * sum over k of A(:, k) B(k, :) + beta * C.
+/// Strides are in elements of their matrix. Column k of A is contiguous at a + k * a_step. B(k, j) is
+/// at b + k * b_step + j in a row tile and at b + k + j * b_step in a column tile. The last vector of
+/// rows is cut off by `last_rows` (1 ... lanes): nothing beyond is read or written.
+template <class In, class Out, class Scale>
+struct TileArguments {
+  int64_t k;
+  const In* a;
+  int64_t a_step;
+  const In* b;
+  int64_t b_step;
+  Out* c;
+  int64_t ldc;
+  Scale alpha;
+  Scale beta;  // 0: C is not read
+  int last_rows;
+  // Complex only.
+  bool conjugate_a;
+  bool conjugate_b;
+};
+
+/// Copies a panel of `width` (<= panel) rows and k columns, element (i, p) at x[i + p * ld] ("copy")
+/// or x[i * ld + p] ("transpose"), to out[i + p * panel]; the rest of the panel is zero. May write
+/// up to kPackSlack bytes beyond the panel.
+template <class From, class To>
+using Pack = void (*)(int64_t width, int64_t k, const From* x, int64_t ld, To* out, int64_t panel);
+inline constexpr int64_t kPackSlack = 128;
+
+/// In, Out, Scale: what tiles read, write and scale by. `lanes` rows stand in one vector.
+template <class In, class Out = In, class Scale = Out>
+struct GemmKernels {
+  using Arguments = TileArguments<In, Out, Scale>;
+  using Tile = void (*)(const Arguments&);
+
+  int lanes;
+  int max_columns[kMaxTileVectors];  // of a tile of 1, 2, ... vectors; 0: there is none
+  // The tile that packed panels are for.
+  int vectors;
+  int columns;
+  // [vectors - 1][columns - 1]
+  Tile row[kMaxTileVectors][kMaxTileColumns];
+  Tile column[kMaxTileVectors][kMaxTileColumns];
+  Pack<In, In> copy;
+  Pack<In, In> transpose;
+};
+
+/// AVX-512 F, BW, DQ and VL.
+namespace avx512 {
+extern const GemmKernels<float> gemm_f32;
+extern const GemmKernels<double> gemm_f64;
+extern const GemmKernels<std::complex<float>> gemm_c32;
+extern const GemmKernels<std::complex<double>> gemm_c64;
+}  // namespace avx512
+
+}  // namespace guda::kernels

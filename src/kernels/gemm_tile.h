@@ -1,0 +1,120 @@
+// The one shape of a register tile, as templates over the arithmetic. Included only by the files that
+// are compiled for an instruction set: everything has internal linkage, so that no other file can be
+// linked against code that its processor lacks.
+//
+// An arithmetic has
+//   In, Out, Scale      element types (see TileArguments)
+//   Vector, Mask        registers
+//   kLanes              elements of In in a vector
+//   kParts              broadcasts per element of B (2: complex, real and imaginary part)
+//   mask(rows), load(p), load(p, mask), zero(), multiply_add(a, broadcast operand, sum)
+//   broadcast(p, part)
+//   store(sums, args, c) and the masked form, with C = alpha * sums + beta * C
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include "kernels/gemm_kernels.h"
+
+namespace guda::kernels {
+namespace {
+
+template <class X, int V, int N, bool Row>
+void tile(const TileArguments<typename X::In, typename X::Out, typename X::Scale>& t) {
+  using In = typename X::In;
+  using Vector = typename X::Vector;
+  constexpr int kParts = X::kParts;
+  constexpr int kGroups = (N + 2) / 3;  // columns addressed from one pointer
+
+  const typename X::Mask mask = X::mask(t.last_rows);
+  Vector sum[N][kParts][V];
+#pragma GCC unroll 32
+  for (int j = 0; j < N; ++j) {
+#pragma GCC unroll 2
+    for (int part = 0; part < kParts; ++part) {
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) sum[j][part][v] = X::zero();
+    }
+  }
+
+  const In* a = t.a;
+  const In* b[kGroups];
+#pragma GCC unroll 32
+  for (int g = 0; g < kGroups; ++g) b[g] = Row ? t.b : t.b + 3 * g * t.b_step;
+  const int64_t a_step = t.a_step;
+  const int64_t b_step = t.b_step;
+
+  // Steps come in pairs of k, which halves the additions to pointers.
+  const auto step = [&](const In* a_k, int64_t b_offset) __attribute__((always_inline)) {
+    Vector x[V];
+#pragma GCC unroll 4
+    for (int v = 0; v < V - 1; ++v) x[v] = X::load(a_k + v * X::kLanes);
+    x[V - 1] = X::load(a_k + (V - 1) * X::kLanes, mask);
+#pragma GCC unroll 32
+    for (int j = 0; j < N; ++j) {
+      const In* y = Row ? b[0] + j : b[j / 3] + b_offset + (j % 3) * b_step;
+#pragma GCC unroll 2
+      for (int part = 0; part < kParts; ++part) {
+        const Vector broadcast = X::broadcast(y, part);
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) {
+          sum[j][part][v] = X::multiply_add(x[v], broadcast, sum[j][part][v]);
+        }
+      }
+    }
+  };
+
+  // C arrives from memory while the sums are formed.
+  if (t.k >= 32) {
+    const typename X::Out* c = t.c;
+#pragma GCC unroll 1
+    for (int j = 0; j < N; ++j, c += t.ldc) {
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) __builtin_prefetch(c + v * X::kLanes, 1);
+    }
+  }
+  if constexpr (Row) {
+#pragma GCC unroll 1
+    for (int64_t k = t.k; k > 0; --k) {
+      step(a, 0);
+      a += a_step;
+      b[0] += b_step;
+    }
+  } else {
+    int64_t k = t.k;
+#pragma GCC unroll 1
+    for (; k >= 2; k -= 2) {
+      step(a, 0);
+      step(a + a_step, 1);
+      a += 2 * a_step;
+#pragma GCC unroll 32
+      for (int g = 0; g < kGroups; ++g) b[g] += 2;
+    }
+    if (k != 0) step(a, 0);
+  }
+
+  typename X::Out* c = t.c;
+#pragma GCC unroll 32
+  for (int j = 0; j < N; ++j, c += t.ldc) {
+    X::template store<V>(sum[j], t, c, mask);
+  }
+}
+
+template <class X, bool Row, int V, int... N>
+constexpr void fill_tiles(GemmKernels<typename X::In, typename X::Out, typename X::Scale>& set,
+                          std::integer_sequence<int, N...>) {
+  ((Row ? set.row[V - 1][N] = tile<X, V, N + 1, true>
+        : set.column[V - 1][N] = tile<X, V, N + 1, false>),
+   ...);
+}
+
+template <class X, int V, int N>
+constexpr void add_tiles(GemmKernels<typename X::In, typename X::Out, typename X::Scale>& set) {
+  set.max_columns[V - 1] = N;
+  fill_tiles<X, true, V>(set, std::make_integer_sequence<int, N>{});
+  fill_tiles<X, false, V>(set, std::make_integer_sequence<int, N>{});
+}
+
+}  // namespace
+}  // namespace guda::kernels
