@@ -56,6 +56,26 @@ constexpr Real<T> real_part(T value) {
     return value;
 }
 
+/// a * b without the test for NaN that std::complex's operator makes.
+template <class T>
+constexpr T product(T a, T b) {
+  if constexpr (is_complex<T>)
+    return T(a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real());
+  else
+    return a * b;
+}
+
+/// |re| + |im|, the absolute value that BLAS uses in asum and iamax.
+template <class T>
+constexpr Real<T> absolute_sum(T value) {
+  if constexpr (is_complex<T>) {
+    return (value.real() < 0 ? -value.real() : value.real()) +
+           (value.imag() < 0 ? -value.imag() : value.imag());
+  } else {
+    return value < 0 ? -value : value;
+  }
+}
+
 /// First element in the order of a vector's indices.
 template <class P>
 constexpr P* first_element(P* x, int64_t n, int64_t increment) {

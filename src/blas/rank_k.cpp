@@ -1,0 +1,193 @@
+// One triangle of a product (gemmt), and the rank-k and rank-2k updates made of it.
+#include <algorithm>
+
+#include "blas/level3.h"
+#include "blas/scratch.h"
+
+namespace guda::blas {
+namespace {
+
+// Diagonal blocks of this order are computed as squares of which half is used.
+constexpr int64_t kSquare = 64;
+
+template <class T>
+struct TriangleProduct {
+  Triangle uplo;
+  Transpose transa, transb;
+  int64_t k;
+  T alpha;
+  int64_t lda, ldb;
+  T beta;
+  int64_t ldc;
+
+  const T* rows_of_a(const T* a, int64_t i) const {
+    return transa == Transpose::no ? a + i : a + i * lda;
+  }
+  const T* columns_of_b(const T* b, int64_t j) const {
+    return transb == Transpose::no ? b + j * ldb : b + j;
+  }
+
+  void run(int64_t n, const T* a, const T* b, T* c) const {
+    if (n <= kSquare) {
+      square(n, a, b, c);
+      return;
+    }
+    const int64_t half = (n / 2 + kSquare - 1) / kSquare * kSquare;
+    const int64_t rest = n - half;
+    const T* a2 = rows_of_a(a, half);
+    const T* b2 = columns_of_b(b, half);
+    run(half, a, b, c);
+    if (uplo == Triangle::upper)
+      gemm(transa, transb, half, rest, k, alpha, a, lda, b2, ldb, beta, c + half * ldc, ldc);
+    else
+      gemm(transa, transb, rest, half, k, alpha, a2, lda, b, ldb, beta, c + half, ldc);
+    run(rest, a2, b2, c + half + half * ldc);
+  }
+
+  void square(int64_t n, const T* a, const T* b, T* c) const {
+    Scratch<T> full(n * n);
+    gemm(transa, transb, n, n, k, alpha, a, lda, b, ldb, T(0), full.data(), n);
+    for (int64_t j = 0; j < n; ++j) {
+      const int64_t first = uplo == Triangle::upper ? 0 : j;
+      const int64_t last = uplo == Triangle::upper ? j + 1 : n;
+      const T* from = full.data() + j * n;
+      T* to = c + j * ldc;
+      if (beta == T(0)) {
+        for (int64_t i = first; i < last; ++i) to[i] = from[i];
+      } else if (beta == T(1)) {
+        for (int64_t i = first; i < last; ++i) to[i] += from[i];
+      } else {
+        for (int64_t i = first; i < last; ++i) to[i] = from[i] + product(beta, to[i]);
+      }
+    }
+  }
+};
+
+template <class T>
+void scale_triangle(Triangle uplo, int64_t n, T beta, T* c, int64_t ldc) {
+  for (int64_t j = 0; j < n; ++j) {
+    const int64_t first = uplo == Triangle::upper ? 0 : j;
+    const int64_t last = uplo == Triangle::upper ? j + 1 : n;
+    for (int64_t i = first; i < last; ++i)
+      c[i + j * ldc] = beta == T(0) ? T(0) : product(beta, c[i + j * ldc]);
+  }
+}
+
+// What Hermitian updates do to C before: a real factor (so that infinities stay what they are), and no
+// imaginary parts on the diagonal.
+template <class T>
+void scale_hermitian(Triangle uplo, int64_t n, Real<T> beta, T* c, int64_t ldc) {
+  for (int64_t j = 0; j < n; ++j) {
+    const int64_t first = uplo == Triangle::upper ? 0 : j;
+    const int64_t last = uplo == Triangle::upper ? j + 1 : n;
+    if (beta != Real<T>(1)) {
+      for (int64_t i = first; i < last; ++i)
+        c[i + j * ldc] = beta == Real<T>(0) ? T(0) : c[i + j * ldc] * beta;
+    }
+    c[j + j * ldc] = T(real_part(c[j + j * ldc]));
+  }
+}
+
+template <class T>
+void make_diagonal_real(int64_t n, T* c, int64_t ldc) {
+  for (int64_t j = 0; j < n; ++j) c[j + j * ldc] = T(real_part(c[j + j * ldc]));
+}
+
+// op(A) op(B)^T or op(A) op(B)^H as gemm sees it.
+struct Operations {
+  Transpose a, b;
+};
+Operations symmetric(Transpose trans) {
+  if (trans == Transpose::no) return {Transpose::no, Transpose::yes};
+  return {Transpose::yes, Transpose::no};
+}
+Operations hermitian(Transpose trans) {
+  if (trans == Transpose::no) return {Transpose::no, Transpose::conjugate};
+  return {Transpose::conjugate, Transpose::no};
+}
+
+}  // namespace
+
+template <class T>
+void gemmt(Triangle uplo, Transpose transa, Transpose transb, int64_t n, int64_t k, T alpha,
+           const T* a, int64_t lda, const T* b, int64_t ldb, T beta, T* c, int64_t ldc) {
+  if (n <= 0) return;
+  if (alpha == T(0) || k <= 0) {
+    if (beta != T(1)) scale_triangle(uplo, n, beta, c, ldc);
+    return;
+  }
+  TriangleProduct<T>{uplo, transa, transb, k, alpha, lda, ldb, beta, ldc}.run(n, a, b, c);
+}
+
+template <class T>
+void syrk(Triangle uplo, Transpose trans, int64_t n, int64_t k, T alpha, const T* a, int64_t lda,
+          T beta, T* c, int64_t ldc) {
+  syrkx(uplo, trans, n, k, alpha, a, lda, a, lda, beta, c, ldc);
+}
+
+template <class T>
+void syrkx(Triangle uplo, Transpose trans, int64_t n, int64_t k, T alpha, const T* a, int64_t lda,
+           const T* b, int64_t ldb, T beta, T* c, int64_t ldc) {
+  const Operations op = symmetric(trans);
+  gemmt(uplo, op.a, op.b, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+template <class T>
+void herk(Triangle uplo, Transpose trans, int64_t n, int64_t k, Real<T> alpha, const T* a,
+          int64_t lda, Real<T> beta, T* c, int64_t ldc) {
+  herkx(uplo, trans, n, k, T(alpha), a, lda, a, lda, beta, c, ldc);
+}
+
+template <class T>
+void herkx(Triangle uplo, Transpose trans, int64_t n, int64_t k, T alpha, const T* a, int64_t lda,
+           const T* b, int64_t ldb, Real<T> beta, T* c, int64_t ldc) {
+  const bool nothing = alpha == T(0) || k <= 0;
+  if (n <= 0 || (nothing && beta == Real<T>(1))) return;
+  const Operations op = hermitian(trans);
+  const bool fresh = beta == Real<T>(0) && !nothing;
+  if (!fresh) scale_hermitian(uplo, n, beta, c, ldc);
+  gemmt(uplo, op.a, op.b, n, k, alpha, a, lda, b, ldb, fresh ? T(0) : T(1), c, ldc);
+  make_diagonal_real(n, c, ldc);
+}
+
+template <class T>
+void syr2k(Triangle uplo, Transpose trans, int64_t n, int64_t k, T alpha, const T* a, int64_t lda,
+           const T* b, int64_t ldb, T beta, T* c, int64_t ldc) {
+  syrkx(uplo, trans, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+  syrkx(uplo, trans, n, k, alpha, b, ldb, a, lda, T(1), c, ldc);
+}
+
+template <class T>
+void her2k(Triangle uplo, Transpose trans, int64_t n, int64_t k, T alpha, const T* a, int64_t lda,
+           const T* b, int64_t ldb, Real<T> beta, T* c, int64_t ldc) {
+  const bool nothing = alpha == T(0) || k <= 0;
+  if (n <= 0 || (nothing && beta == Real<T>(1))) return;
+  const Operations op = hermitian(trans);
+  const bool fresh = beta == Real<T>(0) && !nothing;
+  if (!fresh) scale_hermitian(uplo, n, beta, c, ldc);
+  gemmt(uplo, op.a, op.b, n, k, alpha, a, lda, b, ldb, fresh ? T(0) : T(1), c, ldc);
+  gemmt(uplo, op.a, op.b, n, k, conjugate(alpha), b, ldb, a, lda, T(1), c, ldc);
+  make_diagonal_real(n, c, ldc);
+}
+
+#define GUDA_INSTANTIATE(T)                                                                        \
+  template void gemmt(Triangle, Transpose, Transpose, int64_t, int64_t, T, const T*, int64_t,      \
+                      const T*, int64_t, T, T*, int64_t);                                          \
+  template void syrk(Triangle, Transpose, int64_t, int64_t, T, const T*, int64_t, T, T*, int64_t); \
+  template void syrkx(Triangle, Transpose, int64_t, int64_t, T, const T*, int64_t, const T*,       \
+                      int64_t, T, T*, int64_t);                                                    \
+  template void herk(Triangle, Transpose, int64_t, int64_t, Real<T>, const T*, int64_t, Real<T>,   \
+                     T*, int64_t);                                                                 \
+  template void herkx(Triangle, Transpose, int64_t, int64_t, T, const T*, int64_t, const T*,       \
+                      int64_t, Real<T>, T*, int64_t);                                              \
+  template void syr2k(Triangle, Transpose, int64_t, int64_t, T, const T*, int64_t, const T*,       \
+                      int64_t, T, T*, int64_t);                                                    \
+  template void her2k(Triangle, Transpose, int64_t, int64_t, T, const T*, int64_t, const T*,       \
+                      int64_t, Real<T>, T*, int64_t);
+GUDA_INSTANTIATE(float)
+GUDA_INSTANTIATE(double)
+GUDA_INSTANTIATE(std::complex<float>)
+GUDA_INSTANTIATE(std::complex<double>)
+#undef GUDA_INSTANTIATE
+
+}  // namespace guda::blas

@@ -1,0 +1,194 @@
+// Triangular matrices: products with and solutions for one vector.
+//
+// Columns are taken in groups. The square block on the diagonal is worked off element by element; all other
+// rows of the group's columns go to the kernels.
+#include "blas/columns.h"
+#include "blas/level2.h"
+#include "blas/vector_view.h"
+
+namespace guda::blas {
+namespace {
+
+using kernels::vector_kernels;
+
+template <class T>
+class TriangularOperation {
+ public:
+  TriangularOperation(const TriangleColumns<const T>& a, Transpose trans, Diagonal diag)
+      : a_(a), trans_(trans), diag_(diag) {}
+
+  void multiply(T* x) const {
+    // Elements of x are replaced once nothing needs their old value any more.
+    for_groups(upper() == plain(), [&](int64_t begin, int64_t end) {
+      if (plain()) {
+        add_outside(begin, end, T(1), x);
+        multiply_block(begin, end, x);
+      } else {
+        multiply_block(begin, end, x);
+        dot_outside(begin, end, T(1), x);
+      }
+    });
+  }
+
+  void solve(T* x) const {
+    for_groups(upper() != plain(), [&](int64_t begin, int64_t end) {
+      if (plain()) {
+        solve_block(begin, end, x);
+        add_outside(begin, end, T(-1), x);
+      } else {
+        dot_outside(begin, end, T(-1), x);
+        solve_block(begin, end, x);
+      }
+    });
+  }
+
+ private:
+  bool plain() const { return trans_ == Transpose::no; }
+  bool upper() const { return a_.uplo() == Triangle::upper; }
+  T operand(T value) const { return trans_ == Transpose::conjugate ? conjugate(value) : value; }
+
+  template <class Body>
+  void for_groups(bool ascending, Body body) const {
+    const int64_t n = a_.order();
+    if (ascending) {
+      for (int64_t j = 0; j < n; j += kColumnGroup) body(j, std::min(n, j + kColumnGroup));
+    } else {
+      for (int64_t j = n; j > 0; j -= kColumnGroup) body(std::max<int64_t>(0, j - kColumnGroup), j);
+    }
+  }
+
+  template <class Piece>
+  void for_outside(int64_t begin, int64_t end, Piece piece) const {
+    for_pieces(a_, begin, end - begin, upper() ? 0 : end, upper() ? begin : a_.order(), piece);
+  }
+  // x outside the block += sign A x
+  void add_outside(int64_t begin, int64_t end, T sign, T* x) const {
+    T t[kColumnGroup];
+    for (int64_t j = begin; j < end; ++j) t[j - begin] = product(sign, x[j]);
+    for_outside(begin, end, [&](int64_t column, int64_t count, int64_t row, int64_t row_end) {
+      const ColumnPointers<const T> pointers(a_, column, count, row);
+      vector_kernels<T>().add_columns(row_end - row, count, pointers.pointers, t + (column - begin),
+                                      x + row);
+    });
+  }
+  // x in the block += sign op(A) x outside
+  void dot_outside(int64_t begin, int64_t end, T sign, T* x) const {
+    for_outside(begin, end, [&](int64_t column, int64_t count, int64_t row, int64_t row_end) {
+      const ColumnPointers<const T> pointers(a_, column, count, row);
+      T sums[kColumnGroup];
+      vector_kernels<T>().dot_columns(trans_ == Transpose::conjugate, row_end - row, count,
+                                      pointers.pointers, x + row, sums);
+      for (int64_t c = 0; c < count; ++c) x[column + c] += product(sign, sums[c]);
+    });
+  }
+
+  // Stored rows of column j within the block, without the diagonal.
+  int64_t first(int64_t j, int64_t begin) const {
+    return upper() ? std::max(a_.first(j), begin) : j + 1;
+  }
+  int64_t last(int64_t j, int64_t end) const { return upper() ? j : std::min(a_.last(j), end); }
+
+  void multiply_block(int64_t begin, int64_t end, T* x) const {
+    const bool ascending = upper() == plain();
+    for (int64_t step = 0; step < end - begin; ++step) {
+      const int64_t j = ascending ? begin + step : end - 1 - step;
+      const T* column = a_.column(j);
+      T value = x[j];
+      if (diag_ == Diagonal::stored) value = product(operand(column[j]), value);
+      if (plain()) {
+        for (int64_t i = first(j, begin); i < last(j, end); ++i) x[i] += product(column[i], x[j]);
+      } else {
+        for (int64_t i = first(j, begin); i < last(j, end); ++i)
+          value += product(operand(column[i]), x[i]);
+      }
+      x[j] = value;
+    }
+  }
+  void solve_block(int64_t begin, int64_t end, T* x) const {
+    const bool ascending = upper() != plain();
+    for (int64_t step = 0; step < end - begin; ++step) {
+      const int64_t j = ascending ? begin + step : end - 1 - step;
+      const T* column = a_.column(j);
+      T value = x[j];
+      if (!plain()) {
+        for (int64_t i = first(j, begin); i < last(j, end); ++i)
+          value -= product(operand(column[i]), x[i]);
+      }
+      if (diag_ == Diagonal::stored) value /= operand(column[j]);
+      x[j] = value;
+      if (plain()) {
+        for (int64_t i = first(j, begin); i < last(j, end); ++i) x[i] -= product(column[i], value);
+      }
+    }
+  }
+
+  TriangleColumns<const T> a_;
+  Transpose trans_;
+  Diagonal diag_;
+};
+
+template <class T>
+void multiply(const TriangleColumns<const T>& a, Transpose trans, Diagonal diag, T* x,
+              int64_t incx) {
+  if (a.order() <= 0) return;
+  OutputVector<T> vector(a.order(), T(1), x, incx);
+  TriangularOperation<T>(a, trans, diag).multiply(vector.data());
+}
+
+template <class T>
+void solve(const TriangleColumns<const T>& a, Transpose trans, Diagonal diag, T* x, int64_t incx) {
+  if (a.order() <= 0) return;
+  OutputVector<T> vector(a.order(), T(1), x, incx);
+  TriangularOperation<T>(a, trans, diag).solve(vector.data());
+}
+
+}  // namespace
+
+template <class T>
+void trmv(Triangle uplo, Transpose trans, Diagonal diag, int64_t n, const T* a, int64_t lda, T* x,
+          int64_t incx) {
+  multiply(TriangleColumns<const T>::dense(uplo, n, a, lda), trans, diag, x, incx);
+}
+template <class T>
+void tbmv(Triangle uplo, Transpose trans, Diagonal diag, int64_t n, int64_t k, const T* a,
+          int64_t lda, T* x, int64_t incx) {
+  multiply(TriangleColumns<const T>::band(uplo, n, k, a, lda), trans, diag, x, incx);
+}
+template <class T>
+void tpmv(Triangle uplo, Transpose trans, Diagonal diag, int64_t n, const T* ap, T* x,
+          int64_t incx) {
+  multiply(TriangleColumns<const T>::packed(uplo, n, ap), trans, diag, x, incx);
+}
+
+template <class T>
+void trsv(Triangle uplo, Transpose trans, Diagonal diag, int64_t n, const T* a, int64_t lda, T* x,
+          int64_t incx) {
+  solve(TriangleColumns<const T>::dense(uplo, n, a, lda), trans, diag, x, incx);
+}
+template <class T>
+void tbsv(Triangle uplo, Transpose trans, Diagonal diag, int64_t n, int64_t k, const T* a,
+          int64_t lda, T* x, int64_t incx) {
+  solve(TriangleColumns<const T>::band(uplo, n, k, a, lda), trans, diag, x, incx);
+}
+template <class T>
+void tpsv(Triangle uplo, Transpose trans, Diagonal diag, int64_t n, const T* ap, T* x,
+          int64_t incx) {
+  solve(TriangleColumns<const T>::packed(uplo, n, ap), trans, diag, x, incx);
+}
+
+#define GUDA_INSTANTIATE(T, dense, band, packed)                                               \
+  template void dense(Triangle, Transpose, Diagonal, int64_t, const T*, int64_t, T*, int64_t); \
+  template void band(Triangle, Transpose, Diagonal, int64_t, int64_t, const T*, int64_t, T*,   \
+                     int64_t);                                                                 \
+  template void packed(Triangle, Transpose, Diagonal, int64_t, const T*, T*, int64_t);
+GUDA_INSTANTIATE(float, trmv, tbmv, tpmv)
+GUDA_INSTANTIATE(double, trmv, tbmv, tpmv)
+GUDA_INSTANTIATE(std::complex<float>, trmv, tbmv, tpmv)
+GUDA_INSTANTIATE(std::complex<double>, trmv, tbmv, tpmv)
+GUDA_INSTANTIATE(float, trsv, tbsv, tpsv)
+GUDA_INSTANTIATE(double, trsv, tbsv, tpsv)
+GUDA_INSTANTIATE(std::complex<float>, trsv, tbsv, tpsv)
+GUDA_INSTANTIATE(std::complex<double>, trsv, tbsv, tpsv)
+#undef GUDA_INSTANTIATE
+
+}  // namespace guda::blas

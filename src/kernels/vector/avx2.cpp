@@ -1,0 +1,77 @@
+#include <immintrin.h>
+
+#include "kernels/vector/vector_kernels.h"
+
+namespace guda::kernels {
+namespace {
+
+template <int columns>
+struct Width {};
+
+template <class R>
+struct Simd;
+
+template <>
+struct Simd<float> {
+  using V = float __attribute__((vector_size(32)));
+  using I = int32_t __attribute__((vector_size(32)));
+  using Half = float __attribute__((vector_size(16), aligned(4), may_alias));
+  static constexpr int lanes = 8;
+  static constexpr int registers = 16;
+  static constexpr int32_t kAbsoluteMask = 0x7fffffff;
+  static constexpr float kInfinity = __builtin_inff();
+
+  static __m256i first(int64_t n) {
+    const __m256i index = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), index);
+  }
+  static V load(const float* p) { return (V)_mm256_loadu_ps(p); }
+  static V load(const float* p, int64_t n) { return (V)_mm256_maskload_ps(p, first(n)); }
+  static void store(float* p, V v) { _mm256_storeu_ps(p, (__m256)v); }
+  static void store(float* p, V v, int64_t n) { _mm256_maskstore_ps(p, first(n), (__m256)v); }
+  static V swap_pairs(V v) { return (V)_mm256_permute_ps((__m256)v, 0xb1); }
+  static float sum(V v) {
+    const auto a = _mm256_castps256_ps128((__m256)v) + _mm256_extractf128_ps((__m256)v, 1);
+    return (a[0] + a[1]) + (a[2] + a[3]);
+  }
+};
+
+template <>
+struct Simd<double> {
+  using V = double __attribute__((vector_size(32)));
+  using I = int64_t __attribute__((vector_size(32)));
+  static constexpr int lanes = 4;
+  static constexpr int registers = 16;
+  static constexpr int64_t kAbsoluteMask = 0x7fffffffffffffff;
+  static constexpr double kInfinity = __builtin_inf();
+
+  static __m256i first(int64_t n) {
+    return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3));
+  }
+  static V load(const double* p) { return (V)_mm256_loadu_pd(p); }
+  static V load(const double* p, int64_t n) { return (V)_mm256_maskload_pd(p, first(n)); }
+  static void store(double* p, V v) { _mm256_storeu_pd(p, (__m256d)v); }
+  static void store(double* p, V v, int64_t n) { _mm256_maskstore_pd(p, first(n), (__m256d)v); }
+  static V swap_pairs(V v) { return (V)_mm256_permute_pd((__m256d)v, 0x5); }
+  static double sum(V v) { return (v[0] + v[1]) + (v[2] + v[3]); }
+};
+
+#include "kernels/vector/vector_kernels_impl.h"
+// After what it uses.
+#include "kernels/vector/triangle_kernels_impl.h"
+
+bool supported() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+
+}  // namespace
+
+const VectorKernelSet kAvx2VectorKernels = {
+    "avx2",
+    supported,
+    {&Kernels<float>::table, &TriangleKernels<float>::table},
+    {&Kernels<double>::table, &TriangleKernels<double>::table},
+    {&Kernels<std::complex<float>>::table, &TriangleKernels<std::complex<float>>::table},
+    {&Kernels<std::complex<double>>::table, &TriangleKernels<std::complex<double>>::table},
+    &kWideTable,
+};
+
+}  // namespace guda::kernels

@@ -1,0 +1,73 @@
+#include <immintrin.h>
+
+#include "kernels/vector/vector_kernels.h"
+
+namespace guda::kernels {
+namespace {
+
+template <int columns>
+struct Width {};
+
+template <class R>
+struct Simd;
+
+template <>
+struct Simd<float> {
+  using V = float __attribute__((vector_size(64)));
+  using I = int32_t __attribute__((vector_size(64)));
+  using Half = float __attribute__((vector_size(32), aligned(4), may_alias));
+  static constexpr int lanes = 16;
+  static constexpr int registers = 32;
+  static constexpr int32_t kAbsoluteMask = 0x7fffffff;
+  static constexpr float kInfinity = __builtin_inff();
+
+  static __mmask16 first(int64_t n) { return static_cast<__mmask16>((1u << n) - 1); }
+  static V load(const float* p) { return (V)_mm512_loadu_ps(p); }
+  static V load(const float* p, int64_t n) { return (V)_mm512_maskz_loadu_ps(first(n), p); }
+  static void store(float* p, V v) { _mm512_storeu_ps(p, (__m512)v); }
+  static void store(float* p, V v, int64_t n) { _mm512_mask_storeu_ps(p, first(n), (__m512)v); }
+  static V swap_pairs(V v) { return (V)_mm512_permute_ps((__m512)v, 0xb1); }
+  static float sum(V v) { return _mm512_reduce_add_ps((__m512)v); }
+};
+
+template <>
+struct Simd<double> {
+  using V = double __attribute__((vector_size(64)));
+  using I = int64_t __attribute__((vector_size(64)));
+  static constexpr int lanes = 8;
+  static constexpr int registers = 32;
+  static constexpr int64_t kAbsoluteMask = 0x7fffffffffffffff;
+  static constexpr double kInfinity = __builtin_inf();
+
+  static __mmask8 first(int64_t n) { return static_cast<__mmask8>((1u << n) - 1); }
+  static V load(const double* p) { return (V)_mm512_loadu_pd(p); }
+  static V load(const double* p, int64_t n) { return (V)_mm512_maskz_loadu_pd(first(n), p); }
+  static void store(double* p, V v) { _mm512_storeu_pd(p, (__m512d)v); }
+  static void store(double* p, V v, int64_t n) { _mm512_mask_storeu_pd(p, first(n), (__m512d)v); }
+  static V swap_pairs(V v) { return (V)_mm512_permute_pd((__m512d)v, 0x55); }
+  static double sum(V v) { return _mm512_reduce_add_pd((__m512d)v); }
+};
+
+#include "kernels/vector/vector_kernels_impl.h"
+// After what it uses.
+#include "kernels/vector/triangle_kernels_impl.h"
+
+bool supported() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("fma");
+}
+
+}  // namespace
+
+const VectorKernelSet kAvx512VectorKernels = {
+    "avx512",
+    supported,
+    {&Kernels<float>::table, &TriangleKernels<float>::table},
+    {&Kernels<double>::table, &TriangleKernels<double>::table},
+    {&Kernels<std::complex<float>>::table, &TriangleKernels<std::complex<float>>::table},
+    {&Kernels<std::complex<double>>::table, &TriangleKernels<std::complex<double>>::table},
+    &kWideTable,
+};
+
+}  // namespace guda::kernels

@@ -1,0 +1,487 @@
+// The vector kernels over a Simd<R> that the including file defines for its instruction set:
+//   V                   a vector of `lanes` reals, with GCC's vector operators
+//   load(p), load(p, n), store(p, v), store(p, v, n)   whole, and the first n lanes only
+//   swap_pairs(v)       exchanges neighbours (real and imaginary parts)
+//   registers           how many the instruction set has
+// Included once per instruction set inside an anonymous namespace: code compiled for one processor must not
+// be what the linker keeps for all. For the same reason nothing here calls a library's inline function;
+// complex vectors are vectors of reals, twice as long.
+
+template <class T>
+struct Element {
+  using R = T;
+  static constexpr bool complex = false;
+  static constexpr int64_t reals = 1;
+};
+template <class T>
+struct Element<std::complex<T>> {
+  using R = T;
+  static constexpr bool complex = true;
+  static constexpr int64_t reals = 2;
+};
+
+template <class R>
+typename Simd<R>::V broadcast(R value) {
+  return typename Simd<R>::V{} + value;
+}
+
+// (even, odd, even, odd, ...)
+template <class R>
+typename Simd<R>::V alternate(R even, R odd) {
+  typename Simd<R>::V v{};
+  for (int i = 0; i < Simd<R>::lanes; i += 2) {
+    v[i] = even;
+    v[i + 1] = odd;
+  }
+  return v;
+}
+
+template <class R>
+typename Simd<R>::V absolute(typename Simd<R>::V v) {
+  using S = Simd<R>;
+  return (typename S::V)((typename S::I)v & S::kAbsoluteMask);
+}
+
+// A factor t of a vector: t x.
+template <class T>
+struct Factor {
+  using R = typename Element<T>::R;
+  using V = typename Simd<R>::V;
+  V straight, crossed;
+
+  Factor() = default;
+  explicit Factor(const T* t) {
+    const auto* parts = reinterpret_cast<const R*>(t);
+    if constexpr (Element<T>::complex) {
+      straight = broadcast<R>(parts[0]);
+      crossed = alternate<R>(-parts[1], parts[1]);
+    } else {
+      straight = broadcast<R>(parts[0]);
+    }
+  }
+  V times(V x) const {
+    if constexpr (Element<T>::complex) return straight * x + crossed * Simd<R>::swap_pairs(x);
+    return straight * x;
+  }
+  V add_to(V sum, V x) const {
+    if constexpr (Element<T>::complex) {
+      sum += straight * x;
+      return sum + crossed * Simd<R>::swap_pairs(x);
+    }
+    return sum + straight * x;
+  }
+};
+
+// A running sum of op(a) x: for complex elements the products of like and of unlike parts.
+template <class T>
+struct DotSum {
+  using R = typename Element<T>::R;
+  using S = Simd<R>;
+  using V = typename S::V;
+  V like{}, unlike{};
+
+  void add(V a, V x, V x_swapped) {
+    like += a * x;
+    if constexpr (Element<T>::complex) unlike += a * x_swapped;
+  }
+  void add(const DotSum& other) {
+    like += other.like;
+    if constexpr (Element<T>::complex) unlike += other.unlike;
+  }
+  void store(bool conjugate, T* result) const {
+    auto* parts = reinterpret_cast<R*>(result);
+    if constexpr (Element<T>::complex) {
+      R even = 0, odd = 0, unlike_even = 0, unlike_odd = 0;
+      for (int i = 0; i < S::lanes; i += 2) {
+        even += like[i];
+        odd += like[i + 1];
+        unlike_even += unlike[i];
+        unlike_odd += unlike[i + 1];
+      }
+      parts[0] = conjugate ? even + odd : even - odd;
+      parts[1] = conjugate ? unlike_even - unlike_odd : unlike_even + unlike_odd;
+    } else {
+      parts[0] = S::sum(like);
+    }
+  }
+};
+
+template <class T>
+typename Simd<typename Element<T>::R>::V swapped(typename Simd<typename Element<T>::R>::V x) {
+  if constexpr (Element<T>::complex) return Simd<typename Element<T>::R>::swap_pairs(x);
+  return x;
+}
+
+// How many columns a kernel takes at once, for the accumulators and factors that one column needs.
+template <class T>
+constexpr int kColumns = Element<T>::complex ? 4 : 8;
+template <class T>
+constexpr int kColumnsBoth =
+    Element<T>::complex && Simd<typename Element<T>::R>::registers < 32 ? 2 : 4;
+
+// Calls body(std::integral_constant) for groups of at most `most` columns, larger groups first.
+template <int most, class Body>
+void for_column_groups(int64_t count, Body body) {
+  int64_t c = 0;
+  for (; c + most <= count; c += most) body(Width<most>(), c);
+  if constexpr (most > 4) {
+    if (c + 4 <= count) {
+      body(Width<4>(), c);
+      c += 4;
+    }
+  }
+  if constexpr (most > 2) {
+    if (c + 2 <= count) {
+      body(Width<2>(), c);
+      c += 2;
+    }
+  }
+  for (; c < count; ++c) body(Width<1>(), c);
+}
+
+// Calls body(i, load, store) for each vector of n reals, with whole vectors and then a part.
+template <class R, class Body>
+[[gnu::always_inline]] inline void for_vectors(int64_t n, Body body) {
+  using S = Simd<R>;
+  using V = typename S::V;
+  int64_t i = 0;
+  for (; i + S::lanes <= n; i += S::lanes) {
+    body(
+        i, [](const R* p) __attribute__((always_inline)) { return S::load(p); },
+        [](R* p, V v) __attribute__((always_inline)) { S::store(p, v); });
+  }
+  if (i < n) {
+    const int64_t rest = n - i;
+    body(
+        i, [rest](const R* p) __attribute__((always_inline)) { return S::load(p, rest); },
+        [rest](R* p, V v) __attribute__((always_inline)) { S::store(p, v, rest); });
+  }
+}
+
+template <class T>
+struct Kernels {
+  using R = typename Element<T>::R;
+  using S = Simd<R>;
+  using V = typename S::V;
+  static constexpr int64_t reals = Element<T>::reals;
+
+  static const R* parts(const T* p) { return reinterpret_cast<const R*>(p); }
+  static R* parts(T* p) { return reinterpret_cast<R*>(p); }
+
+  static void axpy(int64_t n, const T* alpha, const T* x, T* y) {
+    const Factor<T> factor(alpha);
+    const R* px = parts(x);
+    R* py = parts(y);
+    n *= reals;
+    int64_t i = 0;
+    for (; i + 4 * S::lanes <= n; i += 4 * S::lanes) {
+      V v[4];
+      for (int u = 0; u < 4; ++u)
+        v[u] = factor.add_to(S::load(py + i + u * S::lanes), S::load(px + i + u * S::lanes));
+      for (int u = 0; u < 4; ++u) S::store(py + i + u * S::lanes, v[u]);
+    }
+    for_vectors<R>(n - i, [&](int64_t k, auto load, auto store) {
+      store(py + i + k, factor.add_to(load(py + i + k), load(px + i + k)));
+    });
+  }
+
+  static void axpby(int64_t n, const T* alpha, const T* x, const T* beta, T* y) {
+    const Factor<T> a(alpha), b(beta);
+    const R* px = parts(x);
+    R* py = parts(y);
+    for_vectors<R>(n * reals, [&](int64_t i, auto load, auto store) {
+      store(py + i, a.add_to(b.times(load(py + i)), load(px + i)));
+    });
+  }
+
+  static void scale(int64_t n, const T* alpha, T* x) {
+    const Factor<T> factor(alpha);
+    R* px = parts(x);
+    n *= reals;
+    int64_t i = 0;
+    for (; i + 4 * S::lanes <= n; i += 4 * S::lanes)
+      for (int u = 0; u < 4; ++u)
+        S::store(px + i + u * S::lanes, factor.times(S::load(px + i + u * S::lanes)));
+    for_vectors<R>(n - i, [&](int64_t k, auto load, auto store) {
+      store(px + i + k, factor.times(load(px + i + k)));
+    });
+  }
+
+  static void dot(bool conjugate, int64_t n, const T* x, const T* y, T* result) {
+    constexpr int unroll = Element<T>::complex ? 4 : 8;
+    const R* px = parts(x);
+    const R* py = parts(y);
+    n *= reals;
+    DotSum<T> sums[unroll];
+    int64_t i = 0;
+    for (; i + unroll * S::lanes <= n; i += unroll * S::lanes) {
+      for (int u = 0; u < unroll; ++u) {
+        const V v = S::load(py + i + u * S::lanes);
+        sums[u].add(S::load(px + i + u * S::lanes), v, swapped<T>(v));
+      }
+    }
+    for_vectors<R>(n - i, [&](int64_t k, auto load, auto) {
+      const V v = load(py + i + k);
+      sums[0].add(load(px + i + k), v, swapped<T>(v));
+    });
+    for (int half = unroll / 2; half > 0; half /= 2)
+      for (int u = 0; u < half; ++u) sums[u].add(sums[u + half]);
+    sums[0].store(conjugate, result);
+  }
+
+  template <class Term>
+  static R sum_of(int64_t n, const T* x, Term term) {
+    const R* px = parts(x);
+    n *= reals;
+    V sums[8] = {};
+    int64_t i = 0;
+    for (; i + 8 * S::lanes <= n; i += 8 * S::lanes)
+      for (int u = 0; u < 8; ++u) sums[u] = term(sums[u], S::load(px + i + u * S::lanes));
+    for_vectors<R>(n - i,
+                   [&](int64_t k, auto load, auto) { sums[0] = term(sums[0], load(px + i + k)); });
+    for (int half = 4; half > 0; half /= 2)
+      for (int u = 0; u < half; ++u) sums[u] += sums[u + half];
+    return S::sum(sums[0]);
+  }
+  static R sum_absolute(int64_t n, const T* x) {
+    return sum_of(n, x, [](V sum, V v) { return sum + absolute<R>(v); });
+  }
+  static R sum_squares(int64_t n, const T* x) {
+    return sum_of(n, x, [](V sum, V v) { return sum + v * v; });
+  }
+
+  static R magnitude(const R* p) {
+    const R re = p[0] < 0 ? -p[0] : p[0];
+    if constexpr (!Element<T>::complex) return re;
+    const R im = p[1] < 0 ? -p[1] : p[1];
+    return re + im;
+  }
+  static V magnitude(V v) {
+    v = absolute<R>(v);
+    if constexpr (Element<T>::complex) v += S::swap_pairs(v);
+    return v;
+  }
+  // The best value block by block, then its first place within the first block that has it.
+  template <bool largest>
+  static int64_t index_extreme(int64_t n, const T* x) {
+    constexpr int unroll = 4;
+    constexpr int64_t block = 16 * unroll * S::lanes;
+    const auto better = [](auto a, auto b) { return largest ? a > b : a < b; };
+    const R* px = parts(x);
+    const R limit = largest ? R(-1) : S::kInfinity;
+    n *= reals;
+    R best = magnitude(px);
+    if (best != best) return 0;
+    int64_t best_block = 0;
+    for (int64_t start = 0; start < n; start += block) {
+      const int64_t length = n - start < block ? n - start : block;
+      V v[unroll];
+      for (int u = 0; u < unroll; ++u) v[u] = broadcast<R>(limit);
+      int64_t i = 0;
+      for (; i + unroll * S::lanes <= length; i += unroll * S::lanes) {
+        for (int u = 0; u < unroll; ++u) {
+          const V m = magnitude(S::load(px + start + i + u * S::lanes));
+          v[u] = better(m, v[u]) ? m : v[u];
+        }
+      }
+      for (int u = 1; u < unroll; ++u) v[0] = better(v[u], v[0]) ? v[u] : v[0];
+      R extreme = limit;
+      for (int lane = 0; lane < S::lanes; ++lane)
+        if (better(v[0][lane], extreme)) extreme = v[0][lane];
+      for (; i < length; i += reals) {
+        const R m = magnitude(px + start + i);
+        if (better(m, extreme)) extreme = m;
+      }
+      if (better(extreme, best)) {
+        best = extreme;
+        best_block = start;
+      }
+    }
+    for (int64_t i = best_block; i < n; i += reals)
+      if (magnitude(px + i) == best) return i / reals;
+    return 0;
+  }
+  static int64_t index_largest(int64_t n, const T* x) { return index_extreme<true>(n, x); }
+  static int64_t index_smallest(int64_t n, const T* x) { return index_extreme<false>(n, x); }
+
+  static void swap(int64_t n, T* x, T* y) {
+    R* px = parts(x);
+    R* py = parts(y);
+    for_vectors<R>(n * reals, [&](int64_t i, auto load, auto store) {
+      const V a = load(px + i), b = load(py + i);
+      store(px + i, b);
+      store(py + i, a);
+    });
+  }
+
+  static void rotate(int64_t n, T* x, T* y, const R* h) {
+    const V h11 = broadcast<R>(h[0]), h12 = broadcast<R>(h[1]);
+    const V h21 = broadcast<R>(h[2]), h22 = broadcast<R>(h[3]);
+    R* px = parts(x);
+    R* py = parts(y);
+    for_vectors<R>(n * reals, [&](int64_t i, auto load, auto store) {
+      const V a = load(px + i), b = load(py + i);
+      store(px + i, h11 * a + h12 * b);
+      store(py + i, h21 * a + h22 * b);
+    });
+  }
+
+  template <int C>
+  static void add_group(int64_t m, const T* const* a, const T* t, T* y) {
+    Factor<T> factors[C];
+    const R* columns[C];
+    for (int c = 0; c < C; ++c) {
+      factors[c] = Factor<T>(t + c);
+      columns[c] = parts(a[c]);
+    }
+    R* py = parts(y);
+    for_vectors<R>(m * reals, [&](int64_t i, auto load, auto store) __attribute__((always_inline)) {
+      V sum = load(py + i);
+      for (int c = 0; c < C; ++c) sum = factors[c].add_to(sum, load(columns[c] + i));
+      store(py + i, sum);
+    });
+  }
+  static void add_columns(int64_t m, int64_t count, const T* const* a, const T* t, T* y) {
+    for_column_groups<kColumns<T>>(
+        count, [&]<int C>(Width<C>, int64_t c) { add_group<C>(m, a + c, t + c, y); });
+  }
+
+  template <int C>
+  static void dot_group(bool conjugate, int64_t m, const T* const* a, const T* x, T* result) {
+    DotSum<T> sums[C];
+    const R* columns[C];
+    for (int c = 0; c < C; ++c) columns[c] = parts(a[c]);
+    const R* px = parts(x);
+    for_vectors<R>(m * reals, [&](int64_t i, auto load, auto) __attribute__((always_inline)) {
+      const V v = load(px + i), v_swapped = swapped<T>(v);
+      for (int c = 0; c < C; ++c) sums[c].add(load(columns[c] + i), v, v_swapped);
+    });
+    for (int c = 0; c < C; ++c) sums[c].store(conjugate, result + c);
+  }
+  static void dot_columns(bool conjugate, int64_t m, int64_t count, const T* const* a, const T* x,
+                          T* sums) {
+    for_column_groups<kColumns<T>>(count, [&]<int C>(Width<C>, int64_t c) {
+      if constexpr (C == 1)
+        dot(conjugate, m, a[c], x, sums + c);
+      else
+        dot_group<C>(conjugate, m, a + c, x, sums + c);
+    });
+  }
+
+  template <int C>
+  static void add_and_dot_group(bool conjugate, int64_t m, const T* const* a, const T* t,
+                                const T* x, T* y, T* result) {
+    Factor<T> factors[C];
+    DotSum<T> sums[C];
+    const R* columns[C];
+    for (int c = 0; c < C; ++c) {
+      factors[c] = Factor<T>(t + c);
+      columns[c] = parts(a[c]);
+    }
+    const R* px = parts(x);
+    R* py = parts(y);
+    for_vectors<R>(m * reals, [&](int64_t i, auto load, auto store) __attribute__((always_inline)) {
+      const V v = load(px + i), v_swapped = swapped<T>(v);
+      V sum = load(py + i);
+      for (int c = 0; c < C; ++c) {
+        const V element = load(columns[c] + i);
+        sum = factors[c].add_to(sum, element);
+        sums[c].add(element, v, v_swapped);
+      }
+      store(py + i, sum);
+    });
+    for (int c = 0; c < C; ++c) sums[c].store(conjugate, result + c);
+  }
+  static void add_and_dot_columns(bool conjugate, int64_t m, int64_t count, const T* const* a,
+                                  const T* t, const T* x, T* y, T* sums) {
+    for_column_groups<kColumnsBoth<T>>(count, [&]<int C>(Width<C>, int64_t c) {
+      add_and_dot_group<C>(conjugate, m, a + c, t + c, x, y, sums + c);
+    });
+  }
+
+  template <int C>
+  static void update_group(int64_t m, T* const* a, const T* t, const T* x) {
+    Factor<T> factors[C];
+    R* columns[C];
+    for (int c = 0; c < C; ++c) {
+      factors[c] = Factor<T>(t + c);
+      columns[c] = parts(a[c]);
+    }
+    const R* px = parts(x);
+    for_vectors<R>(m * reals, [&](int64_t i, auto load, auto store) __attribute__((always_inline)) {
+      const V v = load(px + i);
+      for (int c = 0; c < C; ++c) store(columns[c] + i, factors[c].add_to(load(columns[c] + i), v));
+    });
+  }
+  static void update_columns(int64_t m, int64_t count, T* const* a, const T* t, const T* x) {
+    for_column_groups<4>(count, [&]<int C>(Width<C>, int64_t c) {
+      if constexpr (C == 1)
+        axpy(m, t + c, x, a[c]);
+      else
+        update_group<C>(m, a + c, t + c, x);
+    });
+  }
+
+  template <int C>
+  static void update_twice_group(int64_t m, T* const* a, const T* t, const T* x, const T* u,
+                                 const T* y) {
+    Factor<T> from_x[C], from_y[C];
+    R* columns[C];
+    for (int c = 0; c < C; ++c) {
+      from_x[c] = Factor<T>(t + c);
+      from_y[c] = Factor<T>(u + c);
+      columns[c] = parts(a[c]);
+    }
+    const R* px = parts(x);
+    const R* py = parts(y);
+    for_vectors<R>(m * reals, [&](int64_t i, auto load, auto store) __attribute__((always_inline)) {
+      const V vx = load(px + i), vy = load(py + i);
+      for (int c = 0; c < C; ++c)
+        store(columns[c] + i, from_y[c].add_to(from_x[c].add_to(load(columns[c] + i), vx), vy));
+    });
+  }
+  static void update_columns_twice(int64_t m, int64_t count, T* const* a, const T* t, const T* x,
+                                   const T* u, const T* y) {
+    for_column_groups<kColumnsBoth<T>>(count, [&]<int C>(Width<C>, int64_t c) {
+      update_twice_group<C>(m, a + c, t + c, x, u + c, y);
+    });
+  }
+
+  static constexpr VectorKernels<T> table = {
+      .axpy = axpy,
+      .axpby = axpby,
+      .scale = scale,
+      .dot = dot,
+      .sum_absolute = sum_absolute,
+      .sum_squares = sum_squares,
+      .index_largest = index_largest,
+      .index_smallest = index_smallest,
+      .swap = swap,
+      .rotate = rotate,
+      .add_columns = add_columns,
+      .dot_columns = dot_columns,
+      .add_and_dot_columns = add_and_dot_columns,
+      .update_columns = update_columns,
+      .update_columns_twice = update_columns_twice,
+  };
+};
+
+double wide_dot(int64_t n, const float* x, const float* y) {
+  using S = Simd<float>;
+  using D = Simd<double>;
+  using Half = typename S::Half;
+  using V = typename D::V;
+  V sums[4] = {};
+  int64_t i = 0;
+  for (; i + 4 * D::lanes <= n; i += 4 * D::lanes) {
+    for (int u = 0; u < 4; ++u) {
+      const Half* px = reinterpret_cast<const Half*>(x + i + u * D::lanes);
+      const Half* py = reinterpret_cast<const Half*>(y + i + u * D::lanes);
+      sums[u] += __builtin_convertvector(*px, V) * __builtin_convertvector(*py, V);
+    }
+  }
+  double result = D::sum((sums[0] + sums[1]) + (sums[2] + sums[3]));
+  for (; i < n; ++i) result += static_cast<double>(x[i]) * static_cast<double>(y[i]);
+  return result;
+}
+constexpr WideKernels kWideTable = {wide_dot};
