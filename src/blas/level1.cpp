@@ -30,11 +30,9 @@ Sum sum_in_blocks(int64_t n, size_t element_bytes, Partial partial) {
     const int64_t length = std::min(n - first, batch * kSumBlock);
     const int64_t blocks = (length + kSumBlock - 1) / kSumBlock;
     Sum sums[batch];
-    for_ranges(blocks, kSumBlock * element_bytes, [&](int64_t begin, int64_t end) {
-      for (int64_t b = begin; b < end; ++b) {
-        const int64_t start = first + b * kSumBlock;
-        sums[b] = partial(start, std::min(kSumBlock, n - start));
-      }
+    for_each_task(blocks, kSumBlock * element_bytes, [&](int64_t b) {
+      const int64_t start = first + b * kSumBlock;
+      sums[b] = partial(start, std::min(kSumBlock, n - start));
     });
     for (int64_t b = 0; b < blocks; ++b) total += sums[b];
   }
@@ -216,13 +214,11 @@ int64_t index_extreme(int64_t n, const T* x, int64_t incx) {
     constexpr int64_t parts = 64;
     const int64_t length = (n + parts - 1) / parts;
     int64_t found[parts];
-    for_ranges(parts, static_cast<size_t>(length) * sizeof(T), [&](int64_t begin, int64_t end) {
-      for (int64_t p = begin; p < end; ++p) {
-        int64_t start = p * length;
-        const int64_t stop = std::min(n, start + length);
-        while (start < stop && std::isnan(absolute_sum(x[start]))) ++start;
-        found[p] = start < stop ? start + search(stop - start, x + start) : -1;
-      }
+    for_each_task(parts, static_cast<size_t>(length) * sizeof(T), [&](int64_t p) {
+      int64_t start = p * length;
+      const int64_t stop = std::min(n, start + length);
+      while (start < stop && std::isnan(absolute_sum(x[start]))) ++start;
+      found[p] = start < stop ? start + search(stop - start, x + start) : -1;
     });
     int64_t best = 0;
     for (const int64_t index : found)

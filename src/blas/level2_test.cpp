@@ -284,7 +284,9 @@ TYPED_TEST(Level2, SymmetricUpdates) {
         const auto conj = [&](Wide value) { return hermitian ? std::conj(value) : value; };
         const int64_t place = a.place(i, j);
         if (!stored(a.uplo, i, j)) {
-          if (kind == Storage::dense) ASSERT_TRUE(same_bits(p[place], poison<T>()));
+          if (kind == Storage::dense) {
+            ASSERT_TRUE(same_bits(p[place], poison<T>()));
+          }
           continue;
         }
         if (nothing) {
@@ -300,7 +302,9 @@ TYPED_TEST(Level2, SymmetricUpdates) {
           expected += widen(alpha) * x.wide(i) * conj(x.wide(j));
         if (hermitian && i == j) {
           expected = expected.real();
-          if constexpr (is_complex<T>) ASSERT_EQ(p[place].imag(), 0);
+          if constexpr (is_complex<T>) {
+            ASSERT_EQ(p[place].imag(), 0);
+          }
         }
         expect_close(p[place], expected, 4);
       }

@@ -29,7 +29,7 @@ template <class T>
 void syrkx(Triangle uplo, Transpose trans, int64_t n, int64_t k, T alpha, const T* a, int64_t lda,
            const T* b, int64_t ldb, T beta, T* c, int64_t ldc);
 /// The Hermitian forms: C = alpha op(A) op(A)^H + beta C, trans is `no` or `conjugate` (or, for real
-/// types, `yes`). The diagonal of C becomes real, also when there is nothing to add.
+/// types, `yes`). The diagonal of C becomes real, unless there is nothing to do at all (alpha = 0 and beta = 1).
 template <class T>
 void herk(Triangle uplo, Transpose trans, int64_t n, int64_t k, Real<T> alpha, const T* a,
           int64_t lda, Real<T> beta, T* c, int64_t ldc);

@@ -128,7 +128,9 @@ TYPED_TEST(Level3, RankKUpdates) {
           expected += (hermitian ? std::conj(widen(alpha)) : widen(alpha)) * ba.at(i, j);
         if (hermitian && i == j) {
           expected = expected.real();
-          if constexpr (is_complex<T>) ASSERT_EQ(c.at(i, j).imag(), R(0));
+          if constexpr (is_complex<T>) {
+            ASSERT_EQ(c.at(i, j).imag(), R(0));
+          }
         }
         expect_close(c.at(i, j), expected, 2 * k);
       }

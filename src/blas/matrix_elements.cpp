@@ -23,21 +23,19 @@ void geam(Transpose transa, Transpose transb, int64_t m, int64_t n, T alpha, con
   };
   const bool with_a = alpha != T(0), with_b = beta != T(0);
   const int64_t tiles = (n + kTile - 1) / kTile;
-  for_ranges(tiles, 3 * static_cast<size_t>(m * kTile) * sizeof(T),
-             [&](int64_t begin, int64_t end) {
-               for (int64_t j0 = begin * kTile; j0 < std::min(n, end * kTile); j0 += kTile) {
-                 for (int64_t i0 = 0; i0 < m; i0 += kTile) {
-                   for (int64_t j = j0; j < std::min(n, j0 + kTile); ++j) {
-                     for (int64_t i = i0; i < std::min(m, i0 + kTile); ++i) {
-                       T value(0);
-                       if (with_a) value = product(alpha, operand(transa, a, lda, i, j));
-                       if (with_b) value += product(beta, operand(transb, b, ldb, i, j));
-                       c[i + j * ldc] = value;
-                     }
-                   }
-                 }
-               }
-             });
+  for_each_task(tiles, 3 * static_cast<size_t>(m * kTile) * sizeof(T), [&](int64_t tile) {
+    const int64_t j0 = tile * kTile;
+    for (int64_t i0 = 0; i0 < m; i0 += kTile) {
+      for (int64_t j = j0; j < std::min(n, j0 + kTile); ++j) {
+        for (int64_t i = i0; i < std::min(m, i0 + kTile); ++i) {
+          T value(0);
+          if (with_a) value = product(alpha, operand(transa, a, lda, i, j));
+          if (with_b) value += product(beta, operand(transb, b, ldb, i, j));
+          c[i + j * ldc] = value;
+        }
+      }
+    }
+  });
 }
 
 template <class T>

@@ -131,8 +131,9 @@ class TestVector {
   /// Elements between those of the vector are as they were; all are when `all`.
   void expect_untouched(bool all) {
     for (int64_t i = 0; i < array_.size(); ++i) {
-      if (all || (increment_ != 0 && i % std::abs(increment_) != 0))
+      if (all || (increment_ != 0 && i % std::abs(increment_) != 0)) {
         ASSERT_TRUE(same_bits(array_[i], before_[static_cast<size_t>(i)])) << "at offset " << i;
+      }
     }
   }
 
@@ -219,8 +220,9 @@ class TestMatrix {
   void expect_untouched(Inside inside) {
     for (int64_t k = 0; k < array_.size(); ++k) {
       const int64_t i = k % ld_, j = k / ld_;
-      if (i >= rows_ || !inside(i, j))
+      if (i >= rows_ || !inside(i, j)) {
         ASSERT_TRUE(same_bits(array_[k], before_[static_cast<size_t>(k)])) << i << ", " << j;
+      }
     }
   }
   void expect_untouched() {

@@ -119,15 +119,13 @@ class TriangularMatrix {
     const int64_t lanes = kernel.lanes;
     const int64_t panels = (sides_ + lanes - 1) / lanes;
     const size_t bytes = static_cast<size_t>(n * n * lanes) * sizeof(T) / 4;
-    for_ranges(panels, bytes, [&](int64_t begin, int64_t end) {
+    for_each_task(panels, bytes, [&](int64_t p) {
       Scratch<R> panel(n * lanes * static_cast<int64_t>(sizeof(T) / sizeof(R)));
-      for (int64_t p = begin; p < end; ++p) {
-        const int64_t first = p * lanes, count = std::min(lanes, sides_ - first);
-        T* sides = left_ ? b + first * ldb_ : b + first;
-        load_panel(n, alpha, sides, count, lanes, panel.data());
-        (solving ? kernel.solve : kernel.multiply)(n, m.data(), panel.data());
-        store_panel(n, panel.data(), sides, count, lanes);
-      }
+      const int64_t first = p * lanes, count = std::min(lanes, sides_ - first);
+      T* sides = left_ ? b + first * ldb_ : b + first;
+      load_panel(n, alpha, sides, count, lanes, panel.data());
+      (solving ? kernel.solve : kernel.multiply)(n, m.data(), panel.data());
+      store_panel(n, panel.data(), sides, count, lanes);
     });
   }
 

@@ -1,8 +1,6 @@
 // Vectors with increments as the contiguous ones that kernels take.
 #pragma once
 
-#include <optional>
-
 #include "blas/scratch.h"
 #include "blas/types.h"
 
@@ -13,9 +11,9 @@ namespace guda::blas {
 template <class T>
 class InputVector {
  public:
-  InputVector(int64_t n, const T* x, int64_t incx) : data_(x) {
+  InputVector(int64_t n, const T* x, int64_t incx) : data_(x), copy_(incx == 1 ? 0 : n) {
     if (incx == 1 || n <= 0) return;
-    T* copy = copy_.emplace(n).data();
+    T* copy = copy_.data();
     x = first_element(x, n, incx);
     for (int64_t i = 0; i < n; ++i) copy[i] = x[i * incx];
     data_ = copy;
@@ -25,7 +23,7 @@ class InputVector {
 
  private:
   const T* data_;
-  std::optional<Scratch<T>> copy_;
+  Scratch<T> copy_;
 };
 
 /// y, multiplied by beta (0 does not read it), as contiguous elements to add to; written back by
@@ -34,10 +32,10 @@ template <class T>
 class OutputVector {
  public:
   OutputVector(int64_t n, T beta, T* y, int64_t incy)
-      : n_(n), increment_(incy), original_(y), data_(y) {
+      : n_(n), increment_(incy), original_(y), data_(y), copy_(incy == 1 ? 0 : n) {
     if (incy != 1 && n > 0) {
       original_ = first_element(y, n, incy);
-      data_ = copy_.emplace(n).data();
+      data_ = copy_.data();
     }
     if (beta == T(0)) {
       for (int64_t i = 0; i < n; ++i) data_[i] = T(0);
@@ -61,7 +59,7 @@ class OutputVector {
   int64_t n_, increment_;
   T* original_;
   T* data_;
-  std::optional<Scratch<T>> copy_;
+  Scratch<T> copy_;
 };
 
 }  // namespace guda::blas
