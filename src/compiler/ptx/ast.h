@@ -193,6 +193,8 @@ struct Pragma {
 using Statement = std::variant<Instruction, Label, Variable, ScopeBegin, ScopeEnd, DebugLocation,
                                TargetList, CallPrototype, Pragma>;
 
+using SourceFiles = std::vector<std::pair<uint32_t, std::string_view>>;  // .file index "name"
+
 struct Function {
   SourceLocation location;
   std::string_view name;
@@ -210,7 +212,9 @@ struct Function {
   bool explicit_cluster = false;               // .explicitcluster
   uint32_t max_cluster_rank = 0;               // .maxclusterrank
   bool blocks_are_clusters = false;            // .blocksareclusters
-  std::vector<Statement> body;                 // empty until parse_body when lazily parsed
+  bool body_is_parsed = false;                 // false until parse_body when lazily parsed
+  std::vector<Statement> body;
+  SourceFiles files;                           // named between the braces
   std::string_view body_text;                  // between the braces
   SourceLocation body_location;                // where body_text begins
 };
@@ -221,7 +225,7 @@ struct Module {
   std::string_view target;                     // "sm_90a"
   std::vector<std::string_view> target_options;
   uint32_t address_size = 64;
-  std::vector<std::pair<uint32_t, std::string_view>> files;  // .file index "name"
+  SourceFiles files;
   std::vector<Variable> variables;             // .global, .const, .shared, .tex at module scope
   std::vector<Function> functions;             // definitions and declarations, in source order
   std::vector<std::pair<std::string_view, std::string_view>> aliases;  // .alias a, b

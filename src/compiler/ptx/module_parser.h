@@ -74,7 +74,7 @@ class ModuleParser {
   // --- module level (parser.cpp)
   bool parse_version();
   bool parse_target();
-  bool parse_file();
+  bool parse_file(SourceFiles& files);
   bool parse_section();
   bool parse_alias();
   bool parse_pragma(std::string_view& text);
@@ -99,7 +99,7 @@ class ModuleParser {
   bool parse_symbol_value(InitialValue& value, bool inside_generic);
 
   // --- statements (parse_statements.cpp)
-  bool parse_statements(std::vector<Statement>& body);
+  bool parse_statements(Function& function);
   bool parse_debug_location(std::vector<Statement>& body);
   bool parse_labelled(std::string_view name, SourceLocation where, std::vector<Statement>& body);
   bool parse_target_list(std::string_view name, bool calls, std::vector<Statement>& body);

@@ -83,7 +83,8 @@ bool ModuleParser::parse_function_body(Function& function) {
   if (!options_.lazy_bodies) {
     const char* const begin = lexer_.position();
     advance();
-    if (!parse_statements(function.body)) return false;
+    if (!parse_statements(function)) return false;
+    function.body_is_parsed = true;
     const char* const end = token_.text.data();
     function.body_text = {begin, static_cast<size_t>(end - begin)};
     advance();
@@ -97,7 +98,7 @@ bool ModuleParser::parse_function_body(Function& function) {
 }
 
 bool ModuleParser::parse_body(Function& function) {
-  if (!parse_statements(function.body)) return false;
+  if (!parse_statements(function)) return false;
   const char* const end = function.body_text.data() + function.body_text.size();
   // Cannot differ unless body_text was changed by hand: statements and blocks nest alike.
   return token_.text.data() == end || fail(token_.location, "unexpected '}}'");

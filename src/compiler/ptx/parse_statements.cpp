@@ -14,7 +14,8 @@ bool is_plain_name(const Token& token) {
 }  // namespace
 
 /// Statements up to the '}' of the function, which stays the current token.
-bool ModuleParser::parse_statements(std::vector<Statement>& body) {
+bool ModuleParser::parse_statements(Function& function) {
+  std::vector<Statement>& body = function.body;
   std::vector<SourceLocation> scopes;
   for (;;) {
     switch (token_.kind) {
@@ -50,7 +51,7 @@ bool ModuleParser::parse_statements(std::vector<Statement>& body) {
         }
         if (token_.text == "file") {
           advance();
-          if (!parse_file()) return false;
+          if (!parse_file(function.files)) return false;
           break;
         }
         Linkage linkage = Linkage::internal;

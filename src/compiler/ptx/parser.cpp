@@ -86,11 +86,11 @@ bool ModuleParser::parse_target() {
   return true;
 }
 
-bool ModuleParser::parse_file() {
+bool ModuleParser::parse_file(SourceFiles& files) {
   uint32_t index = 0;
   if (!expect_uint32(index, "a file index")) return false;
   if (!at(TokenKind::string)) return fail_expected("a file name");
-  module_.files.emplace_back(index, token_.text);
+  files.emplace_back(index, token_.text);
   advance();
   uint64_t ignored = 0;  // modification time, size
   while (accept(TokenKind::comma)) {
@@ -174,8 +174,9 @@ bool ModuleParser::parse_module() {
       bool (ModuleParser::*parse)();
     };
     static constexpr Directive kDirectives[] = {
-        {"version", &ModuleParser::parse_version}, {"target", &ModuleParser::parse_target},
-        {"file", &ModuleParser::parse_file},       {"section", &ModuleParser::parse_section},
+        {"version", &ModuleParser::parse_version},
+        {"target", &ModuleParser::parse_target},
+        {"section", &ModuleParser::parse_section},
         {"alias", &ModuleParser::parse_alias},
     };
     const Directive* directive = nullptr;
@@ -188,6 +189,9 @@ bool ModuleParser::parse_module() {
     } else if (at_dotted("address_size")) {
       advance();
       if (!expect_uint32(module_.address_size, "an address size")) return false;
+    } else if (at_dotted("file")) {
+      advance();
+      if (!parse_file(module_.files)) return false;
     } else if (at_dotted("pragma")) {
       advance();
       std::string_view ignored;
@@ -211,10 +215,12 @@ Result<Module> parse_module(std::shared_ptr<const std::string> source, std::stri
 }
 
 Status parse_body(Module& module, Function& function, std::string_view file_name) {
-  if (!function.has_body || !function.body.empty()) return Status::ok();
+  if (!function.has_body || function.body_is_parsed) return Status::ok();
   ModuleParser parser(module, file_name, {}, function.body_text.data(), function.body_location);
-  if (parser.parse_body(function)) return Status::ok();
+  function.body_is_parsed = parser.parse_body(function);
+  if (function.body_is_parsed) return Status::ok();
   function.body.clear();
+  function.files.clear();
   return parser.error();
 }
 

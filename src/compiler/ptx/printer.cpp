@@ -13,6 +13,7 @@ class Printer {
 
   void header(const Module& module);
   void module(const Module& module);
+  void files(const SourceFiles& files);
   void variable(const Variable& variable);
   void function(const Function& function);
   void alias(std::string_view alias, std::string_view aliasee);
@@ -96,12 +97,14 @@ void Printer::header(const Module& module) {
 
 void Printer::module(const Module& module) {
   header(module);
-  if (options_.line_information) {
-    for (const auto& [index, name] : module.files) write(".file {} \"{}\"\n", index, name);
-  }
+  if (options_.line_information) files(module.files);
   for (const Variable& v : module.variables) variable(v);
   for (const Function& f : module.functions) function(f);
   for (const auto& [name, target] : module.aliases) alias(name, target);
+}
+
+void Printer::files(const SourceFiles& files) {
+  for (const auto& [index, name] : files) write(".file {} \"{}\"\n", index, name);
 }
 
 void Printer::alias(std::string_view alias, std::string_view aliasee) {
@@ -219,12 +222,13 @@ void Printer::function(const Function& function) {
     return;
   }
   write("\n{{");
-  if (function.body.empty()) {
-    // Not parsed yet. A line comment may run up to the brace: a newline ends it.
+  if (!function.body_is_parsed) {
+    // A line comment may run up to the brace: a newline ends it.
     write("{}", function.body_text);
     if (!function.body_text.ends_with('\n')) write("\n");
   } else {
     write("\n");
+    if (options_.line_information) files(function.files);
     for (const Statement& s : function.body) statement(s);
   }
   write("}}\n");

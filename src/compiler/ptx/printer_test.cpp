@@ -84,7 +84,8 @@ bool same(const Function& a, const Function& b) {
          a.min_blocks_per_multiprocessor == b.min_blocks_per_multiprocessor &&
          a.max_registers == b.max_registers && a.required_cluster == b.required_cluster &&
          a.explicit_cluster == b.explicit_cluster && a.max_cluster_rank == b.max_cluster_rank &&
-         a.blocks_are_clusters == b.blocks_are_clusters &&
+         a.blocks_are_clusters == b.blocks_are_clusters && a.files == b.files &&
+         a.body_is_parsed == b.body_is_parsed &&
          all_equal(a.body, b.body, [](auto& x, auto& y) { return same(x, y); });
 }
 
@@ -174,6 +175,20 @@ TEST(Printer, AnUnparsedBodyIsCopied) {
   const Module original = parse(".entry k() { ret; // }\n}", true);
   const Module again = parse(print_module(original));
   EXPECT_TRUE(same(parse(".entry k() { ret; }"), again));
+}
+
+TEST(Printer, FilesNamedInABodyStayThere) {
+  for (const char* text : {".entry k() {\n.file 2 \"b.h\"\n}\n.file 1 \"a.cu\"\n",
+                           ".entry k() {\n.file 2 \"b.h\"\nret;\n}\n.file 1 \"a.cu\"\n"}) {
+    const Module original = parse(text);
+    EXPECT_EQ(original.files.size(), 1u);
+    EXPECT_EQ(original.functions.at(0).files.size(), 1u);
+    const std::string printed = print_module(original);
+    EXPECT_TRUE(same(original, parse(printed))) << printed;
+    Module lazy = parse(text, true);
+    for (int i = 0; i < 2; ++i) EXPECT_TRUE(parse_body(lazy, lazy.functions.at(0), "test.ptx"));
+    EXPECT_EQ(print_module(lazy), printed);
+  }
 }
 
 TEST(Printer, RenamesReachDeclarationsAndUses) {
