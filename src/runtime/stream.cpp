@@ -45,7 +45,8 @@ void Stream::collect_default_stream_dependencies(std::vector<Dependency>& out) c
   auto& table = StreamTable::instance();
   if (kind_ == StreamKind::legacy) {
     if (!table.has_blocking()) return;
-    for (auto& stream : *table.blocking()) {
+    const auto blocking = table.blocking();  // keeps the streams while the loop runs
+    for (auto& stream : *blocking) {
       uint64_t ticket = stream->enqueued();
       if (stream->completed() < ticket) out.push_back({stream, ticket});
     }

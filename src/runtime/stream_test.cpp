@@ -281,5 +281,32 @@ TEST_F(StreamTest, ManyThreadsAndStreamsKeepTheirOrder) {
   EXPECT_EQ(failures, 0);
 }
 
+// Work on the legacy stream looks at all blocking streams; a test for sanitizers above all.
+TEST_F(StreamTest, StreamsComeAndGoWhileTheLegacyStreamLooksAtThem) {
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 2; ++t) {
+    threads.emplace_back([&] {
+      while (!stop) {
+        auto stream = make();
+        enqueue(*stream, [] {});
+        stream->synchronize();
+        StreamTable::instance().destroy(stream.get());
+      }
+    });
+  }
+  Stream& legacy = *StreamTable::instance().legacy();
+  int count = 0;
+  constexpr int kOperations = 500;
+  for (int i = 0; i < kOperations; ++i) {
+    enqueue(legacy, [&] { ++count; });
+    if (i % 16 == 0) legacy.synchronize();
+  }
+  legacy.synchronize();
+  stop = true;
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(count, kOperations);
+}
+
 }  // namespace
 }  // namespace guda::runtime
