@@ -27,7 +27,11 @@ constexpr auto kIdleBeforeCompany = std::chrono::microseconds(500);
 // is always some progress.
 constexpr auto kPollingBeforeCompany = std::chrono::milliseconds(50);
 constexpr size_t kSpareBlocks = 16;
+#if defined(__SANITIZE_THREAD__)
+constexpr uint32_t kMaxResidentFibers = 2 * 1024;  // of the 8128 that ThreadSanitizer can have
+#else
 constexpr uint32_t kMaxResidentFibers = 32 * 1024;
+#endif
 
 size_t stack_bytes(const Launch& launch) {
   return std::max<size_t>(64 * 1024, 2 * stack_limit() + launch.kernel().local_bytes + 32 * 1024);
@@ -154,9 +158,7 @@ bool FiberScheduler::admit(uint64_t number) {
   kernel::Dim3 index{0, 0, 0};
   for (uint32_t t = 0; t < threads; ++t) {
     Fiber& fiber = block->fibers[t];
-    const StackIdentity known = fiber.stack;
     fiber = {};
-    fiber.stack = known;
     fiber.state.block = &block->state;
     fiber.state.launch = &launch;
     fiber.state.index = index;
@@ -196,6 +198,7 @@ void FiberScheduler::retire(size_t position) {
 
 void FiberScheduler::abandon() {
   while (!resident_.empty()) {
+    for (Fiber& fiber : resident_.back()->fibers) end_stack(fiber.stack);
     spare_.push_back(std::move(resident_.back()));
     resident_.pop_back();
   }
@@ -224,6 +227,7 @@ void FiberScheduler::visit(Warp& warp) {
     guda_switch_stack(&scheduler_stack_, fiber.stack_pointer);
     after_switch(worker_.thread_stack);
     if (ended_ != nullptr) {
+      end_stack(ended_->stack);
       stacks_.give_back(ended_->stack_top);
       ended_ = nullptr;
     }

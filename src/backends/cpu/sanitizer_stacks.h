@@ -9,6 +9,8 @@
 #endif
 #if defined(__SANITIZE_THREAD__)
 #include <sanitizer/tsan_interface.h>
+
+#include <vector>
 #endif
 
 namespace guda::cpu {
@@ -24,6 +26,22 @@ struct StackIdentity {
 #endif
 };
 
+#if defined(__SANITIZE_THREAD__)
+/// ThreadSanitizer's fibers that a thread has and does not use now: creating one takes long, and at
+/// most 8128 may exist in the process.
+struct IdleFibers {
+  struct Fiber {
+    void* handle;
+    int uses;
+  };
+  std::vector<Fiber> fibers;
+  ~IdleFibers() {
+    for (const Fiber& fiber : fibers) __tsan_destroy_fiber(fiber.handle);
+  }
+};
+inline thread_local IdleFibers idle_fibers;
+#endif
+
 /// A new execution on the stack [bottom, bottom + bytes), which may hold rests of an old one.
 /// `is_fiber`: it will be suspended and resumed, rather than called and left.
 inline void begin_stack([[maybe_unused]] StackIdentity& stack, [[maybe_unused]] const void* bottom,
@@ -35,16 +53,27 @@ inline void begin_stack([[maybe_unused]] StackIdentity& stack, [[maybe_unused]] 
   __asan_unpoison_memory_region(bottom, bytes);
 #endif
 #if defined(__SANITIZE_THREAD__)
-  // Creating one takes long. But frames that were never returned from stay on its shadow stack.
+  stack.fiber = nullptr;
+  if (!is_fiber) return;
+  if (idle_fibers.fibers.empty()) idle_fibers.fibers.push_back({__tsan_create_fiber(0), 0});
+  stack.fiber = idle_fibers.fibers.back().handle;
+  stack.fiber_uses = idle_fibers.fibers.back().uses;
+  idle_fibers.fibers.pop_back();
+#endif
+}
+
+/// The execution on `stack`, which is not the current one, has ended or will never go on.
+inline void end_stack([[maybe_unused]] StackIdentity& stack) {
+#if defined(__SANITIZE_THREAD__)
+  if (stack.fiber == nullptr) return;
+  // Frames that were never returned from stay on its shadow stack.
   constexpr int kMaxUses = 1000;
-  if (stack.fiber != nullptr && ++stack.fiber_uses > kMaxUses) {
+  if (stack.fiber_uses < kMaxUses) {
+    idle_fibers.fibers.push_back({stack.fiber, stack.fiber_uses + 1});
+  } else {
     __tsan_destroy_fiber(stack.fiber);
-    stack.fiber = nullptr;
   }
-  if (is_fiber && stack.fiber == nullptr) {
-    stack.fiber = __tsan_create_fiber(0);
-    stack.fiber_uses = 0;
-  }
+  stack.fiber = nullptr;
 #endif
 }
 
