@@ -73,7 +73,7 @@ GemmBlocking choose_blocking(const GemmEngine<From, In, Out, Scale>& engine, int
   const int64_t depth = ceil_div(k, engine.group);
   GemmBlocking blocking;
   // A panel of B stays in the first-level cache, a block of A in the second-level one.
-  const int64_t kc_limit = std::max<int64_t>(cpu.l1_bytes * 9 / 16 / (tiles.columns * kSize), 64);
+  const int64_t kc_limit = std::max<int64_t>(cpu.l1_bytes / 2 / (tiles.columns * kSize), 64);
   blocking.kc = equal_steps(depth, kc_limit, 8);
   const int64_t kc = std::max<int64_t>(blocking.kc, 1);
   const int64_t mc_limit = std::max(rows, cpu.l2_bytes / 2 / (kc * kSize) / rows * rows);
@@ -92,8 +92,9 @@ GemmBlocking choose_blocking(const GemmEngine<From, In, Out, Scale>& engine, int
   // conflicts; packing costs a pass over A that few columns of C do not repay.
   const bool small_a = a_bytes <= cpu.l2_bytes / 2 && !(aliases(lda, sizeof(In)) && depth > 64);
   blocking.pack_a = transpose_a ? m > 1 : !small_a && n > 2 * tiles.columns;
-  blocking.pack_b = m > 4 * rows && b_bytes > cpu.l1_bytes / 2 &&
-                    (b_bytes > cpu.l2_bytes / 2 || aliases(ldb, sizeof(In)) || transpose_b);
+  blocking.pack_b =
+      (m > 2 * rows && aliases(ldb, sizeof(In)) && n > 8) ||
+      (m > 4 * rows && b_bytes > cpu.l1_bytes / 2 && (b_bytes > cpu.l2_bytes / 2 || transpose_b));
   return blocking;
 }
 
@@ -106,6 +107,18 @@ class BlockLoops {
   BlockLoops(const Engine& engine, const Problem& problem, const GemmBlocking& blocking)
       : engine_(engine), tiles_(*engine.tiles), problem_(problem), blocking_(blocking) {}
 
+  /// For products so small that planning would show: no packing, no blocks.
+  void run_direct() {
+    const Problem& p = problem_;
+    arguments_.ldc = p.ldc;
+    arguments_.alpha = p.alpha;
+    arguments_.beta = p.beta;
+    arguments_.conjugate_a = p.conjugate_a;
+    arguments_.conjugate_b = p.conjugate_b;
+    arguments_.k = p.k;
+    block(0, p.m, 0, p.n, 0, p.k);
+  }
+
   /// False when there is no memory for packing.
   bool run() {
     const Problem& p = problem_;
@@ -113,7 +126,7 @@ class BlockLoops {
     const int64_t columns = tiles_.columns;
     const int64_t mc = std::min(blocking_.mc, p.m);
     const int64_t nc = std::min(blocking_.nc, p.n);
-    const int64_t depth = ceil_div(p.k, engine_.group);
+    const int64_t depth = engine_.group == 1 ? p.k : ceil_div(p.k, engine_.group);
     const int64_t kc = blocking_.kc;
     if (blocking_.pack_a || blocking_.pack_b) {
       const int64_t a_size = blocking_.pack_a ? ceil_div(mc, rows) * rows * kc : 0;
@@ -178,15 +191,23 @@ class BlockLoops {
   void block(int64_t ic, int64_t mb, int64_t jc, int64_t nb, int64_t pc, int64_t kb) {
     const Problem& p = problem_;
     const int64_t lanes = tiles_.lanes;
-    // Few columns leave registers for more rows.
+    const int64_t all_vectors = (mb + lanes - 1) >> tiles_.lane_shift;
     int vectors = tiles_.vectors;
-    if (!blocking_.pack_a) {
-      while (vectors < kernels::kMaxTileVectors && nb <= tiles_.max_columns[vectors]) ++vectors;
+    if (all_vectors < vectors) {
+      vectors = static_cast<int>(all_vectors);
+    } else if (!blocking_.pack_a && all_vectors >= 4 && nb <= tiles_.max_columns[3]) {
+      vectors = 4;  // few columns leave registers for more rows
+    } else if (!blocking_.pack_a && all_vectors == 4) {
+      vectors = 2;
     }
-    const int64_t all_vectors = ceil_div(mb, lanes);
-    if (all_vectors < vectors) vectors = static_cast<int>(all_vectors);
     const int64_t width_limit = blocking_.pack_b ? tiles_.columns : tiles_.max_columns[vectors - 1];
-    const int64_t width = blocking_.pack_b ? width_limit : equal_steps(nb, width_limit, 1);
+    int64_t width = width_limit;
+    if (!blocking_.pack_b && nb > width_limit) {  // 32 bits: divisions take time here
+      const auto total = static_cast<uint32_t>(nb);
+      const auto steps =
+          (total + static_cast<uint32_t>(width_limit) - 1) / static_cast<uint32_t>(width_limit);
+      width = (total + steps - 1) / steps;
+    }
     auto& t = arguments_;
     const bool row_tiles = blocking_.pack_b || p.transpose_b;
     const int64_t packed_rows = lanes * tiles_.vectors;
@@ -205,7 +226,7 @@ class BlockLoops {
         int v = vectors;
         int64_t left = mb - i;
         if (left < step) {
-          v = static_cast<int>(ceil_div(left, lanes));
+          v = static_cast<int>((left + lanes - 1) >> tiles_.lane_shift);
         } else {
           left = step;
         }

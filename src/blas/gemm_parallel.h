@@ -50,6 +50,14 @@ inline PartGrid choose_parts(int64_t m, int64_t n, int64_t parts, int64_t row_un
 template <class From, class In, class Out, class Scale>
 bool multiply_parallel(const GemmEngine<From, In, Out, Scale>& engine,
                        const GemmProblem<From, Out, Scale>& p) {
+  if constexpr (std::is_same_v<From, In>) {
+    if ((p.m | p.n) < 256 && p.k <= 256 && !p.transpose_a && p.m * p.n * p.k < 64 * 64 * 64 &&
+        !aliases(p.lda, sizeof(In))) {
+      constexpr GemmBlocking kNone{};
+      BlockLoops(engine, p, kNone).run_direct();
+      return true;
+    }
+  }
   const GemmBlocking blocking =
       choose_blocking(engine, p.m, p.n, p.k, p.transpose_a, p.lda, p.transpose_b, p.ldb);
   const double work =

@@ -47,6 +47,7 @@ struct GemmKernels {
   using Tile = void (*)(const Arguments&);
 
   int lanes;
+  int lane_shift;  // lanes == 1 << lane_shift
   int max_columns[kMaxTileVectors];  // of a tile of 1, 2, ... vectors; 0: there is none
   // The tile that packed panels are for.
   int vectors;

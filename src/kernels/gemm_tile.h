@@ -9,16 +9,20 @@
 //   kParts              broadcasts per element of B (2: complex, real and imaginary part)
 //   mask(rows), load(p), load(p, mask), zero(), multiply_add(a, broadcast operand, sum)
 //   broadcast(p, part)
-//   store(sums, args, c) and the masked form, with C = alpha * sums + beta * C
+//   store<V, Update>(sums, arguments, c, mask): a column of the tile
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 
 #include "kernels/gemm_kernels.h"
 
 namespace guda::kernels {
 namespace {
+
+/// C = sum, C = alpha * sum, C = alpha * sum + beta * C.
+enum class Update { assign, scale, add };
 
 template <class X, int V, int N, bool Row>
 void tile(const TileArguments<typename X::In, typename X::Out, typename X::Scale>& t) {
@@ -45,15 +49,14 @@ void tile(const TileArguments<typename X::In, typename X::Out, typename X::Scale
   const int64_t a_step = t.a_step;
   const int64_t b_step = t.b_step;
 
-  // Steps come in pairs of k, which halves the additions to pointers.
-  const auto step = [&](const In* a_k, int64_t b_offset) __attribute__((always_inline)) {
+  const auto step = [&]() __attribute__((always_inline)) {
     Vector x[V];
 #pragma GCC unroll 4
-    for (int v = 0; v < V - 1; ++v) x[v] = X::load(a_k + v * X::kLanes);
-    x[V - 1] = X::load(a_k + (V - 1) * X::kLanes, mask);
+    for (int v = 0; v < V - 1; ++v) x[v] = X::load(a + v * X::kLanes);
+    x[V - 1] = X::load(a + (V - 1) * X::kLanes, mask);
 #pragma GCC unroll 32
     for (int j = 0; j < N; ++j) {
-      const In* y = Row ? b[0] + j : b[j / 3] + b_offset + (j % 3) * b_step;
+      const In* y = Row ? b[0] + j : b[j / 3] + (j % 3) * b_step;
 #pragma GCC unroll 2
       for (int part = 0; part < kParts; ++part) {
         const Vector broadcast = X::broadcast(y, part);
@@ -66,7 +69,7 @@ void tile(const TileArguments<typename X::In, typename X::Out, typename X::Scale
   };
 
   // C arrives from memory while the sums are formed.
-  if (t.k >= 32) {
+  if (t.k >= 192) {
     const typename X::Out* c = t.c;
 #pragma GCC unroll 1
     for (int j = 0; j < N; ++j, c += t.ldc) {
@@ -74,30 +77,31 @@ void tile(const TileArguments<typename X::In, typename X::Out, typename X::Scale
       for (int v = 0; v < V; ++v) __builtin_prefetch(c + v * X::kLanes, 1);
     }
   }
-  if constexpr (Row) {
 #pragma GCC unroll 1
-    for (int64_t k = t.k; k > 0; --k) {
-      step(a, 0);
-      a += a_step;
+  for (int64_t k = t.k; k > 0; --k) {
+    step();
+    a += a_step;
+    if constexpr (Row) {
       b[0] += b_step;
-    }
-  } else {
-    int64_t k = t.k;
-#pragma GCC unroll 1
-    for (; k >= 2; k -= 2) {
-      step(a, 0);
-      step(a + a_step, 1);
-      a += 2 * a_step;
+    } else {
 #pragma GCC unroll 32
-      for (int g = 0; g < kGroups; ++g) b[g] += 2;
+      for (int g = 0; g < kGroups; ++g) ++b[g];
     }
-    if (k != 0) step(a, 0);
   }
 
-  typename X::Out* c = t.c;
+  const auto store = [&](auto form) __attribute__((always_inline)) {
+    typename X::Out* c = t.c;
 #pragma GCC unroll 32
-  for (int j = 0; j < N; ++j, c += t.ldc) {
-    X::template store<V>(sum[j], t, c, mask);
+    for (int j = 0; j < N; ++j, c += t.ldc) {
+      X::template store<V, decltype(form)::value>(sum[j], t, c, mask);
+    }
+  };
+  if (t.beta != typename X::Scale(0)) {
+    store(std::integral_constant<Update, Update::add>{});
+  } else if (t.alpha != typename X::Scale(1)) {
+    store(std::integral_constant<Update, Update::scale>{});
+  } else {
+    store(std::integral_constant<Update, Update::assign>{});
   }
 }
 

@@ -10,8 +10,9 @@ namespace {
 constexpr GemmKernels<float> make() {
   GemmKernels<float> set{};
   set.lanes = 16;
-  set.vectors = 2;
-  set.columns = 12;
+  set.lane_shift = 4;
+  set.vectors = 3;
+  set.columns = 8;
   add_tiles<RealArithmetic<float>, 1, 24>(set);
   add_tiles<RealArithmetic<float>, 2, 14>(set);
   add_tiles<RealArithmetic<float>, 3, 9>(set);

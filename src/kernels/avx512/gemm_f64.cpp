@@ -10,8 +10,9 @@ namespace {
 constexpr GemmKernels<double> make() {
   GemmKernels<double> set{};
   set.lanes = 8;
-  set.vectors = 2;
-  set.columns = 12;
+  set.lane_shift = 3;
+  set.vectors = 3;
+  set.columns = 8;
   add_tiles<RealArithmetic<double>, 1, 24>(set);
   add_tiles<RealArithmetic<double>, 2, 14>(set);
   add_tiles<RealArithmetic<double>, 3, 9>(set);

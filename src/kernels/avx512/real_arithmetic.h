@@ -5,7 +5,7 @@
 
 #include <type_traits>
 
-#include "kernels/gemm_kernels.h"
+#include "kernels/gemm_tile.h"
 
 namespace guda::kernels::avx512 {
 namespace {
@@ -30,7 +30,7 @@ struct RealArithmetic<float> {
   static Vector broadcast(const float* p, int) { return _mm512_set1_ps(*p); }
   static Vector multiply_add(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
 
-  template <int V>
+  template <int V, Update kUpdate>
   static void store(const Vector (&sum)[1][V], const TileArguments<float, float, float>& t,
                     float* c, Mask mask) {
     const Vector alpha = _mm512_set1_ps(t.alpha);
@@ -38,8 +38,10 @@ struct RealArithmetic<float> {
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) {
       const Mask m = v == V - 1 ? mask : Mask{0xffff};
-      Vector x = _mm512_mul_ps(sum[0][v], alpha);
-      if (t.beta != 0) x = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(m, c + 16 * v), beta, x);
+      Vector x = sum[0][v];
+      if constexpr (kUpdate != Update::assign) x = _mm512_mul_ps(x, alpha);
+      if constexpr (kUpdate == Update::add)
+        x = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(m, c + 16 * v), beta, x);
       _mm512_mask_storeu_ps(c + 16 * v, m, x);
     }
   }
@@ -62,7 +64,7 @@ struct RealArithmetic<double> {
   static Vector broadcast(const double* p, int) { return _mm512_set1_pd(*p); }
   static Vector multiply_add(Vector a, Vector b, Vector c) { return _mm512_fmadd_pd(a, b, c); }
 
-  template <int V>
+  template <int V, Update kUpdate>
   static void store(const Vector (&sum)[1][V], const TileArguments<double, double, double>& t,
                     double* c, Mask mask) {
     const Vector alpha = _mm512_set1_pd(t.alpha);
@@ -70,8 +72,10 @@ struct RealArithmetic<double> {
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) {
       const Mask m = v == V - 1 ? mask : Mask{0xff};
-      Vector x = _mm512_mul_pd(sum[0][v], alpha);
-      if (t.beta != 0) x = _mm512_fmadd_pd(_mm512_maskz_loadu_pd(m, c + 8 * v), beta, x);
+      Vector x = sum[0][v];
+      if constexpr (kUpdate != Update::assign) x = _mm512_mul_pd(x, alpha);
+      if constexpr (kUpdate == Update::add)
+        x = _mm512_fmadd_pd(_mm512_maskz_loadu_pd(m, c + 8 * v), beta, x);
       _mm512_mask_storeu_pd(c + 8 * v, m, x);
     }
   }

@@ -26,10 +26,11 @@ inline __m512i gather_quarters(const char* row0, int64_t stride, int rows, __mma
     if constexpr (Full) return _mm_loadu_si128(static_cast<const __m128i*>(p));
     return i < rows ? _mm_maskz_loadu_epi32(static_cast<__mmask8>(mask), p) : _mm_setzero_si128();
   };
+  // Merging loads: inserts would queue at the shuffle unit.
   __m512i x = _mm512_castsi128_si512(load(0));
-  x = _mm512_inserti32x4(x, load(1), 1);
-  x = _mm512_inserti32x4(x, load(2), 2);
-  return _mm512_inserti32x4(x, load(3), 3);
+  x = _mm512_mask_broadcast_i32x4(x, 0x00f0, load(1));
+  x = _mm512_mask_broadcast_i32x4(x, 0x0f00, load(2));
+  return _mm512_mask_broadcast_i32x4(x, 0xf000, load(3));
 }
 
 /// Transposes 16 rows of 4 words: out[w] has word w of rows 0 ... 15.
@@ -62,31 +63,51 @@ inline void transpose_double_words(const char* x, int64_t stride, int rows, __mm
   out[1] = _mm512_unpackhi_epi64(a, b);
 }
 
+/// Full panels of kBytes.
+template <int kBytes>
+void copy_panel(int64_t k, const char* from, int64_t stride, char* to) {
+  constexpr int64_t kAhead = 8;
+  for (int64_t p = 0; p < k; ++p, from += stride, to += kBytes) {
+    for (int line = 0; line < kBytes; line += 64) __builtin_prefetch(from + kAhead * stride + line);
+    __builtin_memcpy(to, from, kBytes);
+  }
+}
+
 /// Pack<T, T>, copying form.
 template <class T>
 void pack_copy(int64_t width, int64_t k, const T* x, int64_t ld, T* out, int64_t panel) {
-  constexpr int64_t kWords = sizeof(T) / 4;
-  const int64_t words_in = width * kWords;
-  const int64_t words_out = panel * kWords;
-  const auto* from = reinterpret_cast<const int32_t*>(x);
-  auto* to = reinterpret_cast<int32_t*>(out);
-  if (words_in == 32 && words_out == 32) {
-    for (int64_t p = 0; p < k; ++p, from += ld * kWords, to += 32) {
-      __builtin_prefetch(from + 8 * ld * kWords);
-      __builtin_prefetch(from + 8 * ld * kWords + 16);
-      const __m512i low = _mm512_loadu_si512(from);
-      const __m512i high = _mm512_loadu_si512(from + 16);
-      _mm512_storeu_si512(to, low);
-      _mm512_storeu_si512(to + 16, high);
+  constexpr auto kSize = static_cast<int64_t>(sizeof(T));
+  const auto* from = reinterpret_cast<const char*>(x);
+  auto* to = reinterpret_cast<char*>(out);
+  const int64_t stride = ld * kSize;
+  if (width == panel) {
+    switch (panel * kSize) {
+      case 32: return copy_panel<32>(k, from, stride, to);
+      case 64: return copy_panel<64>(k, from, stride, to);
+      case 128: return copy_panel<128>(k, from, stride, to);
+      case 192: return copy_panel<192>(k, from, stride, to);
+      default: break;
     }
-    return;
   }
-  for (int64_t p = 0; p < k; ++p, from += ld * kWords, to += words_out) {
-    for (int64_t w = 0; w < words_out; w += 16) {
-      const int64_t left = std::max<int64_t>(words_in - w, 0);
-      _mm512_mask_storeu_epi32(to + w, words(words_out - w),
-                               _mm512_maskz_loadu_epi32(words(left), from + w));
+  for (int64_t w = 0; w < panel * kSize; w += 64) {
+    const __mmask16 in = words(std::max<int64_t>(width * kSize - w, 0) / 4);
+    const __mmask16 store = words((panel * kSize - w) / 4);
+    for (int64_t p = 0; p < k; ++p) {
+      _mm512_mask_storeu_epi32(to + p * panel * kSize + w, store,
+                               _mm512_maskz_loadu_epi32(in, from + p * stride + w));
     }
+  }
+}
+
+/// A full panel of 8 rows of words: 4 steps of k at a time are two registers.
+inline void transpose_eight_words(int64_t k, const char* from, int64_t stride, int32_t* out) {
+  const __m512i low = _mm512_set_epi32(29, 25, 21, 17, 13, 9, 5, 1, 28, 24, 20, 16, 12, 8, 4, 0);
+  const __m512i high = _mm512_set_epi32(31, 27, 23, 19, 15, 11, 7, 3, 30, 26, 22, 18, 14, 10, 6, 2);
+  for (int64_t p = 0; p + 4 <= k; p += 4, from += 16, out += 32) {
+    const __m512i a = gather_quarters<true>(from, stride, 4, 0xf);
+    const __m512i b = gather_quarters<true>(from + 4 * stride, stride, 4, 0xf);
+    _mm512_storeu_si512(out, _mm512_permutex2var_epi32(a, low, b));
+    _mm512_storeu_si512(out + 16, _mm512_permutex2var_epi32(a, high, b));
   }
 }
 
@@ -96,6 +117,16 @@ void pack_transpose(int64_t width, int64_t k, const T* x, int64_t ld, T* out, in
   constexpr int64_t kRows = 64 / sizeof(T);  // of a register when it stands upright
   constexpr int64_t kSteps = 16 / sizeof(T);  // of k in 16 bytes
   const int64_t stride = ld * static_cast<int64_t>(sizeof(T));
+  if constexpr (sizeof(T) == 4) {
+    if (width == 8 && panel == 8 && k >= 4) {
+      transpose_eight_words(k, reinterpret_cast<const char*>(x), stride,
+                            reinterpret_cast<int32_t*>(out));
+      if (k % 4 == 0) return;
+      x += k / 4 * 4;
+      out += k / 4 * 4 * panel;
+      k %= 4;
+    }
+  }
   for (int64_t i = 0; i < panel; i += kRows) {
     const int rows = static_cast<int>(std::clamp<int64_t>(width - i, 0, kRows));
     const __mmask16 store_mask = words((panel - i) * static_cast<int64_t>(sizeof(T) / 4));
