@@ -84,15 +84,25 @@ void multiply(Transpose a, Transpose b, int64_t m, int64_t n, int64_t k, Scale a
 template <class T>
 void gemm(Transpose a, Transpose b, int64_t m, int64_t n, int64_t k, T alpha, const T* A,
           int64_t lda, const T* B, int64_t ldb, T beta, T* C, int64_t ldc) {
-  if constexpr (!kIsComplex<T>) {
-    if (m <= 0 || n <= 0) return;
-    static const GemmEngine<T, T, T, T>* const engine = gemm_engine<T>();
-    if (engine != nullptr && alpha != T(0) && k > 0) {
-      const GemmProblem<T, T, T> problem{
-          m,     n, k,   A,     lda, a != Transpose::no, false, B, ldb, b != Transpose::no,
-          false, C, ldc, alpha, beta};
-      if (multiply_parallel(*engine, problem)) return;
-    }
+  if (m <= 0 || n <= 0) return;
+  static const GemmEngine<T, T, T, T>* const engine = gemm_engine<T>();
+  if (engine != nullptr && alpha != T(0) && k > 0) {
+    const GemmProblem<T, T, T> problem{m,
+                                       n,
+                                       k,
+                                       A,
+                                       lda,
+                                       a != Transpose::no,
+                                       a == Transpose::conjugate,
+                                       B,
+                                       ldb,
+                                       b != Transpose::no,
+                                       b == Transpose::conjugate,
+                                       C,
+                                       ldc,
+                                       alpha,
+                                       beta};
+    if (multiply_parallel(*engine, problem)) return;
   }
   multiply<T>(a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);
 }

@@ -22,4 +22,20 @@ const GemmEngine<double, double, double, double>* gemm_engine<double>() {
   return cpu_features().level >= InstructionSet::avx512 ? &avx512 : nullptr;
 }
 
+template <>
+const GemmEngine<std::complex<float>, std::complex<float>, std::complex<float>,
+                 std::complex<float>>*
+gemm_engine<std::complex<float>>() {
+  static const auto avx512 = engine_of(kernels::avx512::gemm_c32);
+  return cpu_features().level >= InstructionSet::avx512 ? &avx512 : nullptr;
+}
+
+template <>
+const GemmEngine<std::complex<double>, std::complex<double>, std::complex<double>,
+                 std::complex<double>>*
+gemm_engine<std::complex<double>>() {
+  static const auto avx512 = engine_of(kernels::avx512::gemm_c64);
+  return cpu_features().level >= InstructionSet::avx512 ? &avx512 : nullptr;
+}
+
 }  // namespace guda::blas

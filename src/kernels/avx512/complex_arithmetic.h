@@ -47,11 +47,7 @@ struct ComplexArithmetic<float> {
   template <int V, Update kUpdate>
   static void store(const Vector (&sum)[2][V], const TileArguments<In, Out, Scale>& t, Out* c,
                     Mask mask) {
-    // Signs of sum[1]'s contribution to the real and imaginary part, and of the whole's.
-    const float b_sign = t.conjugate_b ? -0.0f : 0.0f;
-    const float cross = t.conjugate_a ? b_sign : -0.0f - b_sign;
-    const Vector signs = combine(t.conjugate_a, t.conjugate_b);
-    static_cast<void>(cross);
+    const Vector signs = swapped_signs(t.conjugate_a, t.conjugate_b);
     const Mask odd = t.conjugate_a ? Mask{0xaaaa} : Mask{0};
     const Vector negative = _mm512_set1_ps(-0.0f);
 #pragma GCC unroll 4
@@ -76,9 +72,71 @@ struct ComplexArithmetic<float> {
  private:
   // Sign of a.im b.im in the real part (minus, but for one conjugate) and of a.re b.im in the
   // imaginary part (plus, but for conjugate b).
-  static Vector combine(bool conjugate_a, bool conjugate_b) {
+  static Vector swapped_signs(bool conjugate_a, bool conjugate_b) {
     const float real = conjugate_a == conjugate_b ? -0.0f : 0.0f;
     const float imag = conjugate_b ? -0.0f : 0.0f;
     return _mm512_mask_blend_ps(Mask{0xaaaa}, _mm512_set1_ps(real), _mm512_set1_ps(imag));
   }
 };
+
+template <>
+struct ComplexArithmetic<double> {
+  using In = std::complex<double>;
+  using Out = In;
+  using Scale = In;
+  using Vector = __m512d;
+  using Mask = __mmask8;
+  static constexpr int kLanes = 4;
+  static constexpr int kParts = 2;
+
+  static Mask mask(int rows) { return static_cast<Mask>(0xffu >> (8 - 2 * rows)); }
+  static Vector zero() { return _mm512_setzero_pd(); }
+  static Vector load(const In* p) { return _mm512_loadu_pd(p); }
+  static Vector load(const In* p, Mask m) { return _mm512_maskz_loadu_pd(m, p); }
+  static Vector broadcast(const In* p, int part) {
+    return _mm512_set1_pd(reinterpret_cast<const double*>(p)[part]);
+  }
+  static Vector multiply_add(Vector a, Vector b, Vector c) { return _mm512_fmadd_pd(a, b, c); }
+
+  // x * s for interleaved x: even lanes re - im, odd lanes im + re.
+  static Vector scale(Vector x, Vector re, Vector im) {
+    return _mm512_fmaddsub_pd(x, re, _mm512_mul_pd(_mm512_permute_pd(x, 0x55), im));
+  }
+
+  template <int V, Update kUpdate>
+  static void store(const Vector (&sum)[2][V], const TileArguments<In, Out, Scale>& t, Out* c,
+                    Mask mask) {
+    const Vector signs = swapped_signs(t.conjugate_a, t.conjugate_b);
+    const Mask odd = t.conjugate_a ? Mask{0xaa} : Mask{0};
+    const Vector negative = _mm512_set1_pd(-0.0);
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) {
+      const Mask m = v == V - 1 ? mask : Mask{0xff};
+      // (a.re b.re, a.im b.re) with the sign of a.im, and (a.im b.im, a.re b.im) swapped into place.
+      const Vector direct = _mm512_mask_xor_pd(sum[0][v], odd, sum[0][v], negative);
+      const Vector swapped = _mm512_xor_pd(_mm512_permute_pd(sum[1][v], 0x55), signs);
+      Vector x = _mm512_add_pd(direct, swapped);
+      if constexpr (kUpdate != Update::assign) {
+        x = scale(x, _mm512_set1_pd(t.alpha.real()), _mm512_set1_pd(t.alpha.imag()));
+      }
+      if constexpr (kUpdate == Update::add) {
+        const Vector old = _mm512_maskz_loadu_pd(m, c + kLanes * v);
+        x = _mm512_add_pd(x,
+                          scale(old, _mm512_set1_pd(t.beta.real()), _mm512_set1_pd(t.beta.imag())));
+      }
+      _mm512_mask_storeu_pd(c + kLanes * v, m, x);
+    }
+  }
+
+ private:
+  // Sign of a.im b.im in the real part (minus, but for one conjugate) and of a.re b.im in the
+  // imaginary part (plus, but for conjugate b).
+  static Vector swapped_signs(bool conjugate_a, bool conjugate_b) {
+    const double real = conjugate_a == conjugate_b ? -0.0 : 0.0;
+    const double imag = conjugate_b ? -0.0 : 0.0;
+    return _mm512_mask_blend_pd(Mask{0xaa}, _mm512_set1_pd(real), _mm512_set1_pd(imag));
+  }
+};
+
+}  // namespace
+}  // namespace guda::kernels::avx512
