@@ -1,5 +1,6 @@
 #include "runtime/registry.h"
 
+#include "compiler/ptx/check.h"
 #include "memory/heap.h"
 #include "runtime/error.h"
 
@@ -38,11 +39,14 @@ Registry& Registry::instance() {
   return *registry;
 }
 
-Module* Registry::add(const void* fatbin_wrapper) {
-  auto module = Module::from_wrapper(fatbin_wrapper, variable_storage());
+Module* Registry::keep(std::unique_ptr<Module> module) {
   std::unique_lock lock(mutex_);
   modules_.push_back(std::move(module));
   return modules_.back().get();
+}
+
+Module* Registry::add(const void* fatbin_wrapper) {
+  return keep(Module::from_wrapper(fatbin_wrapper, variable_storage()));
 }
 
 void Registry::remove(Module* module) {
@@ -84,12 +88,23 @@ void Registry::register_managed(Module* module, void** host_pointer, const char*
   variables_[host_pointer] = module;
 }
 
-Result<Module*> Registry::load_image(const void* image, size_t size, std::string name) {
+Result<Module*> Registry::load_image(const void* image, size_t size, std::string name,
+                                     std::string* log) {
+  if (const std::string_view text = Module::text_in(image, size); !text.empty()) {
+    const auto problems = ptx::check_text(text);
+    if (log) *log = ptx::log_of(problems);
+    if (!problems.empty()) return ptx::status_of(problems, name);
+  }
   auto module = Module::from_image(image, size, std::move(name), variable_storage());
-  if (!module) return module.status();
-  std::unique_lock lock(mutex_);
-  modules_.push_back(std::move(*module));
-  return modules_.back().get();
+  if (!module) {
+    if (log) *log = "error   : " + module.status().message() + "\n";
+    return module.status();
+  }
+  return keep(std::move(*module));
+}
+
+Module* Registry::add_failed(Status why, std::string name) {
+  return keep(Module::failed(std::move(why), std::move(name), variable_storage()));
 }
 
 bool Registry::owns(const Module* module) const {

@@ -35,8 +35,11 @@ class Registry {
                          bool constant);
   void register_managed(Module* module, void** host_pointer, const char* device_name, size_t size);
 
-  /// Modules loaded at run time (cudaLibraryLoadData, cuModuleLoad); `from_image` of module.h.
-  Result<Module*> load_image(const void* image, size_t size, std::string name);
+  /// Modules loaded at run time (cudaLibraryLoadData, cuModuleLoad); `from_image` of module.h. PTX text
+  /// is checked to its end, as its compiler would; `log` (may be null) gets all that is wrong with it.
+  Result<Module*> load_image(const void* image, size_t size, std::string name, std::string* log);
+  /// A module in which every look-up fails with `why`.
+  Module* add_failed(Status why, std::string name);
 
   /// False for anything that is not a module handle.
   bool owns(const Module* module) const;
@@ -59,12 +62,13 @@ class Registry {
 
  private:
   Registry() = default;
+  Module* keep(std::unique_ptr<Module> module);
 
   mutable std::shared_mutex mutex_;
   std::vector<std::unique_ptr<Module>> modules_;
-  std::unordered_map<const void*, Kernel*> kernels_;        // host stub -> kernel
-  std::unordered_set<const void*> handles_;                 // Kernel* seen by the program
-  std::unordered_map<const void*, Module*> variables_;      // host shadow -> module
+  std::unordered_map<const void*, Kernel*> kernels_;  // host stub -> kernel
+  std::unordered_set<const void*> handles_;  // Kernel* seen by the program
+  std::unordered_map<const void*, Module*> variables_;  // host shadow -> module
   std::unordered_map<const Kernel*, KernelSettings> settings_;
 };
 

@@ -2,17 +2,17 @@
 #include "memory/array.h"
 
 #include "abi/cuda/api.h"
-
-#include <optional>
+#include "abi/cuda/array_format.h"
 
 namespace guda::cuda {
-namespace {
 
 using memory::Array;
 using memory::ChannelFormat;
 
+namespace {
 // cudaChannelFormatKind.
 enum Kind : int { kSigned = 0, kUnsigned = 1, kFloat = 2 };
+}  // namespace
 
 std::optional<ChannelFormat> channel_format(CUarray_format format, unsigned channels) {
   if (channels != 1 && channels != 2 && channels != 4) return std::nullopt;
@@ -48,8 +48,6 @@ CUarray_format format_of(const ChannelFormat& format) {
   }
 }
 unsigned channels_of(const ChannelFormat& format) { return format.z ? 4 : format.y ? 2 : 1; }
-
-}  // namespace
 
 GUDA_CU(cuArray3DCreate_v2)(CUarray* out, const CUDA_ARRAY3D_DESCRIPTOR* descriptor) {
   GUDA_CU_ENTER();

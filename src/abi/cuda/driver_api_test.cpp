@@ -1,11 +1,8 @@
-// The driver API as a program sees it, through libcuda.so.1 alone. GUDA_TEST_LIBCUDA names another library
-// to run the same promises against, such as a vendor's driver.
-#include "abi/cuda/types.h"
+// The driver API at large; modules, textures and sharing between processes have files of their own.
+#include "abi/cuda/driver_test.h"
 
 #include <gtest/gtest.h>
 
-#include <dlfcn.h>
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <numeric>
@@ -14,111 +11,8 @@
 #include <thread>
 #include <vector>
 
+namespace guda::cuda {
 namespace {
-
-using namespace guda::cuda;
-
-bool against_guda() { return std::getenv("GUDA_TEST_LIBCUDA") == nullptr; }
-
-void* library() {
-  static void* opened = [] {
-    const char* other = std::getenv("GUDA_TEST_LIBCUDA");
-    void* handle = dlopen(other ? other : GUDA_LIBRARIES "/libcuda.so.1", RTLD_NOW);
-    if (!handle) std::fprintf(stderr, "%s\n", dlerror());
-    return handle;
-  }();
-  return opened;
-}
-
-/// Calls an exported function by name.
-template <typename... Arguments>
-CUresult cu(const char* name, Arguments... arguments) {
-  auto* function = reinterpret_cast<CUresult (*)(Arguments...)>(dlsym(library(), name));
-  if (!function) {
-    ADD_FAILURE() << name << " is not exported";
-    return -1;
-  }
-  return function(arguments...);
-}
-
-constexpr const char* kPtx = R"(
-.version 7.0
-.target sm_70
-.address_size 64
-.global .align 4 .u32 counter = 7;
-.const .align 4 .f32 factor = 0f40000000;
-.visible .entry scale(.param .u64 data, .param .u32 count, .param .f32 by) {
-  .reg .pred %p;
-  .reg .b32 %r<8>;
-  .reg .b64 %rd<5>;
-  .reg .f32 %f<4>;
-  ld.param.u64 %rd1, [data];
-  ld.param.u32 %r1, [count];
-  ld.param.f32 %f1, [by];
-  mov.u32 %r2, %ctaid.x;
-  mov.u32 %r3, %ntid.x;
-  mov.u32 %r4, %tid.x;
-  mad.lo.s32 %r5, %r2, %r3, %r4;
-  setp.ge.u32 %p, %r5, %r1;
-  @%p bra DONE;
-  cvta.to.global.u64 %rd2, %rd1;
-  mul.wide.u32 %rd3, %r5, 4;
-  add.s64 %rd4, %rd2, %rd3;
-  ld.global.f32 %f2, [%rd4];
-  mul.f32 %f3, %f2, %f1;
-  st.global.f32 [%rd4], %f3;
-DONE:
-  ret;
-}
-.visible .entry count_up() {
-  .reg .b32 %r<2>;
-  atom.global.add.u32 %r1, [counter], 1;
-  ret;
-}
-.visible .entry wild() {
-  .reg .b64 %rd<2>;
-  .reg .b32 %r<2>;
-  mov.u64 %rd1, 16;
-  mov.u32 %r1, 1;
-  st.global.u32 [%rd1], %r1;
-  ret;
-}
-)";
-
-class DriverApi : public testing::Test {
- protected:
-  void SetUp() override {
-    ASSERT_NE(library(), nullptr);
-    ASSERT_EQ(cu("cuInit", 0u), 0);
-    ASSERT_EQ(cu("cuDevicePrimaryCtxRetain", &context_, 0), 0);
-    ASSERT_EQ(cu("cuCtxSetCurrent", context_), 0);
-  }
-  void TearDown() override {
-    cu("cuCtxSetCurrent", static_cast<void*>(nullptr));
-    cu("cuDevicePrimaryCtxRelease_v2", 0);
-  }
-  CUmodule load(const char* ptx = kPtx) {
-    CUmodule module = nullptr;
-    EXPECT_EQ(cu("cuModuleLoadData", &module, static_cast<const void*>(ptx)), 0);
-    return module;
-  }
-  CUfunction function(CUmodule module, const char* name) {
-    CUfunction found = nullptr;
-    EXPECT_EQ(cu("cuModuleGetFunction", &found, module, name), 0);
-    return found;
-  }
-  CUresult launch(CUfunction kernel, unsigned grid, unsigned block, void** parameters,
-                  void** extra = nullptr, CUstream stream = nullptr) {
-    return cu("cuLaunchKernel", kernel, grid, 1u, 1u, block, 1u, 1u, 0u, stream, parameters, extra);
-  }
-  CUdeviceptr allocate(size_t size) {
-    CUdeviceptr address = 0;
-    EXPECT_EQ(cu("cuMemAlloc_v2", &address, size), 0);
-    return address;
-  }
-
-  void* context_ = nullptr;
-};
 
 TEST_F(DriverApi, LaunchesPtxWithEitherFormOfArguments) {
   CUmodule module = load();
@@ -178,23 +72,6 @@ TEST_F(DriverApi, ExtendedLaunchTakesAttributesAndAStream) {
   EXPECT_EQ(value, 7u + 32u);
   EXPECT_EQ(cu("cuStreamDestroy_v2", stream), 0);
   EXPECT_EQ(cu("cuModuleUnload", module), 0);
-}
-
-TEST_F(DriverApi, BadPtxIsReportedInTheErrorLog) {
-  const char* bad = ".version 7.0\n.target sm_70\n.address_size 64\n.visible .entry k(){ ret }\n";
-  char log[512] = "untouched";
-  int options[] = {5, 6};
-  void* values[] = {log, reinterpret_cast<void*>(sizeof log)};
-  CUmodule module = nullptr;
-  EXPECT_EQ(cu("cuModuleLoadDataEx", &module, static_cast<const void*>(bad), 2u, options,
-               static_cast<void**>(values)),
-            218);
-  EXPECT_EQ(module, nullptr);
-  EXPECT_NE(std::string(log).find("error"), std::string::npos) << log;
-  EXPECT_GT(reinterpret_cast<uintptr_t>(values[1]), 1u);
-  EXPECT_LE(reinterpret_cast<uintptr_t>(values[1]), sizeof log);
-
-  EXPECT_EQ(cu("cuModuleLoadData", &module, static_cast<const void*>("not a module")), 200);
 }
 
 TEST_F(DriverApi, LookupsOfWhatIsMissingAreNotFound) {
@@ -545,3 +422,4 @@ TEST(DriverExports, WhatIsMissingSaysSo) {
 }
 
 }  // namespace
+}  // namespace guda::cuda

@@ -42,6 +42,8 @@ Error to_result(Error error) {
     case runtime::kErrorInvalidConfiguration:
     case runtime::kErrorInvalidPitchValue:
     case runtime::kErrorInvalidMemcpyDirection:
+    case 26:  // cudaErrorInvalidFilterSetting
+    case 27:  // cudaErrorInvalidNormSetting
     case 52: return kInvalidValue;
     case runtime::kErrorInvalidSymbol: return kNotFound;
     case runtime::kErrorInvalidDeviceFunction: return kInvalidHandle;

@@ -38,6 +38,14 @@ SAME_MEMBER(own::CUDA_ARRAY_DESCRIPTOR, ::CUDA_ARRAY_DESCRIPTOR, NumChannels);
 SAME_SIZE(own::CUDA_ARRAY3D_DESCRIPTOR, ::CUDA_ARRAY3D_DESCRIPTOR);
 SAME_MEMBER(own::CUDA_ARRAY3D_DESCRIPTOR, ::CUDA_ARRAY3D_DESCRIPTOR, Flags);
 
+SAME_SIZE(own::CUDA_RESOURCE_DESC, ::CUDA_RESOURCE_DESC);
+SAME_MEMBER(own::CUDA_RESOURCE_DESC, ::CUDA_RESOURCE_DESC, res.linear.sizeInBytes);
+SAME_MEMBER(own::CUDA_RESOURCE_DESC, ::CUDA_RESOURCE_DESC, res.pitch2D.pitchInBytes);
+SAME_MEMBER(own::CUDA_RESOURCE_DESC, ::CUDA_RESOURCE_DESC, flags);
+SAME_SIZE(own::CUDA_TEXTURE_DESC, ::CUDA_TEXTURE_DESC);
+SAME_MEMBER(own::CUDA_TEXTURE_DESC, ::CUDA_TEXTURE_DESC, mipmapFilterMode);
+SAME_MEMBER(own::CUDA_TEXTURE_DESC, ::CUDA_TEXTURE_DESC, borderColor);
+
 SAME_SIZE(own::CUlaunchConfig, ::CUlaunchConfig);
 SAME_MEMBER(own::CUlaunchConfig, ::CUlaunchConfig, hStream);
 SAME_MEMBER(own::CUlaunchConfig, ::CUlaunchConfig, numAttrs);
@@ -61,12 +69,20 @@ SAME_SIZE(runtime_own::cudaMemcpyAttributes, ::CUmemcpyAttributes);
 SAME_SIZE(runtime_own::cudaMemcpy3DBatchOp, ::CUDA_MEMCPY3D_BATCH_OP);
 SAME_SIZE(runtime_own::cudaResourceDesc, ::CUDA_RESOURCE_DESC);
 SAME_SIZE(runtime_own::cudaResourceViewDesc, ::CUDA_RESOURCE_VIEW_DESC);
+SAME_SIZE(runtime_own::cudaIpcHandle, ::CUipcMemHandle);
+SAME_SIZE(runtime_own::cudaIpcHandle, ::CUipcEventHandle);
 
 TEST(DriverLayout, EnumeratorsHaveTheToolkitsValues) {
   EXPECT_EQ(own::kMemoryHost, static_cast<int>(CU_MEMORYTYPE_HOST));
   EXPECT_EQ(own::kMemoryUnified, static_cast<int>(CU_MEMORYTYPE_UNIFIED));
   EXPECT_EQ(own::kFormatHalf, static_cast<int>(CU_AD_FORMAT_HALF));
   EXPECT_EQ(own::kFormatSigned32, static_cast<int>(CU_AD_FORMAT_SIGNED_INT32));
+  EXPECT_EQ(own::kResourcePitch2D, static_cast<int>(CU_RESOURCE_TYPE_PITCH2D));
+  EXPECT_EQ(own::kTextureReadAsInteger, unsigned{CU_TRSF_READ_AS_INTEGER});
+  EXPECT_EQ(own::kTextureNormalizedCoordinates, unsigned{CU_TRSF_NORMALIZED_COORDINATES});
+  EXPECT_EQ(own::kTextureSrgb, unsigned{CU_TRSF_SRGB});
+  EXPECT_EQ(own::kTextureNoTrilinearOptimization, unsigned{CU_TRSF_DISABLE_TRILINEAR_OPTIMIZATION});
+  EXPECT_EQ(own::kTextureSeamlessCubemap, unsigned{CU_TRSF_SEAMLESS_CUBEMAP});
   EXPECT_EQ(own::kLaunchParamBuffer, reinterpret_cast<uintptr_t>(CU_LAUNCH_PARAM_BUFFER_POINTER));
   EXPECT_EQ(own::kLaunchParamBufferSize, reinterpret_cast<uintptr_t>(CU_LAUNCH_PARAM_BUFFER_SIZE));
   EXPECT_EQ(runtime_own::cudaLaunchAttributeCooperative,

@@ -4,69 +4,71 @@
 
 namespace guda::cuda {
 
+using abi::BadPtx;
+
 GUDA_CU(cuLibraryLoadData)(CUlibrary* out, const void* image, int* options, void** values,
                            unsigned count, int*, void**, unsigned) {
   GUDA_CU_INITIALIZED();
   if (!out || !image) return kInvalidValue;
-  JitOptions jit(count, options, values);
+  abi::JitOptions jit(count, options, values);
   runtime::Module* module = nullptr;
-  if (Error error = load_image(&module, image, 0, "cuLibraryLoadData", jit)) return error;
-  *out = module;
-  return kSuccess;
+  Status status = abi::load_image(&module, image, 0, "cuLibraryLoadData", jit, BadPtx::is_kept);
+  if (status) *out = module;
+  return finish(status);
 }
 
 GUDA_CU(cuLibraryLoadFromFile)(CUlibrary* out, const char* path, int* options, void** values,
                                unsigned count, int*, void**, unsigned) {
   GUDA_CU_INITIALIZED();
   if (!out || !path) return kInvalidValue;
-  JitOptions jit(count, options, values);
+  abi::JitOptions jit(count, options, values);
   runtime::Module* module = nullptr;
-  if (Error error = load_file(&module, path, jit)) return error;
-  *out = module;
-  return kSuccess;
+  Status status = abi::load_file(&module, path, jit, BadPtx::is_kept);
+  if (status) *out = module;
+  return finish(status);
 }
 
 GUDA_CU(cuLibraryUnload)(CUlibrary handle) {
   GUDA_CU_INITIALIZED();
-  return unload(find_module(handle));
+  return finish(abi::unload(handle));
 }
 
 GUDA_CU(cuLibraryGetKernel)(CUkernel* out, CUlibrary handle, const char* name) {
   GUDA_CU_INITIALIZED();
-  return find_kernel(out, find_module(handle), name);
+  return finish(abi::find_kernel(out, handle, name));
 }
 GUDA_CU(cuLibraryGetKernelCount)(unsigned* count, CUlibrary handle) {
   GUDA_CU_INITIALIZED();
-  return list_kernels(nullptr, 0, count, find_module(handle));
+  return finish(abi::list_kernels(nullptr, 0, count, handle));
 }
 GUDA_CU(cuLibraryEnumerateKernels)(CUkernel* out, unsigned capacity, CUlibrary handle) {
   GUDA_CU_INITIALIZED();
-  return list_kernels(out, capacity, nullptr, find_module(handle));
+  return finish(abi::list_kernels(out, capacity, nullptr, handle));
 }
 
 GUDA_CU(cuLibraryGetModule)(CUmodule* out, CUlibrary handle) {
   GUDA_CU_ENTER();
   if (!out) return kInvalidValue;
-  *out = find_module(handle);
+  *out = abi::find_module(handle);
   return *out ? kSuccess : kInvalidHandle;
 }
 
 GUDA_CU(cuLibraryGetGlobal)(CUdeviceptr* address, size_t* size, CUlibrary handle,
                             const char* name) {
   GUDA_CU_ENTER();
-  return find_variable(address, size, find_module(handle), name);
+  return variable_address(address, size, handle, name);
 }
 
 GUDA_CU(cuLibraryGetManaged)(CUdeviceptr* address, size_t* size, CUlibrary handle,
                              const char* name) {
   GUDA_CU_INITIALIZED();
   if (!name) return kInvalidValue;
-  runtime::Module* module = find_module(handle);
+  runtime::Module* module = abi::find_module(handle);
   if (!module) return kInvalidHandle;
   auto variable = module->find_variable(name);
   if (!variable) return finish(variable.status());
   if (variable->space != runtime::VariableSpace::managed) return kNotFound;
-  return find_variable(address, size, module, name);
+  return variable_address(address, size, handle, name);
 }
 
 GUDA_CU(cuKernelGetFunction)(CUfunction* out, CUkernel handle) {

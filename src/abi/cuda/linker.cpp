@@ -2,7 +2,8 @@
 #include "runtime/module/link.h"
 
 #include "abi/cuda/api.h"
-#include "abi/cuda/jit_options.h"
+#include "abi/jit_options.h"
+#include "compiler/ptx/check.h"
 #include "runtime/module/fatbin.h"
 
 #include <fmt/format.h>
@@ -21,8 +22,8 @@ namespace {
 enum Input : int { kCubin = 0, kPtx = 1, kFatbin = 2, kObject = 3, kLibrary = 4, kNvvm = 5 };
 
 struct Linker {
-  explicit Linker(JitOptions jit) : options(jit) {}
-  JitOptions options;
+  explicit Linker(abi::JitOptions jit) : options(jit) {}
+  abi::JitOptions options;
   std::vector<std::string> units;
   std::string image;
 };
@@ -70,10 +71,17 @@ Error add(void* state, int type, const void* data, size_t size, const char* name
   Linker* linker = find(state);
   if (!linker) return kInvalidHandle;
   if (!data || size == 0 || type < kCubin || type > kNvvm) return kInvalidValue;
-  auto text = ptx_of(type, data, size, name ? name : "cuLinkAddData");
+  const std::string unit = name ? name : "cuLinkAddData";
+  auto text = ptx_of(type, data, size, unit);
   if (!text) {
     linker->options.report(fmt::format("error   : {}\n", text.status().message()));
     return finish(text.status());
+  }
+  // Other units may define what this one only declares.
+  const auto problems = ptx::check_text(*text, {.complete = false});
+  if (!problems.empty()) {
+    linker->options.report(ptx::log_of(problems));
+    return finish(ptx::status_of(problems, unit));
   }
   linker->units.push_back(std::move(*text));
   return kSuccess;
@@ -83,7 +91,7 @@ Error add(void* state, int type, const void* data, size_t size, const char* name
 
 GUDA_CU(cuLinkCreate_v2)(unsigned count, int* options, void** values, void** out) {
   GUDA_CU_ENTER();
-  JitOptions jit(count, options, values);
+  abi::JitOptions jit(count, options, values);
   if (!out || !jit.valid()) return kInvalidValue;
   auto linker = std::make_unique<Linker>(jit);
   *out = linker.get();

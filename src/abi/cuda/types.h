@@ -111,6 +111,63 @@ struct CUDA_ARRAY3D_DESCRIPTOR {
   unsigned Flags;
 };
 
+using CUtexObject = unsigned long long;
+using CUsurfObject = unsigned long long;
+
+enum CUresourcetype : int {
+  kResourceArray = 0,
+  kResourceMipmappedArray = 1,
+  kResourceLinear = 2,
+  kResourcePitch2D = 3
+};
+
+struct CUDA_RESOURCE_DESC {
+  CUresourcetype resType;
+  union {
+    struct {
+      CUarray hArray;
+    } array;
+    struct {
+      CUmipmappedArray hMipmappedArray;
+    } mipmap;
+    struct {
+      CUdeviceptr devPtr;
+      CUarray_format format;
+      unsigned numChannels;
+      size_t sizeInBytes;
+    } linear;
+    struct {
+      CUdeviceptr devPtr;
+      CUarray_format format;
+      unsigned numChannels;
+      size_t width, height, pitchInBytes;
+    } pitch2D;
+    struct {
+      int reserved[32];
+    } reserved;
+  } res;
+  unsigned flags;
+};
+
+enum CUtextureFlags : unsigned {
+  kTextureReadAsInteger = 0x01,
+  kTextureNormalizedCoordinates = 0x02,
+  kTextureSrgb = 0x10,
+  kTextureNoTrilinearOptimization = 0x20,
+  kTextureSeamlessCubemap = 0x40,
+};
+
+struct CUDA_TEXTURE_DESC {
+  int addressMode[3];
+  int filterMode;
+  unsigned flags;  // CUtextureFlags
+  unsigned maxAnisotropy;
+  int mipmapFilterMode;
+  float mipmapLevelBias, minMipmapLevelClamp, maxMipmapLevelClamp;
+  float borderColor[4];
+  int reserved[12];
+};
+
 struct CUlaunchConfig {
   unsigned gridDimX, gridDimY, gridDimZ, blockDimX, blockDimY, blockDimZ, sharedMemBytes;
   CUstream hStream;

@@ -13,9 +13,7 @@ using memory::Heap;
 using runtime::Event;
 using runtime::EventTable;
 
-struct IpcHandle {
-  char bytes[64];
-};
+using IpcHandle = cudaIpcHandle;
 
 // What a handle holds. Magic numbers keep handles of the two kinds, and foreign ones, apart.
 struct MemoryContents {

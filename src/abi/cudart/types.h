@@ -281,6 +281,11 @@ struct cudaGraphExecUpdateResultInfo {
 
 // Textures ---------------------------------------------------------------------------------------------
 
+/// cudaIpcMemHandle_t and cudaIpcEventHandle_t.
+struct cudaIpcHandle {
+  char reserved[64];
+};
+
 struct cudaResourceDesc {
   int resType;  // 0 array, 1 mipmapped array, 2 linear, 3 pitched 2D
   union {

@@ -115,12 +115,29 @@ Result<std::unique_ptr<Module>> Module::from_image(const void* image, size_t siz
                     "fatbin that has it (nvcc -ptx, nvcc -fatbin)",
                     name)};
   }
-  const std::string_view text = text_of(static_cast<const char*>(image), size);
-  if (text.find(".version") == std::string_view::npos) {
+  const std::string_view text = text_in(image, size);
+  if (text.empty()) {
     return Status{StatusCode::invalid_image,
                   fmt::format("{}: neither PTX text nor a fatbin", name)};
   }
   return from_ptx(std::string(text), std::move(name), storage);
+}
+
+std::string_view Module::text_in(const void* image, size_t size) {
+  if (image == nullptr || starts_with(image, size, bytes_of(kFatbinWrapperMagic)) ||
+      starts_with(image, size, bytes_of(kFatbinMagic)) || starts_with(image, size, "\177ELF")) {
+    return {};
+  }
+  const std::string_view text = text_of(static_cast<const char*>(image), size);
+  return text.find(".version") == std::string_view::npos ? std::string_view() : text;
+}
+
+std::unique_ptr<Module> Module::failed(Status why, std::string name, VariableStorage& storage) {
+  std::unique_ptr<Module> module(new Module(storage));
+  module->name_ = std::move(name);
+  module->load_error_ = std::move(why);
+  module->state_.store(State::failed, std::memory_order_release);
+  return module;
 }
 
 Module::~Module() {

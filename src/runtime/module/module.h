@@ -68,6 +68,12 @@ class Module {
   static Result<std::unique_ptr<Module>> from_image(const void* image, size_t size,
                                                     std::string name, VariableStorage& storage);
 
+  /// The PTX in such an image when it is text; else empty.
+  static std::string_view text_in(const void* image, size_t size);
+
+  /// A module whose load() fails with `why`.
+  static std::unique_ptr<Module> failed(Status why, std::string name, VariableStorage& storage);
+
   /// PTX text, loaded now. Errors: invalid_ptx, out_of_memory.
   static Result<std::unique_ptr<Module>> from_ptx(std::string text, std::string name,
                                                   VariableStorage& storage);

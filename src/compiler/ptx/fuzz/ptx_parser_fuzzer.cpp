@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "compiler/ptx/check.h"
 #include "compiler/ptx/parser.h"
 #include "compiler/ptx/printer.h"
 
@@ -26,6 +27,7 @@ Result<Module> parse(const std::shared_ptr<const std::string>& source, bool lazy
 }
 
 void run(std::string text) {
+  const auto problems = check_text(text);
   const auto source = std::make_shared<const std::string>(std::move(text));
   const auto eager = parse(source, false);
   auto lazy = parse(source, true);
@@ -36,6 +38,7 @@ void run(std::string text) {
       check(!eager || status, "a good body parses on demand", status.message());
     }
   }
+  check(eager || !problems.empty(), "what does not parse is a problem", "");
   if (!eager) {
     check(!eager.status().message().empty(), "errors have messages", "");
     return;

@@ -5,7 +5,7 @@
 #include <chrono>
 #include <string_view>
 
-namespace guda::cuda {
+namespace guda::abi {
 
 class JitOptions {
  public:
@@ -29,4 +29,4 @@ class JitOptions {
   bool valid_ = true;
 };
 
-}  // namespace guda::cuda
+}  // namespace guda::abi

@@ -1,10 +1,10 @@
-#include "abi/cuda/jit_options.h"
+#include "abi/jit_options.h"
 
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
 
-namespace guda::cuda {
+namespace guda::abi {
 namespace {
 
 // CUjit_option.
@@ -46,7 +46,7 @@ void JitOptions::Log::write(std::string_view text) const {
     std::memcpy(buffer, text.data(), written);
     buffer[written] = '\0';
   }
-  *size = reinterpret_cast<void*>(written == 0 ? uintptr_t{0} : written + 1);
+  *size = reinterpret_cast<void*>(written);  // without the terminating null, as drivers count
 }
 
 void JitOptions::report(std::string_view errors, std::string_view information) {
@@ -59,4 +59,4 @@ void JitOptions::report(std::string_view errors, std::string_view information) {
   }
 }
 
-}  // namespace guda::cuda
+}  // namespace guda::abi
