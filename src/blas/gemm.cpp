@@ -1,8 +1,9 @@
 #include "blas/gemm.h"
 
-#include <bit>
+#include <algorithm>
 #include <type_traits>
 
+#include "blas/gemm_definition.h"
 #include "blas/gemm_engines.h"
 #include "blas/gemm_parallel.h"
 #include "blas/worker_pool.h"
@@ -10,72 +11,75 @@
 namespace guda::blas {
 namespace {
 
-template <class T>
-inline constexpr bool kIsComplex = false;
-template <class R>
-inline constexpr bool kIsComplex<std::complex<R>> = true;
-
-float widen(bfloat16 x) { return std::bit_cast<float>(static_cast<uint32_t>(x.bits) << 16); }
-float widen(float16 x) { return static_cast<float>(std::bit_cast<_Float16>(x.bits)); }
-template <class T>
-T widen(T x) {
-  return x;
+template <class In>
+auto engine_for() {
+  if constexpr (std::is_same_v<In, bfloat16>) return bf16_engine();
+  if constexpr (std::is_same_v<In, float16>) return f16_engine();
+  if constexpr (std::is_same_v<In, int8_t>) return s8_engine();
 }
 
-template <class Out, class Scale>
-Out narrow(Scale x) {
-  if constexpr (std::is_same_v<Out, bfloat16>) {
-    const auto bits = std::bit_cast<uint32_t>(x);
-    if ((bits & 0x7fffffffu) > 0x7f800000u) return {static_cast<uint16_t>((bits >> 16) | 0x40u)};
-    return {static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16)};
-  } else if constexpr (std::is_same_v<Out, float16>) {
-    return {std::bit_cast<uint16_t>(static_cast<_Float16>(x))};
-  } else {
-    return static_cast<Out>(x);
-  }
-}
-
-template <class T>
-auto load(Transpose op, const T* x, int64_t ld, int64_t row, int64_t column) {
-  if (op == Transpose::no) return widen(x[row + column * ld]);
-  const auto value = widen(x[column + row * ld]);
-  if constexpr (kIsComplex<T>) {
-    if (op == Transpose::conjugate) return std::conj(value);
-  }
-  return value;
-}
-
-// The definition, written down.
-template <class Sum, class InA, class InB, class Out, class Scale>
-void multiply(Transpose a, Transpose b, int64_t m, int64_t n, int64_t k, Scale alpha, const InA* A,
-              int64_t lda, const InB* B, int64_t ldb, Scale beta, Out* C, int64_t ldc) {
-  if (alpha == Scale(0)) k = 0;
-  for (int64_t j = 0; j < n; ++j) {
-    for (int64_t i = 0; i < m; ++i) {
-      Sum sum{};
-      for (int64_t p = 0; p < k; ++p) {
-        sum += static_cast<Sum>(load(a, A, lda, i, p)) * static_cast<Sum>(load(b, B, ldb, p, j));
+// C is wider than, or other than, what tiles store: sums of a strip of columns are kept in memory and
+// converted once.
+template <class From, class In, class Sum, class Out, class Scale>
+bool multiply_and_convert(const GemmEngine<From, In, Sum, Sum>& engine,
+                          GemmProblem<From, Sum, Sum> problem, Scale alpha, Scale beta, Out* C,
+                          int64_t ldc) {
+  constexpr int64_t kStripBytes = int64_t{16} << 20;
+  const int64_t m = problem.m;
+  const int64_t n = problem.n;
+  const int64_t strip = std::clamp<int64_t>(kStripBytes / (m * static_cast<int64_t>(sizeof(Sum))),
+                                            std::min<int64_t>(n, 64), n);
+  auto* sums = static_cast<Sum*>(accumulator_buffer(static_cast<size_t>(m * strip) * sizeof(Sum)));
+  if (sums == nullptr) return false;
+  const From* b = problem.b;
+  for (int64_t j0 = 0; j0 < n; j0 += strip) {
+    problem.n = std::min(strip, n - j0);
+    problem.b = b + (problem.transpose_b ? j0 : j0 * problem.ldb);
+    problem.c = sums;
+    problem.ldc = m;
+    multiply_parallel(engine, problem);
+    for (int64_t j = 0; j < problem.n; ++j) {
+      Out* c = C + (j0 + j) * ldc;
+      const Sum* sum = sums + j * m;
+      for (int64_t i = 0; i < m; ++i) {
+        Scale x = alpha * static_cast<Scale>(sum[i]);
+        if (beta != Scale(0)) x += beta * static_cast<Scale>(widen(c[i]));
+        c[i] = narrow<Out>(x);
       }
-      Scale result{};
-      if constexpr (std::is_same_v<Sum, uint32_t>) {
-        const auto exact = static_cast<int32_t>(sum);
-        if constexpr (std::is_same_v<Scale, int32_t>) {
-          result = static_cast<int32_t>(static_cast<uint32_t>(alpha) * sum);
-          if (beta != 0) {
-            result = static_cast<int32_t>(static_cast<uint32_t>(result) +
-                                          static_cast<uint32_t>(beta) *
-                                              static_cast<uint32_t>(C[i + j * ldc]));
-          }
-        } else {
-          result = alpha * static_cast<Scale>(exact);
-          if (beta != Scale(0)) result += beta * static_cast<Scale>(C[i + j * ldc]);
-        }
-      } else {
-        result = k == 0 ? Scale(0) : alpha * sum;
-        if (beta != Scale(0)) result += beta * widen(C[i + j * ldc]);
-      }
-      C[i + j * ldc] = narrow<Out>(result);
     }
+  }
+  return true;
+}
+
+// False when there is no engine, or no memory for converting; C is as it was.
+template <class From, class In, class Sum, class A, class B, class Out, class Scale>
+bool run_engine(const GemmEngine<From, In, Sum, Sum>* engine, Transpose op_a, Transpose op_b,
+                int64_t m, int64_t n, int64_t k, Scale alpha, const A* a, int64_t lda, const B* b,
+                int64_t ldb, Scale beta, Out* c, int64_t ldc) {
+  static_assert(sizeof(A) == sizeof(From) && sizeof(B) == sizeof(From));
+  if (engine == nullptr) return false;
+  GemmProblem<From, Sum, Sum> problem{};
+  problem.m = m;
+  problem.n = n;
+  problem.k = k;
+  problem.a = reinterpret_cast<const From*>(a);
+  problem.lda = lda;
+  problem.transpose_a = op_a != Transpose::no;
+  problem.conjugate_a = op_a == Transpose::conjugate;
+  problem.b = reinterpret_cast<const From*>(b);
+  problem.ldb = ldb;
+  problem.transpose_b = op_b != Transpose::no;
+  problem.conjugate_b = op_b == Transpose::conjugate;
+  problem.alpha = Sum(1);
+  if constexpr (std::is_same_v<Out, Sum>) {
+    problem.alpha = alpha;
+    problem.beta = beta;
+    problem.c = c;
+    problem.ldc = ldc;
+    multiply_parallel(*engine, problem);
+    return true;
+  } else {
+    return multiply_and_convert(*engine, problem, alpha, beta, c, ldc);
   }
 }
 
@@ -85,26 +89,11 @@ template <class T>
 void gemm(Transpose a, Transpose b, int64_t m, int64_t n, int64_t k, T alpha, const T* A,
           int64_t lda, const T* B, int64_t ldb, T beta, T* C, int64_t ldc) {
   if (m <= 0 || n <= 0) return;
-  static const GemmEngine<T, T, T, T>* const engine = gemm_engine<T>();
-  if (engine != nullptr && alpha != T(0) && k > 0) {
-    const GemmProblem<T, T, T> problem{m,
-                                       n,
-                                       k,
-                                       A,
-                                       lda,
-                                       a != Transpose::no,
-                                       a == Transpose::conjugate,
-                                       B,
-                                       ldb,
-                                       b != Transpose::no,
-                                       b == Transpose::conjugate,
-                                       C,
-                                       ldc,
-                                       alpha,
-                                       beta};
-    if (multiply_parallel(*engine, problem)) return;
+  static const RealEngine<T>* const engine = gemm_engine<T>();
+  if (alpha != T(0) && k > 0) {
+    if (run_engine(engine, a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc)) return;
   }
-  multiply<T>(a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);
+  multiply_plainly<T>(a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);
 }
 
 template <class T>
@@ -130,14 +119,25 @@ void gemm_strided_batched(Transpose a, Transpose b, int64_t m, int64_t n, int64_
 template <class In, class Out, class Scale>
 void gemm_mixed(Transpose a, Transpose b, int64_t m, int64_t n, int64_t k, Scale alpha, const In* A,
                 int64_t lda, const In* B, int64_t ldb, Scale beta, Out* C, int64_t ldc) {
+  if (m <= 0 || n <= 0) return;
+  if (alpha != Scale(0) && k > 0) {
+    const bool done =
+        run_engine(engine_for<In>(), a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);
+    if (done) return;
+  }
   using Sum = std::conditional_t<std::is_integral_v<In>, uint32_t, float>;
-  multiply<Sum>(a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);
+  multiply_plainly<Sum>(a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);
 }
 
 void gemm_u8s8(Transpose a, Transpose b, int64_t m, int64_t n, int64_t k, int32_t alpha,
                const uint8_t* A, int64_t lda, const int8_t* B, int64_t ldb, int32_t beta,
                int32_t* C, int64_t ldc) {
-  multiply<uint32_t>(a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);
+  if (m <= 0 || n <= 0) return;
+  if (alpha != 0 && k > 0) {
+    const bool done = run_engine(u8s8_engine(), a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);
+    if (done) return;
+  }
+  multiply_plainly<uint32_t>(a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);
 }
 
 int gemm_threads() { return worker_limit(); }

@@ -17,10 +17,8 @@ namespace guda::blas {
 template <class From, class In, class Out, class Scale>
 struct GemmEngine {
   const kernels::GemmKernels<In, Out, Scale>* tiles;
-  kernels::Pack<From, In> copy_a;
-  kernels::Pack<From, In> transpose_a;
-  kernels::Pack<From, In> copy_b;
-  kernels::Pack<From, In> transpose_b;
+  kernels::Packing<From, In> a;
+  kernels::Packing<From, In> b;
   int group = 1;  // elements of k in one In
 };
 
@@ -103,6 +101,7 @@ class BlockLoops {
  public:
   using Problem = GemmProblem<From, Out, Scale>;
   using Engine = GemmEngine<From, In, Out, Scale>;
+  static constexpr bool kDirect = std::is_same_v<From, In>;
 
   BlockLoops(const Engine& engine, const Problem& problem, const GemmBlocking& blocking)
       : engine_(engine), tiles_(*engine.tiles), problem_(problem), blocking_(blocking) {}
@@ -119,26 +118,57 @@ class BlockLoops {
     block(0, p.m, 0, p.n, 0, p.k);
   }
 
-  /// False when there is no memory for packing.
-  bool run() {
-    const Problem& p = problem_;
+  void run() {
+    if (!blocking_.pack_a && !blocking_.pack_b) return run_blocks();
+    const auto [a_bytes, b_bytes] = buffer_sizes();
+    auto* buffer = static_cast<char*>(packing_buffer(static_cast<size_t>(a_bytes + b_bytes)));
+    if (buffer != nullptr) return run_packed(buffer, a_bytes);
+    // No memory: the smallest blocks, on the stack.
+    blocking_.kc = std::min(blocking_.kc, kSmallDepth);
+    blocking_.mc = int64_t{tiles_.lanes} * tiles_.vectors;
+    blocking_.nc = tiles_.columns;
+    run_on_stack();
+  }
+
+ private:
+  static constexpr int64_t kSmallDepth = 32;
+  static constexpr int64_t kSmallBytes = 16 * 1024;
+
+  struct BufferSizes {
+    int64_t a, b;
+  };
+  BufferSizes buffer_sizes() const {
     const int64_t rows = int64_t{tiles_.lanes} * tiles_.vectors;
     const int64_t columns = tiles_.columns;
+    const int64_t mc = std::min(blocking_.mc, problem_.m);
+    const int64_t nc = std::min(blocking_.nc, problem_.n);
+    const int64_t kc = blocking_.kc;
+    const int64_t a_size = blocking_.pack_a ? ceil_div(mc, rows) * rows * kc : 0;
+    const int64_t b_size =
+        blocking_.pack_b ? ceil_div(nc, columns) * columns * (kc + tiles_.correction_rows) : 0;
+    constexpr auto kSize = static_cast<int64_t>(sizeof(In));
+    return {ceil_div(a_size * kSize + kernels::kPackSlack, 64) * 64,
+            b_size * kSize + kernels::kPackSlack};
+  }
+
+  void run_packed(char* buffer, int64_t a_bytes) {
+    packed_a_ = reinterpret_cast<In*>(buffer);
+    packed_b_ = reinterpret_cast<In*>(buffer + a_bytes);
+    run_blocks();
+  }
+
+  [[gnu::noinline]] void run_on_stack() {
+    alignas(64) char buffer[kSmallBytes];
+    const auto [a_bytes, b_bytes] = buffer_sizes();
+    if (a_bytes + b_bytes <= kSmallBytes) run_packed(buffer, a_bytes);
+  }
+
+  void run_blocks() {
+    const Problem& p = problem_;
     const int64_t mc = std::min(blocking_.mc, p.m);
     const int64_t nc = std::min(blocking_.nc, p.n);
     const int64_t depth = engine_.group == 1 ? p.k : ceil_div(p.k, engine_.group);
     const int64_t kc = blocking_.kc;
-    if (blocking_.pack_a || blocking_.pack_b) {
-      const int64_t a_size = blocking_.pack_a ? ceil_div(mc, rows) * rows * kc : 0;
-      const int64_t b_size = blocking_.pack_b ? ceil_div(nc, columns) * columns * kc : 0;
-      const int64_t a_bytes =
-          ceil_div(a_size * static_cast<int64_t>(sizeof(In)) + kernels::kPackSlack, 4096) * 4096;
-      const int64_t b_bytes = b_size * static_cast<int64_t>(sizeof(In)) + kernels::kPackSlack;
-      auto* buffer = static_cast<char*>(packing_buffer(static_cast<size_t>(a_bytes + b_bytes)));
-      if (buffer == nullptr) return false;
-      packed_a_ = reinterpret_cast<In*>(buffer);
-      packed_b_ = reinterpret_cast<In*>(buffer + a_bytes);
-    }
     arguments_.ldc = p.ldc;
     arguments_.alpha = p.alpha;
     arguments_.conjugate_a = p.conjugate_a;
@@ -157,16 +187,13 @@ class BlockLoops {
         }
       }
     }
-    return true;
   }
 
- private:
-  // Rows of A in panels of `vectors`, except that an odd vector at the end joins the panel before.
   void pack_a(int64_t ic, int64_t mb, int64_t pc, int64_t kb) {
     const int64_t rows = int64_t{tiles_.lanes} * tiles_.vectors;
     const int64_t k0 = pc * engine_.group;
     const int64_t k = std::min(kb * engine_.group, problem_.k - k0);
-    const auto pack = problem_.transpose_a ? engine_.transpose_a : engine_.copy_a;
+    const auto pack = problem_.transpose_a ? engine_.a.transpose : engine_.a.copy;
     In* out = packed_a_;
     for (int64_t i = 0; i < mb; i += rows, out += rows * kb) {
       const From* from = problem_.transpose_a ? problem_.a + k0 + (ic + i) * problem_.lda
@@ -179,9 +206,9 @@ class BlockLoops {
     const int64_t columns = tiles_.columns;
     const int64_t k0 = pc * engine_.group;
     const int64_t k = std::min(kb * engine_.group, problem_.k - k0);
-    const auto pack = problem_.transpose_b ? engine_.copy_b : engine_.transpose_b;
+    const auto pack = problem_.transpose_b ? engine_.b.copy : engine_.b.transpose;
     In* out = packed_b_;
-    for (int64_t j = 0; j < nb; j += columns, out += columns * kb) {
+    for (int64_t j = 0; j < nb; j += columns, out += columns * (kb + tiles_.correction_rows)) {
       const From* from = problem_.transpose_b ? problem_.b + jc + j + k0 * problem_.ldb
                                               : problem_.b + k0 + (jc + j) * problem_.ldb;
       pack(std::min(columns, nb - j), k, from, problem_.ldb, out, columns);
@@ -214,9 +241,9 @@ class BlockLoops {
     for (int64_t j = 0; j < nb; j += width) {
       const int64_t columns = std::min(width, nb - j);
       if (blocking_.pack_b) {
-        t.b = packed_b_ + j * kb;
+        t.b = packed_b_ + j * (kb + tiles_.correction_rows);
         t.b_step = tiles_.columns;
-      } else if constexpr (std::is_same_v<From, In>) {
+      } else if constexpr (kDirect) {
         t.b = p.transpose_b ? p.b + jc + j + pc * p.ldb : p.b + pc + (jc + j) * p.ldb;
         t.b_step = p.ldb;
       }
@@ -234,7 +261,7 @@ class BlockLoops {
         if (blocking_.pack_a) {
           t.a = packed_a_ + i * kb;
           t.a_step = packed_rows;
-        } else if constexpr (std::is_same_v<From, In>) {
+        } else if constexpr (kDirect) {
           // Transposed and not packed: a single row.
           t.a = p.transpose_a ? p.a + pc : p.a + ic + i + pc * p.lda;
           t.a_step = p.transpose_a ? 1 : p.lda;
@@ -253,7 +280,7 @@ class BlockLoops {
   const Engine& engine_;
   const kernels::GemmKernels<In, Out, Scale>& tiles_;
   const Problem& problem_;
-  const GemmBlocking& blocking_;
+  GemmBlocking blocking_;
   kernels::TileArguments<In, Out, Scale> arguments_{};
   In* packed_a_ = nullptr;
   In* packed_b_ = nullptr;

@@ -1,12 +1,25 @@
-// Which micro-kernels this machine uses for which types.
+// Which micro-kernels this machine uses for which types: the best that it has, chosen once. Null where
+// there are none.
 #pragma once
 
 #include "blas/gemm_block.h"
 
 namespace guda::blas {
 
-/// The best tiles for T on this machine, chosen once.
 template <class T>
-const GemmEngine<T, T, T, T>* gemm_engine();
+using RealEngine = GemmEngine<T, T, T, T>;
+/// 16-bit floats, by their bits.
+using WideningEngine = GemmEngine<uint16_t, float, float, float>;
+/// 8-bit integers, by their bits.
+using IntegerEngine = GemmEngine<uint8_t, uint32_t, int32_t, int32_t>;
+
+/// T: float, double, and complex of both.
+template <class T>
+const RealEngine<T>* gemm_engine();
+const WideningEngine* bf16_engine();
+const WideningEngine* f16_engine();
+const IntegerEngine* s8_engine();
+/// Unsigned A.
+const IntegerEngine* u8s8_engine();
 
 }  // namespace guda::blas

@@ -2,8 +2,6 @@
 // that depends on the shape alone, so the cut does not show in the result.
 #pragma once
 
-#include <atomic>
-
 #include "blas/gemm_block.h"
 #include "blas/worker_pool.h"
 
@@ -48,14 +46,14 @@ inline PartGrid choose_parts(int64_t m, int64_t n, int64_t parts, int64_t row_un
 }
 
 template <class From, class In, class Out, class Scale>
-bool multiply_parallel(const GemmEngine<From, In, Out, Scale>& engine,
+void multiply_parallel(const GemmEngine<From, In, Out, Scale>& engine,
                        const GemmProblem<From, Out, Scale>& p) {
   if constexpr (std::is_same_v<From, In>) {
     if ((p.m | p.n) < 256 && p.k <= 256 && !p.transpose_a && p.m * p.n * p.k < 64 * 64 * 64 &&
         !aliases(p.lda, sizeof(In))) {
       constexpr GemmBlocking kNone{};
       BlockLoops(engine, p, kNone).run_direct();
-      return true;
+      return;
     }
   }
   const GemmBlocking blocking =
@@ -67,7 +65,6 @@ bool multiply_parallel(const GemmEngine<From, In, Out, Scale>& engine,
   const int64_t parts = work > 5e8 * threads ? 4 * threads : threads;
   const int64_t row_unit = engine.tiles->lanes;
   const PartGrid grid = choose_parts(p.m, p.n, parts, row_unit, 4);
-  std::atomic<bool> complete{true};
   auto part = [&](int index) {
     GemmProblem<From, Out, Scale> q = p;
     const int64_t i = index % grid.rows * grid.row_step;
@@ -77,11 +74,10 @@ bool multiply_parallel(const GemmEngine<From, In, Out, Scale>& engine,
     q.a += p.transpose_a ? i * p.lda : i;
     q.b += p.transpose_b ? j : j * p.ldb;
     q.c += i + j * p.ldc;
-    if (!BlockLoops(engine, q, blocking).run()) complete = false;
+    BlockLoops(engine, q, blocking).run();
   };
   run_tasks(static_cast<int>(grid.rows * grid.columns), threads,
             work < kWorthWaking ? Wake::if_awake : Wake::always, part);
-  return complete;
 }
 
 }  // namespace guda::blas

@@ -44,10 +44,12 @@ class Region {
   size_t bytes_ = 0;
 };
 
-thread_local Region t_region;
+thread_local Region t_packing;
+thread_local Region t_accumulators;
 
 }  // namespace
 
-void* packing_buffer(size_t bytes) { return t_region.reserve(bytes); }
+void* packing_buffer(size_t bytes) { return t_packing.reserve(bytes); }
+void* accumulator_buffer(size_t bytes) { return t_accumulators.reserve(bytes); }
 
 }  // namespace guda::blas

@@ -10,4 +10,7 @@ namespace guda::blas {
 /// when there is no memory.
 void* packing_buffer(size_t bytes);
 
+/// The same, a second region: for sums that are converted before they are stored.
+void* accumulator_buffer(size_t bytes);
+
 }  // namespace guda::blas

@@ -40,6 +40,12 @@ template <class From, class To>
 using Pack = void (*)(int64_t width, int64_t k, const From* x, int64_t ld, To* out, int64_t panel);
 inline constexpr int64_t kPackSlack = 128;
 
+template <class From, class To>
+struct Packing {
+  Pack<From, To> copy;
+  Pack<From, To> transpose;
+};
+
 /// In, Out, Scale: what tiles read, write and scale by. `lanes` rows stand in one vector.
 template <class In, class Out = In, class Scale = Out>
 struct GemmKernels {
@@ -55,8 +61,9 @@ struct GemmKernels {
   // [vectors - 1][columns - 1]
   Tile row[kMaxTileVectors][kMaxTileColumns];
   Tile column[kMaxTileVectors][kMaxTileColumns];
-  Pack<In, In> copy;
-  Pack<In, In> transpose;
+  // Rows that a packed panel of B has beyond k; the packing fills them.
+  int correction_rows;
+  Packing<In, In> packing;
 };
 
 /// AVX-512 F, BW, DQ and VL.
@@ -65,6 +72,18 @@ extern const GemmKernels<float> gemm_f32;
 extern const GemmKernels<double> gemm_f64;
 extern const GemmKernels<std::complex<float>> gemm_c32;
 extern const GemmKernels<std::complex<double>> gemm_c64;
+
+/// 16-bit floats for the f32 tiles.
+extern const Packing<uint16_t, float> widen_bf16;
+extern const Packing<uint16_t, float> widen_f16;
+
+/// 8-bit integers, four steps of k in a word; k of the packing functions counts bytes. Needs VNNI.
+/// Tiles take unsigned A and signed B; signed A goes with corrected B.
+extern const GemmKernels<uint32_t, int32_t> gemm_dot8;
+extern const Packing<uint8_t, uint32_t> dot8_unsigned_a;
+extern const Packing<uint8_t, uint32_t> dot8_signed_a;
+extern const Packing<uint8_t, uint32_t> dot8_b;
+extern const Packing<uint8_t, uint32_t> dot8_corrected_b;
 }  // namespace avx512
 
 }  // namespace guda::kernels

@@ -89,6 +89,16 @@ void tile(const TileArguments<typename X::In, typename X::Out, typename X::Scale
     }
   }
 
+  if constexpr (requires { X::kCorrected; }) {
+    static_assert(Row);
+#pragma GCC unroll 32
+    for (int j = 0; j < N; ++j) {
+      const Vector correction = X::broadcast(b[0] + j, 0);
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) sum[j][0][v] = X::correct(sum[j][0][v], correction);
+    }
+  }
+
   const auto store = [&](auto form) __attribute__((always_inline)) {
     typename X::Out* c = t.c;
 #pragma GCC unroll 32
@@ -105,18 +115,27 @@ void tile(const TileArguments<typename X::In, typename X::Out, typename X::Scale
   }
 }
 
+template <class X>
+using TilesOf = GemmKernels<typename X::In, typename X::Out, typename X::Scale>;
+
 template <class X, bool Row, int V, int... N>
-constexpr void fill_tiles(GemmKernels<typename X::In, typename X::Out, typename X::Scale>& set,
-                          std::integer_sequence<int, N...>) {
-  ((Row ? set.row[V - 1][N] = tile<X, V, N + 1, true>
-        : set.column[V - 1][N] = tile<X, V, N + 1, false>),
+constexpr void fill_tiles(TilesOf<X>& set, std::integer_sequence<int, N...>) {
+  ((Row ? set.row[V - 1][N] = tile<X, V, N + 1, Row>
+        : set.column[V - 1][N] = tile<X, V, N + 1, Row>),
    ...);
 }
 
+/// Tiles of V vectors and up to N columns, for packed B.
 template <class X, int V, int N>
-constexpr void add_tiles(GemmKernels<typename X::In, typename X::Out, typename X::Scale>& set) {
+constexpr void add_row_tiles(TilesOf<X>& set) {
   set.max_columns[V - 1] = N;
   fill_tiles<X, true, V>(set, std::make_integer_sequence<int, N>{});
+}
+
+/// For B in any form.
+template <class X, int V, int N>
+constexpr void add_tiles(TilesOf<X>& set) {
+  add_row_tiles<X, V, N>(set);
   fill_tiles<X, false, V>(set, std::make_integer_sequence<int, N>{});
 }
 

@@ -16,8 +16,7 @@ constexpr GemmKernels<Complex> make() {
   add_tiles<ComplexArithmetic<double>, 2, 7>(set);
   add_tiles<ComplexArithmetic<double>, 3, 4>(set);
   add_tiles<ComplexArithmetic<double>, 4, 3>(set);
-  set.copy = pack_copy<Complex>;
-  set.transpose = pack_transpose<Complex>;
+  set.packing = {pack_copy<Complex>, pack_transpose<Complex>};
   return set;
 }
 

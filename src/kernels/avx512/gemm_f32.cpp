@@ -17,8 +17,7 @@ constexpr GemmKernels<float> make() {
   add_tiles<RealArithmetic<float>, 2, 14>(set);
   add_tiles<RealArithmetic<float>, 3, 9>(set);
   add_tiles<RealArithmetic<float>, 4, 6>(set);
-  set.copy = pack_copy<float>;
-  set.transpose = pack_transpose<float>;
+  set.packing = {pack_copy<float>, pack_transpose<float>};
   return set;
 }
 

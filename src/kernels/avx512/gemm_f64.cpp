@@ -17,8 +17,7 @@ constexpr GemmKernels<double> make() {
   add_tiles<RealArithmetic<double>, 2, 14>(set);
   add_tiles<RealArithmetic<double>, 3, 9>(set);
   add_tiles<RealArithmetic<double>, 4, 6>(set);
-  set.copy = pack_copy<double>;
-  set.transpose = pack_transpose<double>;
+  set.packing = {pack_copy<double>, pack_transpose<double>};
   return set;
 }
 

@@ -111,39 +111,29 @@ inline void transpose_eight_words(int64_t k, const char* from, int64_t stride, i
   }
 }
 
-/// Pack<T, T>, transposing form.
-template <class T>
-void pack_transpose(int64_t width, int64_t k, const T* x, int64_t ld, T* out, int64_t panel) {
-  constexpr int64_t kRows = 64 / sizeof(T);  // of a register when it stands upright
-  constexpr int64_t kSteps = 16 / sizeof(T);  // of k in 16 bytes
-  const int64_t stride = ld * static_cast<int64_t>(sizeof(T));
-  if constexpr (sizeof(T) == 4) {
-    if (width == 8 && panel == 8 && k >= 4) {
-      transpose_eight_words(k, reinterpret_cast<const char*>(x), stride,
-                            reinterpret_cast<int32_t*>(out));
-      if (k % 4 == 0) return;
-      x += k / 4 * 4;
-      out += k / 4 * 4 * panel;
-      k %= 4;
-    }
-  }
+/// Transposes elements of kSize bytes whose rows are `stride` bytes apart.
+template <int64_t kSize>
+void transpose_panel(int64_t width, int64_t k, const char* x, int64_t stride, char* out,
+                     int64_t panel) {
+  constexpr int64_t kRows = 64 / kSize;  // of a register when it stands upright
+  constexpr int64_t kSteps = 16 / kSize;  // of k in 16 bytes
   for (int64_t i = 0; i < panel; i += kRows) {
     const int rows = static_cast<int>(std::clamp<int64_t>(width - i, 0, kRows));
-    const __mmask16 store_mask = words((panel - i) * static_cast<int64_t>(sizeof(T) / 4));
-    const auto* from = reinterpret_cast<const char*>(x + (rows > 0 ? i * ld : 0));
+    const __mmask16 store_mask = words((panel - i) * kSize / 4);
+    const char* from = x + (rows > 0 ? i * stride : 0);
     for (int64_t p = 0; p < k; p += kSteps) {
       const int64_t steps = std::min(kSteps, k - p);
       const bool full = rows == kRows && steps == kSteps;
-      const __mmask16 load_mask = words(steps * static_cast<int64_t>(sizeof(T) / 4));
-      const char* at = from + p * static_cast<int64_t>(sizeof(T));
+      const __mmask16 load_mask = words(steps * kSize / 4);
+      const char* at = from + p * kSize;
       __m512i column[kSteps];
-      if constexpr (sizeof(T) == 4) {
+      if constexpr (kSize == 4) {
         if (full) {
           transpose_words<true>(at, stride, rows, load_mask, column);
         } else {
           transpose_words<false>(at, stride, rows, load_mask, column);
         }
-      } else if constexpr (sizeof(T) == 8) {
+      } else if constexpr (kSize == 8) {
         if (full) {
           transpose_double_words<true>(at, stride, rows, load_mask, column);
         } else {
@@ -155,9 +145,36 @@ void pack_transpose(int64_t width, int64_t k, const T* x, int64_t ld, T* out, in
       }
 #pragma GCC unroll 4
       for (int s = 0; s < kSteps; ++s) {
-        if (s < steps) _mm512_mask_storeu_epi32(out + (p + s) * panel + i, store_mask, column[s]);
+        if (s < steps) {
+          _mm512_mask_storeu_epi32(out + ((p + s) * panel + i) * kSize, store_mask, column[s]);
+        }
       }
     }
+  }
+}
+
+/// Words whose rows are `stride` bytes apart.
+inline void pack_words(int64_t width, int64_t k, const char* x, int64_t stride, uint32_t* out,
+                       int64_t panel) {
+  if (width == 8 && panel == 8 && k >= 4) {
+    transpose_eight_words(k, x, stride, reinterpret_cast<int32_t*>(out));
+    const int64_t done = k / 4 * 4;
+    x += done * 4;
+    out += done * panel;
+    k -= done;
+  }
+  transpose_panel<4>(width, k, x, stride, reinterpret_cast<char*>(out), panel);
+}
+
+/// Pack<T, T>, transposing form.
+template <class T>
+void pack_transpose(int64_t width, int64_t k, const T* x, int64_t ld, T* out, int64_t panel) {
+  const auto* from = reinterpret_cast<const char*>(x);
+  const int64_t stride = ld * static_cast<int64_t>(sizeof(T));
+  if constexpr (sizeof(T) == 4) {
+    pack_words(width, k, from, stride, reinterpret_cast<uint32_t*>(out), panel);
+  } else {
+    transpose_panel<sizeof(T)>(width, k, from, stride, reinterpret_cast<char*>(out), panel);
   }
 }
 
