@@ -104,7 +104,7 @@ class TriangularMatrix {
       T diagonal(1);
       if (diag_ == Diagonal::stored) {
         diagonal = element(a, row, row);
-        if constexpr (reciprocal) diagonal = T(1) / diagonal;
+        if constexpr (reciprocal && is_complex<T>) diagonal = T(1) / diagonal;
       }
       m[i * n + i] = diagonal;
     }

@@ -55,7 +55,7 @@ struct TrianglePanelKernels {
   using R = decltype(std::abs(T()));
 
   int64_t lanes;
-  /// The diagonal of m holds reciprocals.
+  /// The diagonal of a complex m holds reciprocals.
   void (*solve)(int64_t n, const T* m, R* panel);
   void (*multiply)(int64_t n, const T* m, R* panel);
 };
