@@ -7,6 +7,12 @@ __global__ void fetch(cudaTextureObject_t texture, float* out, int n) {
   if (i < n) out[i] = tex1Dfetch<float>(texture, n - 1 - i);
 }
 
+// Every thread has a texture of its own, and some have none.
+__global__ void fetch_own(const cudaTextureObject_t* textures, float* out, int n) {
+  const int i = blockIdx.x * blockDim.x + threadIdx.x;
+  if (i < n) out[i] = i % 4 == 1 ? -1.0f : tex1Dfetch<float>(textures[i % 3], i);
+}
+
 __global__ void sample(cudaTextureObject_t texture, const float2* at, float* out, int n) {
   const int i = blockIdx.x * blockDim.x + threadIdx.x;
   if (i < n) out[i] = tex2D<float>(texture, at[i].x, at[i].y);
@@ -78,7 +84,23 @@ int main() {
   KERNEL_OK();
   auto r = out.host();
   for (int i = 0; i < n; ++i) EXPECT_EQ(r[i], line[n - 1 - i], "%d", i);
-  CUDA_OK(cudaDestroyTextureObject(texture));
+
+  std::vector<cudaTextureObject_t> own = {texture};
+  for (int i = 1; i < 3; ++i) {
+    // Each starts a bit further on.
+    resource.res.linear.devPtr = linear_memory.get() + 128 * i;
+    resource.res.linear.sizeInBytes = (n - 128 * i) * sizeof(float);
+    own.emplace_back();
+    CUDA_OK(cudaCreateTextureObject(&own.back(), &resource, &description, nullptr));
+  }
+  check::DeviceArray<cudaTextureObject_t> device_own(own);
+  fetch_own<<<1, 128>>>(device_own, out, 120);
+  KERNEL_OK();
+  r = out.host();
+  for (int i = 0; i < 120; ++i) {
+    EXPECT_EQ(r[i], i % 4 == 1 ? -1.0f : line[128 * (i % 3) + i], "%d", i);
+  }
+  for (const cudaTextureObject_t object : own) CUDA_OK(cudaDestroyTextureObject(object));
 
   std::vector<float> image(kWidth * kHeight);
   for (float& v : image) v = random.below(1000);

@@ -1,5 +1,7 @@
 #include "compiler/lanes/service_calls.h"
 
+#include "compiler/driver/texture_instruction.h"
+
 #include <llvm/IR/InstIterator.h>
 #include <llvm/IR/Instructions.h>
 #include <llvm/IR/MDBuilder.h>
@@ -329,12 +331,13 @@ Status ServiceCalls::lower(llvm::CallInst& call, llvm::StringRef name) {
     lower_exit(call);
     return Status::ok();
   }
-  if (starts_with_any(name, {"tex.", "tld4."})) return lower_texture(call, name);
-  if (starts_with_any(name, {"suld.", "sust."})) return lower_surface(call, name);
-  if (starts_with_any(name, {"txq.", "suq."})) return lower_texture_query(call, name);
-  if (starts_with_any(name,
-                      {"shfl.", "vote.", "match.", "redux.", "bar.", "elect.", "mma.", "wmma.",
-                       "ldmatrix", "stmatrix", "movmatrix", "mbarrier.", "cp.", "sured."})) {
+  if (const auto instruction = parse_texture_instruction(name)) {
+    return lower_texture_instruction(call, *instruction);
+  }
+  if (starts_with_any(
+          name, {"shfl.", "vote.",    "match.",   "redux.",    "bar.",      "elect.", "mma.",
+                 "wmma.", "ldmatrix", "stmatrix", "movmatrix", "mbarrier.", "cp.",    "sured.",
+                 "tex.",  "tld4.",    "suld.",    "sust.",     "txq.",      "suq."})) {
     return {StatusCode::not_supported, "ptx." + name.str() + " is not implemented on the CPU"};
   }
   return Status::ok();

@@ -11,6 +11,10 @@ namespace llvm {
 class CallInst;
 }
 
+namespace guda {
+struct TextureInstruction;
+}
+
 namespace guda::lanes {
 
 /// Lowers the calls of one function.
@@ -34,9 +38,10 @@ class ServiceCalls {
   llvm::Value* lower_barrier(llvm::CallInst& call, llvm::StringRef name);
   llvm::Value* lower_warp_op(llvm::CallInst& call, kernel::WarpOp op);
   llvm::Value* lower_system_call(llvm::CallInst& call, llvm::StringRef name);
-  Status lower_texture(llvm::CallInst& call, llvm::StringRef name);
-  Status lower_surface(llvm::CallInst& call, llvm::StringRef name);
-  Status lower_texture_query(llvm::CallInst& call, llvm::StringRef name);
+  Status lower_texture_instruction(llvm::CallInst& call, const TextureInstruction& instruction);
+  void lower_fetch(llvm::CallInst& call, const TextureInstruction& instruction);
+  Status lower_surface(llvm::CallInst& call, const TextureInstruction& instruction);
+  void lower_texture_query(llvm::CallInst& call, const TextureInstruction& instruction);
   /// Stores the values one after the other into `memory` of that many words; returns it.
   llvm::Value* spill(llvm::ArrayRef<llvm::Value*> values, unsigned words, llvm::Value* memory);
   llvm::Value* reload(llvm::Type* type, llvm::Value* memory);

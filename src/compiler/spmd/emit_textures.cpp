@@ -1,5 +1,5 @@
-// Texture and surface instructions: one call of the runtime for each active lane. Operands and results
-// travel through stack memory.
+// Texture and surface instructions. Fetches are one call of the runtime for the warp, the others one for
+// each active lane. Operands and results travel through stack memory.
 #include <fmt/format.h>
 #include <llvm/IR/Module.h>
 
@@ -28,6 +28,56 @@ unsigned texel_bytes(const llvm::DataLayout& layout, llvm::Type* type) {
 
 }  // namespace
 
+/// Coordinates and results are 32-bit words, one vector after the other.
+void Emitter::emit_warp_fetch(const TextureInstruction& instruction, const llvm::CallBase& call) {
+  using kernel::LaunchState;
+  using kernel::Services;
+  llvm::Type* const word = builder_.getInt32Ty();
+  llvm::Type* const quad = builder_.getInt64Ty();
+  llvm::Type* const pointer = builder_.getPtrTy();
+  const unsigned count = call.arg_size() - 1;
+  const llvm::Align alignment(64);
+  llvm::IRBuilder<> at(entry_, entry_->begin());
+  const auto array = [&](llvm::Type* type, unsigned elements, const char* name) {
+    llvm::AllocaInst* memory = at.CreateAlloca(llvm::ArrayType::get(type, elements), nullptr, name);
+    memory->setAlignment(alignment);
+    return memory;
+  };
+  llvm::AllocaInst* textures = array(quad, lanes_, "textures");
+  llvm::AllocaInst* operands = array(word, count * lanes_, "coordinates");
+  llvm::AllocaInst* texels = array(word, kResultWords * lanes_, "texels");
+  const auto row = [&](Value* memory, unsigned index) {
+    return builder_.CreateConstInBoundsGEP1_64(word, memory, uint64_t{index} * lanes_);
+  };
+  const llvm::Align row_alignment = llvm::commonAlignment(alignment, uint64_t{4} * lanes_);
+  builder_.CreateAlignedStore(vector(call.getArgOperand(0)), textures, alignment);
+  for (unsigned i = 0; i < count; ++i) {
+    builder_.CreateAlignedStore(vector(call.getArgOperand(1 + i)), row(operands, i), row_alignment);
+  }
+  Value* services = scalar_load_field(launch_, offsetof(LaunchState, services), pointer, true);
+  Value* service = scalar_load_field(services, offsetof(Services, textures), pointer, true);
+  builder_.CreateCall(
+      llvm::FunctionType::get(builder_.getVoidTy(),
+                              {pointer, word, word, word, quad, pointer, pointer, pointer}, false),
+      service,
+      {block_, builder_.getInt32(static_cast<uint32_t>(instruction.geometry)),
+       builder_.getInt32(instruction.flags), builder_.getInt32(lanes_),
+       builder_.CreateZExt(mask_bits(mask_), quad), textures, operands, texels});
+  auto* type = llvm::dyn_cast<llvm::StructType>(call.getType());
+  if (type == nullptr) {
+    define(call, nullptr, builder_.CreateAlignedLoad(widen(call.getType()), texels, row_alignment),
+           nullptr);
+    return;
+  }
+  Value* result = llvm::PoisonValue::get(widen(type));
+  for (unsigned i = 0; i < type->getNumElements(); ++i) {
+    Value* part =
+        builder_.CreateAlignedLoad(widen(type->getElementType(i)), row(texels, i), row_alignment);
+    result = builder_.CreateInsertValue(result, part, i);
+  }
+  define(call, nullptr, result, nullptr);
+}
+
 Status Emitter::emit_texture(llvm::StringRef name, const llvm::CallBase& call) {
   using kernel::LaunchState;
   using kernel::Services;
@@ -49,6 +99,11 @@ Status Emitter::emit_texture(llvm::StringRef name, const llvm::CallBase& call) {
                                          : call.arg_size() - 1;
   if (call.arg_size() < 1 + coordinates || coordinates > kOperandWords) {
     return {StatusCode::not_supported, fmt::format("{}: wrong operands", std::string(name))};
+  }
+
+  if (instruction->service == Service::texture && !one_for_all && lanes_ <= 64) {
+    emit_warp_fetch(*instruction, call);
+    return Status::ok();
   }
 
   llvm::AllocaInst* operands = nullptr;

@@ -15,6 +15,10 @@
 #include "compiler/spmd/warp_layout.h"
 #include "support/status.h"
 
+namespace guda {
+struct TextureInstruction;
+}
+
 namespace guda::spmd {
 
 struct EmitContext {
@@ -113,6 +117,7 @@ class Emitter {
 
   // emit_textures.cpp
   Status emit_texture(llvm::StringRef name, const llvm::CallBase& call);
+  void emit_warp_fetch(const TextureInstruction& instruction, const llvm::CallBase& call);
 
   const EmitContext& context_;
   const LaneShapes& shapes_;
