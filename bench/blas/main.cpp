@@ -1,7 +1,7 @@
 // GEMM of GUDA next to other libraries, interleaved in one process: per shape the best of many short
 // samples, as a percentage of the machine's measured multiply-add peak and as a ratio to the best peer.
 //
-//   bench_blas [--type s|d|c|z] [--threads N] [--seconds S] [--shape MxNxK[:NN|NT|TN|TT][:ld]]...
+//   bench_blas [--type sdczbhiu] [--threads N] [--seconds S] [--shape MxNxK[:NN|NT|TN|TT][:ld]]...
 //              [--table] [--csv FILE] [--peer name=library.so[,VARIABLE=value...]]...
 #include <algorithm>
 #include <cmath>
@@ -74,13 +74,30 @@ void measure(std::vector<Contender>& contenders, double budget, int threads) {
 template <class T>
 class Matrix {
  public:
-  Matrix(size_t size, uint32_t seed)
+  /// Fills with values of the type that `type` stands for, between -0.5 and 0.5, or any bytes.
+  Matrix(size_t size, char type, uint32_t seed)
       : values_(static_cast<T*>(std::aligned_alloc(4096, (size * sizeof(T) + 4095) / 4096 * 4096)),
                 std::free) {
     uint32_t state = seed;
-    for (size_t i = 0; i < size; ++i) {
+    const size_t words = size * sizeof(T) / 4;
+    auto* to = reinterpret_cast<char*>(values_.get());
+    for (size_t i = 0; i < words; ++i, to += 4) {
       state = state * 1664525u + 1013904223u;
-      values_.get()[i] = T(static_cast<float>(state >> 8) / 16777216.0f - 0.5f);
+      const float x = static_cast<float>(state >> 8) / 16777216.0f - 0.5f;
+      const double wide = x;
+      const uint32_t bf16 = 0x3e803e80u | (state & 0x807f807fu);
+      const uint32_t f16 = 0x34003400u | (state & 0x83ff83ffu);
+      switch (type) {
+        case 'd':
+        case 'z':
+          if (i % 2 == 0 && i + 1 < words) std::memcpy(to, &wide, 8);
+          break;
+        case 'b': std::memcpy(to, &bf16, 4); break;
+        case 'h': std::memcpy(to, &f16, 4); break;
+        case 'i':
+        case 'u': std::memcpy(to, &state, 4); break;
+        default: std::memcpy(to, &x, 4); break;
+      }
     }
   }
   T* data() { return values_.get(); }
@@ -90,16 +107,16 @@ class Matrix {
 };
 
 template <class T>
-std::vector<Contender> contend(const Shape& s, const std::vector<Peer>& peers, Matrix<T>& a,
-                               Matrix<T>& b, Matrix<T>& c) {
+std::vector<Contender> contend(const Shape& s, const std::vector<Peer>& peers, void* a, void* b,
+                               void* c) {
   const int lda = (s.transpose_a ? s.k : s.m) + s.pad;
   const int ldb = (s.transpose_b ? s.n : s.k) + s.pad;
   const int ldc = s.m + s.pad;
   const auto op = [](bool t) { return t ? blas::Transpose::yes : blas::Transpose::no; };
   std::vector<Contender> all;
-  const T* A = a.data();
-  const T* B = b.data();
-  T* C = c.data();
+  const auto* A = static_cast<const T*>(a);
+  const auto* B = static_cast<const T*>(b);
+  auto* C = static_cast<T*>(c);
   all.push_back({"guda", [=] {
                    blas::gemm<T>(op(s.transpose_a), op(s.transpose_b), s.m, s.n, s.k, T(1), A, lda,
                                  B, ldb, T(0), C, ldc);
@@ -138,28 +155,118 @@ std::vector<Contender> contend(const Shape& s, const std::vector<Peer>& peers, M
   return all;
 }
 
+/// Narrow types next to oneDNN's, where there is one; everything else has no peer.
+std::vector<Contender> contend_narrow(char type, const Shape& s, const std::vector<Peer>& peers,
+                                      void* a, void* b, void* c) {
+  using blas::bfloat16;
+  using blas::float16;
+  const int lda = (s.transpose_a ? s.k : s.m) + s.pad;
+  const int ldb = (s.transpose_b ? s.n : s.k) + s.pad;
+  const int ldc = s.m + s.pad;
+  const auto op = [](bool t) { return t ? blas::Transpose::yes : blas::Transpose::no; };
+  const auto ta = op(s.transpose_a);
+  const auto tb = op(s.transpose_b);
+  std::vector<Contender> all;
+  const auto add = [&](auto run) { all.push_back({"guda", run}); };
+  if (type == 'b') {
+    add([=] {
+      blas::gemm_mixed<bfloat16, float, float>(ta, tb, s.m, s.n, s.k, 1, static_cast<bfloat16*>(a),
+                                               lda, static_cast<bfloat16*>(b), ldb, 0,
+                                               static_cast<float*>(c), ldc);
+    });
+  } else if (type == 'h') {
+    add([=] {
+      blas::gemm_mixed<float16, float, float>(ta, tb, s.m, s.n, s.k, 1, static_cast<float16*>(a),
+                                              lda, static_cast<float16*>(b), ldb, 0,
+                                              static_cast<float*>(c), ldc);
+    });
+  } else if (type == 'i') {
+    add([=] {
+      blas::gemm_mixed<int8_t, int32_t, int32_t>(ta, tb, s.m, s.n, s.k, 1, static_cast<int8_t*>(a),
+                                                 lda, static_cast<int8_t*>(b), ldb, 0,
+                                                 static_cast<int32_t*>(c), ldc);
+    });
+  } else {
+    add([=] {
+      blas::gemm_u8s8(ta, tb, s.m, s.n, s.k, 1, static_cast<uint8_t*>(a), lda,
+                      static_cast<int8_t*>(b), ldb, 0, static_cast<int32_t*>(c), ldc);
+    });
+  }
+  for (const Peer& peer : peers) {
+    // Row-major: C' = B' A', so the signed operand comes second only when A is the signed one.
+    if (type == 'i' && peer.dnnl_gemm_s8s8s32 != nullptr) {
+      all.push_back({peer.name, [=, f = peer.dnnl_gemm_s8s8s32] {
+                       const int32_t zero = 0;
+                       f(s.transpose_b ? 'T' : 'N', s.transpose_a ? 'T' : 'N', 'F', s.n, s.m, s.k,
+                         1, static_cast<int8_t*>(b), ldb, 0, static_cast<int8_t*>(a), lda, 0, 0,
+                         static_cast<int32_t*>(c), ldc, &zero);
+                     }});
+    }
+    if (type == 'u' && peer.dnnl_gemm_u8s8s32 != nullptr) {
+      all.push_back({peer.name, [=, f = peer.dnnl_gemm_u8s8s32] {
+                       const int32_t zero = 0;
+                       f(s.transpose_b ? 'T' : 'N', s.transpose_a ? 'T' : 'N', 'F', s.n, s.m, s.k,
+                         1, static_cast<uint8_t*>(b), ldb, 0, static_cast<int8_t*>(a), lda, 0, 0,
+                         static_cast<int32_t*>(c), ldc, &zero);
+                     }});
+    }
+  }
+  return all;
+}
+
 struct Summary {
   double log_ratio = 0;
   double worst = 1e30;
   int cells = 0;
 };
 
-template <class T>
-void run(const std::vector<Shape>& shapes, const std::vector<Peer>& peers, int threads,
-         double budget, double peak, const char* type, std::FILE* csv) {
-  constexpr double kFlops = sizeof(T) == 16 || std::is_same_v<T, std::complex<float>> ? 8 : 2;
-  if (std::is_same_v<T, double> || std::is_same_v<T, std::complex<double>>) peak /= 2;
+struct TypeInfo {
+  const char* name;
+  double flops;  // of a multiply-add
+  double fraction;  // of the f32 peak, where that is the measure
+};
+
+TypeInfo type_info(char type) {
+  switch (type) {
+    case 's': return {"f32", 2, 1};
+    case 'd': return {"f64", 2, 0.5};
+    case 'c': return {"c32", 8, 1};
+    case 'z': return {"c64", 8, 0.5};
+    case 'b': return {"bf16", 2, 1};
+    case 'h': return {"f16", 2, 1};
+    case 'i': return {"s8s8", 2, 0};
+    default: return {"u8s8", 2, 0};
+  }
+}
+
+std::vector<Contender> contend_type(char type, const Shape& s, const std::vector<Peer>& peers,
+                                    Matrix<double>& a, Matrix<double>& b, Matrix<double>& c) {
+  switch (type) {
+    case 's': return contend<float>(s, peers, a.data(), b.data(), c.data());
+    case 'd': return contend<double>(s, peers, a.data(), b.data(), c.data());
+    case 'c': return contend<std::complex<float>>(s, peers, a.data(), b.data(), c.data());
+    case 'z': return contend<std::complex<double>>(s, peers, a.data(), b.data(), c.data());
+    default: return contend_narrow(type, s, peers, a.data(), b.data(), c.data());
+  }
+}
+
+void run(char type, const std::vector<Shape>& shapes, const std::vector<Peer>& peers, int threads,
+         double budget, double peak_f32, double peak_int8, std::FILE* csv) {
+  const TypeInfo info = type_info(type);
+  const double peak = (info.fraction > 0 ? peak_f32 * info.fraction : peak_int8) * threads;
   Summary summary;
   for (const Shape& s : shapes) {
     const auto size = [&](int x, int y) {
-      return static_cast<size_t>(x + s.pad) * static_cast<size_t>(y + s.pad);
+      return static_cast<size_t>(x + s.pad) * static_cast<size_t>(y + s.pad) *
+             (type == 'z' ? 2 : 1);
     };
-    Matrix<T> a(std::max(size(s.m, s.k), size(s.k, s.m)), 1);
-    Matrix<T> b(std::max(size(s.n, s.k), size(s.k, s.n)), 2);
-    Matrix<T> c(size(s.m, s.n), 3);
-    auto all = contend<T>(s, peers, a, b, c);
+    // Values of every type are some bits of these.
+    Matrix<double> a(std::max(size(s.m, s.k), size(s.k, s.m)), type, 1);
+    Matrix<double> b(std::max(size(s.n, s.k), size(s.k, s.n)), type, 2);
+    Matrix<double> c(size(s.m, s.n), type, 3);
+    auto all = contend_type(type, s, peers, a, b, c);
     measure(all, budget, threads);
-    const double flops = kFlops * s.m * s.n * s.k;
+    const double flops = info.flops * s.m * s.n * s.k;
     double best_peer = 1e30;
     const char* best_name = "-";
     for (size_t i = 1; i < all.size(); ++i) {
@@ -168,15 +275,15 @@ void run(const std::vector<Shape>& shapes, const std::vector<Peer>& peers, int t
         best_name = all[i].name.c_str();
       }
     }
-    const double percent = 100 * flops / all[0].best / (peak * threads);
+    const auto percent = [&](const Contender& c1) { return 100 * flops / c1.best / peak; };
     const double ratio = best_peer / all[0].best;
-    std::printf("%s %d thread%s %5d x %5d x %5d %c%c +%d: %7.1f GFLOP/s %5.1f %%", type, threads,
-                threads > 1 ? "s" : " ", s.m, s.n, s.k, s.transpose_a ? 'T' : 'N',
-                s.transpose_b ? 'T' : 'N', s.pad, flops / all[0].best / 1e9, percent);
+    std::printf("%s %d thread%s %5d x %5d x %5d %c%c +%d: %7.1f GFLOP/s %5.1f %%", info.name,
+                threads, threads > 1 ? "s" : " ", s.m, s.n, s.k, s.transpose_a ? 'T' : 'N',
+                s.transpose_b ? 'T' : 'N', s.pad, flops / all[0].best / 1e9, percent(all[0]));
     if (all.size() > 1) {
       std::printf("  ratio %.2f to %s |", ratio, best_name);
       for (size_t i = 1; i < all.size(); ++i) {
-        std::printf(" %s %.1f", all[i].name.c_str(), 100 * flops / all[i].best / (peak * threads));
+        std::printf(" %s %.1f", all[i].name.c_str(), percent(all[i]));
       }
       summary.log_ratio += std::log(ratio);
       summary.worst = std::min(summary.worst, ratio);
@@ -186,14 +293,14 @@ void run(const std::vector<Shape>& shapes, const std::vector<Peer>& peers, int t
     std::fflush(stdout);
     if (csv != nullptr) {
       for (const Contender& c1 : all) {
-        std::fprintf(csv, "%s,%d,%d,%d,%d,%c%c,%d,%s,%.2f\n", type, threads, s.m, s.n, s.k,
+        std::fprintf(csv, "%s,%d,%d,%d,%d,%c%c,%d,%s,%.2f\n", info.name, threads, s.m, s.n, s.k,
                      s.transpose_a ? 'T' : 'N', s.transpose_b ? 'T' : 'N', s.pad, c1.name.c_str(),
-                     100 * flops / c1.best / (peak * threads));
+                     percent(c1));
       }
     }
   }
   if (summary.cells > 0) {
-    std::printf("%s %d threads: geometric mean of ratios %.2f, worst %.2f, %d shapes\n", type,
+    std::printf("%s %d threads: geometric mean of ratios %.2f, worst %.2f, %d shapes\n", info.name,
                 threads, std::exp(summary.log_ratio / summary.cells), summary.worst, summary.cells);
   }
 }
@@ -262,15 +369,10 @@ int main(int argc, char** argv) {
   if (shapes.empty()) shapes = table();
   blas::set_thread_limit(threads);
   for (const Peer& peer : peers) peer.set_threads(threads);
-  const double peak = peak_f32();
-  std::printf("peak of one thread: f32 %.1f GFLOP/s, int8 %.1f GOP/s\n", peak / 1e9,
-              peak_int8() / 1e9);
-  for (const char type : types) {
-    if (type == 's') run<float>(shapes, peers, threads, budget, peak, "f32", csv);
-    if (type == 'd') run<double>(shapes, peers, threads, budget, peak, "f64", csv);
-    if (type == 'c') run<std::complex<float>>(shapes, peers, threads, budget, peak, "c32", csv);
-    if (type == 'z') run<std::complex<double>>(shapes, peers, threads, budget, peak, "c64", csv);
-  }
+  const double f32 = peak_f32();
+  const double int8 = peak_int8();
+  std::printf("peak of one thread: f32 %.1f GFLOP/s, int8 %.1f GOP/s\n", f32 / 1e9, int8 / 1e9);
+  for (const char type : types) run(type, shapes, peers, threads, budget, f32, int8, csv);
   if (csv != nullptr) std::fclose(csv);
   return 0;
 }

@@ -121,6 +121,11 @@ void gemm_mixed(Transpose a, Transpose b, int64_t m, int64_t n, int64_t k, Scale
                 int64_t lda, const In* B, int64_t ldb, Scale beta, Out* C, int64_t ldc) {
   if (m <= 0 || n <= 0) return;
   if (alpha != Scale(0) && k > 0) {
+    if constexpr (std::is_same_v<In, bfloat16>) {
+      if (run_engine(bf16_pair_engine(), a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc)) {
+        return;
+      }
+    }
     const bool done =
         run_engine(engine_for<In>(), a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);
     if (done) return;

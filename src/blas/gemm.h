@@ -46,7 +46,8 @@ void gemm_strided_batched(Transpose a, Transpose b, int64_t m, int64_t n, int64_
 
 /// Narrow operands, wide accumulation: products and sums are those of `Scale`, C is rounded once at
 /// the end. (In, Out, Scale) is one of
-///   bfloat16 or float16 -> float, scaled in float: sums in float
+///   bfloat16 or float16 -> float, scaled in float: sums in float (of bfloat16: subnormals may count
+///     as zero, as the processors' own bf16 instructions have it)
 ///   bfloat16 -> bfloat16, float16 -> float16: the same, C rounded to nearest even
 ///   int8_t -> int32_t, scaled in int32_t: exact modulo 2^32
 ///   int8_t -> float, scaled in float: exact sums (mod 2^32), then converted

@@ -42,6 +42,11 @@ const WideningEngine* bf16_engine() {
   return has(InstructionSet::avx512) ? &engine : nullptr;
 }
 
+const PairEngine* bf16_pair_engine() {
+  static const PairEngine engine{&avx512::gemm_bf16, avx512::bf16_pairs, avx512::bf16_pairs, 2};
+  return has(InstructionSet::avx512) && cpu_features().fast_bf16 ? &engine : nullptr;
+}
+
 const WideningEngine* f16_engine() {
   static const WideningEngine engine{&avx512::gemm_f32, avx512::widen_f16, avx512::widen_f16, 1};
   return has(InstructionSet::avx512) ? &engine : nullptr;

@@ -10,6 +10,7 @@ template <class T>
 using RealEngine = GemmEngine<T, T, T, T>;
 /// 16-bit floats, by their bits.
 using WideningEngine = GemmEngine<uint16_t, float, float, float>;
+using PairEngine = GemmEngine<uint16_t, uint32_t, float, float>;
 /// 8-bit integers, by their bits.
 using IntegerEngine = GemmEngine<uint8_t, uint32_t, int32_t, int32_t>;
 
@@ -17,6 +18,8 @@ using IntegerEngine = GemmEngine<uint8_t, uint32_t, int32_t, int32_t>;
 template <class T>
 const RealEngine<T>* gemm_engine();
 const WideningEngine* bf16_engine();
+/// Preferred to the former where the processor's bf16 instructions are worth it.
+const PairEngine* bf16_pair_engine();
 const WideningEngine* f16_engine();
 const IntegerEngine* s8_engine();
 /// Unsigned A.

@@ -8,6 +8,7 @@
 #include <random>
 #include <vector>
 
+#include "blas/cpu_features.h"
 #include "blas/gemm.h"
 #include "blas/guarded_memory.h"
 
@@ -165,13 +166,13 @@ TEST(GemmMixedTest, SpecialValuesSurviveWidening) {
   EXPECT_TRUE(std::isnan(c[3]));
   EXPECT_EQ(c[8], std::numeric_limits<float>::infinity());
   EXPECT_EQ(c[16], 7.0f);
-  // Alone it is kept.
+  // Alone it is kept where bf16 is widened; the processors' own bf16 instructions flush it.
   std::vector<float> one(1);
   const bfloat16 x{0x3f80};
   const bfloat16 tiny{0x0001};
   gemm_mixed<bfloat16, float, float>(Transpose::no, Transpose::no, 1, 1, 1, 1, &x, 1, &tiny, 1, 0,
                                      one.data(), 1);
-  EXPECT_EQ(one[0], std::bit_cast<float>(0x00010000u));
+  EXPECT_EQ(one[0], cpu_features().fast_bf16 ? 0.0f : std::bit_cast<float>(0x00010000u));
 }
 
 }  // namespace

@@ -77,6 +77,10 @@ extern const GemmKernels<std::complex<double>> gemm_c64;
 extern const Packing<uint16_t, float> widen_bf16;
 extern const Packing<uint16_t, float> widen_f16;
 
+/// bf16 in pairs, two steps of k in a word. Needs AVX-512 BF16; subnormals count as zero.
+extern const GemmKernels<uint32_t, float> gemm_bf16;
+extern const Packing<uint16_t, uint32_t> bf16_pairs;
+
 /// 8-bit integers, four steps of k in a word; k of the packing functions counts bytes. Needs VNNI.
 /// Tiles take unsigned A and signed B; signed A goes with corrected B.
 extern const GemmKernels<uint32_t, int32_t> gemm_dot8;

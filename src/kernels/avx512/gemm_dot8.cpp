@@ -26,7 +26,11 @@ struct DotArithmetic {
   static Vector load(const In* p) { return _mm512_loadu_si512(p); }
   static Vector load(const In* p, Mask m) { return _mm512_maskz_loadu_epi32(m, p); }
   static Vector broadcast(const In* p, int) { return _mm512_set1_epi32(static_cast<int>(*p)); }
-  static Vector multiply_add(Vector a, Vector b, Vector c) { return _mm512_dpbusd_epi32(c, a, b); }
+  static Vector multiply_add(Vector a, Vector b, Vector c) {
+    // Not the intrinsic: g++ 12 keeps a copy of each sum beside it.
+    asm("vpdpbusd %2, %1, %0" : "+v"(c) : "v"(a), "v"(b));
+    return c;
+  }
   static Vector correct(Vector sum, Vector correction) { return _mm512_add_epi32(sum, correction); }
 
   template <int V, Update kUpdate>
