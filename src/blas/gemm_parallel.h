@@ -3,6 +3,7 @@
 #pragma once
 
 #include "blas/gemm_block.h"
+#include "blas/gemm_tiny.h"
 #include "blas/worker_pool.h"
 
 namespace guda::blas {
@@ -49,11 +50,16 @@ template <class From, class In, class Out, class Scale>
 void multiply_parallel(const GemmEngine<From, In, Out, Scale>& engine,
                        const GemmProblem<From, Out, Scale>& p) {
   if constexpr (std::is_same_v<From, In>) {
-    if ((p.m | p.n) < 256 && p.k <= 256 && !p.transpose_a && p.m * p.n * p.k < 64 * 64 * 64 &&
+    if ((p.m | p.n) < 256 && p.k <= 256 && !p.transpose_a && (p.m > 8 || p.k < 64) && p.m * p.n * p.k < 64 * 64 * 64 &&
         !aliases(p.lda, sizeof(In))) {
       constexpr GemmBlocking kNone{};
       BlockLoops(engine, p, kNone).run_direct();
       return;
+    }
+  }
+  if constexpr (std::is_same_v<From, In> && std::is_floating_point_v<From>) {
+    if (const int64_t rows = tiny_rows(*engine.tiles, p.m, p.n, p.k); rows != 0) {
+      return multiply_tiny(*engine.tiles, p, rows);
     }
   }
   const GemmBlocking blocking =

@@ -11,6 +11,7 @@ namespace guda::kernels {
 
 inline constexpr int kMaxTileVectors = 4;
 inline constexpr int kMaxTileColumns = 24;
+inline constexpr int kMaxTinyColumns = 8;
 
 /// What one tile computes: C(rows x columns) = alpha * sum over k of A(:, k) B(k, :) + beta * C.
 /// Strides are in elements of their matrix. Column k of A is contiguous at a + k * a_step. B(k, j) is
@@ -61,6 +62,10 @@ struct GemmKernels {
   // [vectors - 1][columns - 1]
   Tile row[kMaxTileVectors][kMaxTileColumns];
   Tile column[kMaxTileVectors][kMaxTileColumns];
+  // For few rows and a long sum: [log2 of A's rows][columns - 1], A dense with a power of two of rows up
+  // to tiny_rows, B a column tile's. 0: there are none.
+  int tiny_rows;
+  Tile tiny[4][kMaxTinyColumns];
   // Rows that a packed panel of B has beyond k; the packing fills them.
   int correction_rows;
   Packing<In, In> packing;

@@ -1,5 +1,6 @@
 #include <immintrin.h>
 
+#include "kernels/avx512/gemm_tiny.h"
 #include "kernels/avx512/real_arithmetic.h"
 #include "kernels/avx512/transpose.h"
 #include "kernels/gemm_tile.h"
@@ -17,6 +18,10 @@ constexpr GemmKernels<float> make() {
   add_tiles<RealArithmetic<float>, 2, 14>(set);
   add_tiles<RealArithmetic<float>, 3, 9>(set);
   add_tiles<RealArithmetic<float>, 4, 6>(set);
+  add_tiny<TinyFloat, 1>(set);
+  add_tiny<TinyFloat, 2>(set);
+  add_tiny<TinyFloat, 4>(set);
+  add_tiny<TinyFloat, 8>(set);
   set.packing = {pack_copy<float>, pack_transpose<float>};
   return set;
 }

@@ -1,5 +1,6 @@
 #include <immintrin.h>
 
+#include "kernels/avx512/gemm_tiny.h"
 #include "kernels/avx512/real_arithmetic.h"
 #include "kernels/avx512/transpose.h"
 #include "kernels/gemm_tile.h"
@@ -17,6 +18,9 @@ constexpr GemmKernels<double> make() {
   add_tiles<RealArithmetic<double>, 2, 14>(set);
   add_tiles<RealArithmetic<double>, 3, 9>(set);
   add_tiles<RealArithmetic<double>, 4, 6>(set);
+  add_tiny<TinyDouble, 1>(set);
+  add_tiny<TinyDouble, 2>(set);
+  add_tiny<TinyDouble, 4>(set);
   set.packing = {pack_copy<double>, pack_transpose<double>};
   return set;
 }
