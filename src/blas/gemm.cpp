@@ -96,13 +96,36 @@ void gemm(Transpose a, Transpose b, int64_t m, int64_t n, int64_t k, T alpha, co
   multiply_plainly<T>(a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);
 }
 
+namespace {
+
+// Products of a batch are shared out whole, unless each is large enough to be shared by itself.
+template <class Product>
+void run_batch(int64_t m, int64_t n, int64_t k, int64_t count, Product product) {
+  const double work = static_cast<double>(m) * static_cast<double>(n) *
+                      static_cast<double>(std::max<int64_t>(k, 1));
+  const double all = work * static_cast<double>(count);
+  const int threads = all < kWorthSharing || work > 8 * kWorthWaking ? 1 : worker_limit();
+  if (threads == 1) {
+    for (int64_t i = 0; i < count; ++i) product(i);
+    return;
+  }
+  const int64_t chunk = std::max<int64_t>(1, count / (threads * int64_t{8}));
+  auto task = [&](int index) {
+    const int64_t end = std::min(count, (index + 1) * chunk);
+    for (int64_t i = index * chunk; i < end; ++i) product(i);
+  };
+  run_tasks(static_cast<int>(ceil_div(count, chunk)), threads,
+            all < kWorthWaking ? Wake::if_awake : Wake::always, task);
+}
+
+}  // namespace
+
 template <class T>
 void gemm_batched(Transpose a, Transpose b, int64_t m, int64_t n, int64_t k, T alpha,
                   const T* const* A, int64_t lda, const T* const* B, int64_t ldb, T beta,
                   T* const* C, int64_t ldc, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) {
-    gemm(a, b, m, n, k, alpha, A[i], lda, B[i], ldb, beta, C[i], ldc);
-  }
+  run_batch(m, n, k, count,
+            [=](int64_t i) { gemm(a, b, m, n, k, alpha, A[i], lda, B[i], ldb, beta, C[i], ldc); });
 }
 
 template <class T>
@@ -110,10 +133,10 @@ void gemm_strided_batched(Transpose a, Transpose b, int64_t m, int64_t n, int64_
                           const T* A, int64_t lda, int64_t stride_a, const T* B, int64_t ldb,
                           int64_t stride_b, T beta, T* C, int64_t ldc, int64_t stride_c,
                           int64_t count) {
-  for (int64_t i = 0; i < count; ++i) {
+  run_batch(m, n, k, count, [=](int64_t i) {
     gemm(a, b, m, n, k, alpha, A + i * stride_a, lda, B + i * stride_b, ldb, beta, C + i * stride_c,
          ldc);
-  }
+  });
 }
 
 template <class In, class Out, class Scale>

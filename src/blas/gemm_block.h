@@ -46,6 +46,9 @@ struct GemmProblem {
   Scale beta;
 };
 
+/// Columns that are read side by side when a tall A comes from memory.
+inline constexpr int64_t kFewColumns = 12;
+
 inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// Steps of at most `limit`, all about equal, a multiple of `unit`.
@@ -89,6 +92,11 @@ GemmBlocking choose_blocking(const GemmEngine<From, In, Out, Scale>& engine, int
   // Reading A where it stands costs a page per column and, with an unlucky leading dimension, cache
   // conflicts; packing costs a pass over A that few columns of C do not repay.
   const bool small_a = a_bytes <= cpu.l2_bytes / 2 && !(aliases(lda, sizeof(In)) && depth > 64);
+  if (!transpose_a && !small_a && n <= 2 * tiles.columns) {
+    // A is read once and from memory: a few long columns at a time, which prefetchers follow.
+    blocking.kc = equal_steps(depth, kFewColumns, 1);
+    blocking.mc = m;
+  }
   blocking.pack_a = transpose_a ? m > 1 : !small_a && n > 2 * tiles.columns;
   blocking.pack_b =
       (m > 2 * rows && aliases(ldb, sizeof(In)) && n > 8) ||
@@ -104,7 +112,12 @@ class BlockLoops {
   static constexpr bool kDirect = std::is_same_v<From, In>;
 
   BlockLoops(const Engine& engine, const Problem& problem, const GemmBlocking& blocking)
-      : engine_(engine), tiles_(*engine.tiles), problem_(problem), blocking_(blocking) {}
+      : engine_(engine),
+        tiles_(*engine.tiles),
+        problem_(problem),
+        blocking_(blocking),
+        aliasing_b_(kDirect && !problem.transpose_b && problem.n > 4 && problem.k > 64 &&
+                    aliases(problem.ldb, sizeof(In))) {}
 
   /// For products so small that planning would show: no packing, no blocks.
   void run_direct() {
@@ -171,6 +184,8 @@ class BlockLoops {
     const int64_t kc = blocking_.kc;
     arguments_.ldc = p.ldc;
     arguments_.alpha = p.alpha;
+    // The panel after the next one; where A is in the cache anyway, the one at hand.
+    arguments_.prefetch = kc <= kFewColumns && p.m > 4096 / 4 ? int64_t{2} * tiles_.lanes * 3 : 0;
     arguments_.conjugate_a = p.conjugate_a;
     arguments_.conjugate_b = p.conjugate_b;
     for (int64_t jc = 0; jc < p.n; jc += nc) {
@@ -227,7 +242,11 @@ class BlockLoops {
     } else if (!blocking_.pack_a && all_vectors == 4) {
       vectors = 2;
     }
-    const int64_t width_limit = blocking_.pack_b ? tiles_.columns : tiles_.max_columns[vectors - 1];
+    int64_t width_limit = blocking_.pack_b ? tiles_.columns : tiles_.max_columns[vectors - 1];
+    if (!blocking_.pack_b && aliasing_b_) {
+      // Columns that share cache sets: no more of them than there are ways.
+      width_limit = std::min(width_limit, cpu_features().l1_bytes / 4096 - 2);
+    }
     int64_t width = width_limit;
     if (!blocking_.pack_b && nb > width_limit) {  // 32 bits: divisions take time here
       const auto total = static_cast<uint32_t>(nb);
@@ -281,6 +300,7 @@ class BlockLoops {
   const kernels::GemmKernels<In, Out, Scale>& tiles_;
   const Problem& problem_;
   GemmBlocking blocking_;
+  const bool aliasing_b_;
   kernels::TileArguments<In, Out, Scale> arguments_{};
   In* packed_a_ = nullptr;
   In* packed_b_ = nullptr;

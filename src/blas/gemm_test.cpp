@@ -188,6 +188,21 @@ TYPED_TEST(GemmTest, BlockBoundaries) {
   }
 }
 
+TYPED_TEST(GemmTest, TallAndWide) {
+  using T = TypeParam;
+  std::mt19937 random(6);
+  for (const int64_t pad : {0, 3}) {
+    Case<T> tall{Transpose::no, Transpose::no, 2048 - pad, 9, 130};
+    tall.pad_a = pad;
+    check(tall, random);
+    Case<T> wide{Transpose::no, Transpose::no, 9, 600, 2048 - pad};
+    wide.pad_b = pad;
+    wide.n = 30;
+    check(wide, random);
+    if (this->HasFatalFailure()) return;
+  }
+}
+
 TYPED_TEST(GemmTest, LeadingDimensionsThatArePowersOfTwo) {
   using T = TypeParam;
   std::mt19937 random(3);
@@ -201,6 +216,57 @@ TYPED_TEST(GemmTest, LeadingDimensionsThatArePowersOfTwo) {
       if (this->HasFatalFailure()) return;
     }
   }
+}
+
+TYPED_TEST(GemmTest, ShortRowsAndLongSums) {
+  using T = TypeParam;
+  std::mt19937 random(4);
+  for (int64_t m = 1; m <= 9; ++m) {
+    for (const int64_t n : {1, 2, 3, 5, 8, 9, 17}) {
+      for (const int64_t k : {64, 77, 300, 517}) {
+        Case<T> test{kOps[random() % 3], kOps[random() % 3], m, n, k};
+        test.pad_a = random() % 2;
+        test.pad_b = random() % 2;
+        test.at_end = random() % 2 == 0;
+        test.alpha = random_value<T>(random);
+        if (random() % 2 == 0) test.beta = random_value<T>(random);
+        check(test, random);
+        if (this->HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+TYPED_TEST(GemmTest, BatchesAreTheirProducts) {
+  using T = TypeParam;
+  std::mt19937 random(5);
+  constexpr int64_t kSize = 20;
+  constexpr int64_t kCount = 100;
+  constexpr int64_t kElements = kSize * kSize;
+  std::vector<T> a(kElements * kCount);
+  std::vector<T> b(kElements);
+  for (T& x : a) x = random_value<T>(random);
+  for (T& x : b) x = random_value<T>(random);
+  std::vector<T> expected(a.size());
+  std::vector<const T*> a_list;
+  std::vector<const T*> b_list;
+  std::vector<T*> c_list;
+  std::vector<T> strided(a.size());
+  std::vector<T> listed(a.size());
+  for (int64_t i = 0; i < kCount; ++i) {
+    gemm<T>(Transpose::yes, Transpose::no, kSize, kSize, kSize, T(2), a.data() + i * kElements,
+            kSize, b.data(), kSize, T(0), expected.data() + i * kElements, kSize);
+    a_list.push_back(a.data() + i * kElements);
+    b_list.push_back(b.data());
+    c_list.push_back(listed.data() + i * kElements);
+  }
+  gemm_strided_batched<T>(Transpose::yes, Transpose::no, kSize, kSize, kSize, T(2), a.data(), kSize,
+                          kElements, b.data(), kSize, 0, T(0), strided.data(), kSize, kElements,
+                          kCount);
+  gemm_batched<T>(Transpose::yes, Transpose::no, kSize, kSize, kSize, T(2), a_list.data(), kSize,
+                  b_list.data(), kSize, T(0), c_list.data(), kSize, kCount);
+  EXPECT_EQ(strided, expected);
+  EXPECT_EQ(listed, expected);
 }
 
 TYPED_TEST(GemmTest, ZeroAlphaReadsNeitherAnorB) {

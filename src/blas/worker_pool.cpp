@@ -23,6 +23,7 @@ namespace {
 constexpr auto kSpin = std::chrono::microseconds(100);
 
 thread_local int t_limit = 0;
+thread_local bool t_inside = false;  // a task of a job
 
 void pause() {
 #if defined(__x86_64__)
@@ -45,7 +46,8 @@ class Pool {
 
   void run(int count, int threads, Wake wake, void (*task)(void*, int), void* context) {
     const int helpers = std::min({threads, this->threads(), count}) - 1;
-    if (helpers <= 0 || (wake == Wake::if_awake && awake_.load(std::memory_order_relaxed) == 0) ||
+    if (helpers <= 0 || t_inside ||
+        (wake == Wake::if_awake && awake_.load(std::memory_order_relaxed) == 0) ||
         !mutex_.try_lock()) {
       for (int i = 0; i < count; ++i) task(context, i);
       return;
@@ -106,11 +108,9 @@ class Pool {
   }
 
   void work() {
-    for (;;) {
-      const int i = next_.fetch_add(1, std::memory_order_relaxed);
-      if (i >= count_) return;
-      task_(context_, i);
-    }
+    t_inside = true;
+    for (int i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < count_;) task_(context_, i);
+    t_inside = false;
   }
 
   // A job is open while it has members; the caller is one until it has run out of tasks.
@@ -178,6 +178,7 @@ Pool& pool() {
 }  // namespace
 
 int worker_limit() {
+  if (t_inside) return 1;
   const int all = pool().threads();
   return t_limit > 0 ? std::min(t_limit, all) : all;
 }

@@ -8,7 +8,7 @@
 namespace guda::blas {
 
 /// Threads a job may use, the caller included: GUDA_NUM_THREADS, else the cores of the process, less
-/// when the calling thread has a limit. 1 in a forked child.
+/// when the calling thread has a limit. 1 inside a task and in a forked child.
 int worker_limit();
 /// Limit of the calling thread; 0: none of its own.
 void set_worker_limit(int threads);
@@ -19,7 +19,7 @@ enum class Wake : uint8_t {
 };
 
 /// Calls task(context, i) once for each i in [0, count), on up to `threads` threads, and returns when
-/// all calls have. The caller works too, and alone when the workers are busy with another job.
+/// all calls have. Tasks that run tasks run them alone. The caller works too, and alone when the workers are busy with another job.
 void run_tasks(int count, int threads, Wake wake, void (*task)(void*, int), void* context);
 
 template <class Task>

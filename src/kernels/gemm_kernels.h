@@ -29,6 +29,8 @@ struct TileArguments {
   Scale alpha;
   Scale beta;  // 0: C is not read
   int last_rows;
+  // How far ahead of a column tile of 3 vectors A is prefetched, along its column.
+  int64_t prefetch;
   // Complex only.
   bool conjugate_a;
   bool conjugate_b;

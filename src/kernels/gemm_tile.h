@@ -80,6 +80,10 @@ void tile(const TileArguments<typename X::In, typename X::Out, typename X::Scale
 #pragma GCC unroll 1
   for (int64_t k = t.k; k > 0; --k) {
     step();
+    if constexpr (!Row && V == 3) {
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) __builtin_prefetch(a + t.prefetch + v * X::kLanes);
+    }
     a += a_step;
     if constexpr (Row) {
       b[0] += b_step;
