@@ -1,0 +1,145 @@
+// Elements that are not C++ types: half, bfloat16 and 8-bit floats. Their values as float, and the nearest
+// element to a float (ties to even). 8-bit results saturate: no finite number becomes an infinity.
+#pragma once
+
+#include "abi/cublas/types.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <type_traits>
+
+namespace guda::cublas {
+
+/// 4 bits of exponent, 3 of mantissa, no infinity; 5 and 2, with infinities.
+struct float8_e4m3 {
+  uint8_t bits;
+};
+struct float8_e5m2 {
+  uint8_t bits;
+};
+
+inline float widen(bfloat16 x) { return std::bit_cast<float>(uint32_t{x.bits} << 16); }
+inline float widen(float16 x) { return static_cast<float>(std::bit_cast<_Float16>(x.bits)); }
+
+template <int kExponentBits, int kMantissaBits>
+constexpr std::array<float, 256> float8_values() {
+  constexpr int kBias = (1 << (kExponentBits - 1)) - 1;
+  std::array<float, 256> values{};
+  for (int code = 0; code < 128; ++code) {
+    int exponent = code >> kMantissaBits;
+    int mantissa = code & ((1 << kMantissaBits) - 1);
+    // In units of the smallest subnormal.
+    double value = exponent == 0 ? mantissa : mantissa + (1 << kMantissaBits);
+    for (int i = 1; i < exponent; ++i) value *= 2;
+    for (int i = 0; i < kBias + kMantissaBits - 1; ++i) value /= 2;
+    bool top = exponent == (1 << kExponentBits) - 1;
+    if (kMantissaBits == 3 ? code == 0x7f : top && mantissa != 0)
+      value = std::numeric_limits<double>::quiet_NaN();
+    else if (kMantissaBits == 2 && top)
+      value = std::numeric_limits<double>::infinity();
+    values[code] = static_cast<float>(value);
+    values[code + 128] = static_cast<float>(-value);
+  }
+  return values;
+}
+inline constexpr std::array<float, 256> kE4M3Values = float8_values<4, 3>();
+inline constexpr std::array<float, 256> kE5M2Values = float8_values<5, 2>();
+
+inline float widen(float8_e4m3 x) { return kE4M3Values[x.bits]; }
+inline float widen(float8_e5m2 x) { return kE5M2Values[x.bits]; }
+inline float widen(float x) { return x; }
+inline double widen(double x) { return x; }
+inline ComplexFloat widen(ComplexFloat x) { return x; }
+inline ComplexDouble widen(ComplexDouble x) { return x; }
+inline float widen(int8_t x) { return x; }
+inline float widen(uint8_t x) { return x; }
+
+template <int kExponentBits, int kMantissaBits>
+uint8_t float8_code(float x, float largest, uint8_t largest_code) {
+  constexpr int kLowestExponent = 2 - (1 << (kExponentBits - 1));
+  uint8_t sign = std::signbit(x) ? 0x80 : 0;
+  if (std::isnan(x)) return sign | 0x7f;
+  float magnitude = std::fabs(x);
+  if (magnitude >= largest) return sign | largest_code;
+  int exponent = magnitude == 0 ? kLowestExponent : std::max(std::ilogb(magnitude), kLowestExponent);
+  // A carry out of the mantissa moves on to the next exponent by itself.
+  int units = static_cast<int>(std::nearbyint(std::ldexp(magnitude, kMantissaBits - exponent)));
+  int code = ((exponent - kLowestExponent) << kMantissaBits) + units;
+  return static_cast<uint8_t>(sign | std::min<int>(code, largest_code));
+}
+
+/// The element of type Out nearest to a number.
+template <class Out, class In>
+Out narrow(In x) {
+  if constexpr (std::is_same_v<Out, bfloat16>) {
+    auto bits = std::bit_cast<uint32_t>(static_cast<float>(x));
+    if ((bits & 0x7fffffffu) > 0x7f800000u) return {static_cast<uint16_t>((bits >> 16) | 0x40u)};
+    return {static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16)};
+  } else if constexpr (std::is_same_v<Out, float16>) {
+    return {std::bit_cast<uint16_t>(static_cast<_Float16>(static_cast<float>(x)))};
+  } else if constexpr (std::is_same_v<Out, float8_e4m3>) {
+    return {float8_code<4, 3>(static_cast<float>(x), 448.0f, 0x7e)};
+  } else if constexpr (std::is_same_v<Out, float8_e5m2>) {
+    return {float8_code<5, 2>(static_cast<float>(x), 57344.0f, 0x7b)};
+  } else if constexpr (std::is_integral_v<Out>) {
+    using Limits = std::numeric_limits<Out>;
+    double value = std::nearbyint(static_cast<double>(x));
+    if (std::isnan(value)) return 0;
+    if (value <= static_cast<double>(Limits::min())) return Limits::min();
+    if (value >= static_cast<double>(Limits::max())) return Limits::max();
+    return static_cast<Out>(value);
+  } else {
+    return static_cast<Out>(x);
+  }
+}
+
+/// The type that arithmetic on elements of type T is done in.
+template <class T>
+using Wide = decltype(widen(T()));
+
+template <class T>
+struct TypeTag {
+  using type = T;
+};
+
+/// Bytes of one element; 0 for a type that no routine here knows.
+inline size_t element_bytes(DataType type) {
+  switch (type) {
+    case kR8I:
+    case kR8U:
+    case kR8E4M3:
+    case kR8E5M2: return 1;
+    case kR16F:
+    case kR16BF:
+    case kC8I:
+    case kC8U: return 2;
+    case kR32F:
+    case kR32I:
+    case kR32U:
+    case kC16F:
+    case kC16BF: return 4;
+    case kR64F:
+    case kC32F: return 8;
+    case kC64F: return 16;
+    default: return 0;
+  }
+}
+
+/// Calls function(TypeTag<T>) with the element type that calculations know; kNotSupported for others.
+template <class Function>
+Result with_float_type(DataType type, Function function) {
+  switch (type) {
+    case kR16F: return function(TypeTag<float16>());
+    case kR16BF: return function(TypeTag<bfloat16>());
+    case kR32F: return function(TypeTag<float>());
+    case kR64F: return function(TypeTag<double>());
+    case kC32F: return function(TypeTag<ComplexFloat>());
+    case kC64F: return function(TypeTag<ComplexDouble>());
+    default: return kNotSupported;
+  }
+}
+
+}  // namespace guda::cublas

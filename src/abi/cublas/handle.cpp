@@ -1,0 +1,172 @@
+// Creating handles and reading and changing their settings.
+#include "abi/cublas/handle.h"
+
+#include "abi/cublas/entry.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace guda::cublas {
+
+Result result_of_error(int error) {
+  switch (error) {
+    case 0: return kSuccess;
+    case 2: return kAllocFailed;
+    case 3:
+    case 100: return kNotInitialized;
+    case 400: return kInvalidValue;
+    case 900:
+    case 901: return kInternalError;
+    default: return kExecutionFailed;
+  }
+}
+
+namespace {
+
+Result create(Handle** out) {
+  GUDA_CUBLAS_CHECK(out);
+  if (int error = library::guda_library_enter()) return result_of_error(error);
+  *out = new Handle;
+  return kSuccess;
+}
+
+Result destroy(Handle* handle) {
+  GUDA_CUBLAS_HANDLE(handle);
+  handle->magic = 0;
+  delete handle;
+  return kSuccess;
+}
+
+Result get_version(Handle*, int* version) {
+  GUDA_CUBLAS_CHECK(version);
+  *version = kVersion;
+  return kSuccess;
+}
+
+/// libraryPropertyType: major, minor, patch.
+Result get_property(int type, int* value) {
+  GUDA_CUBLAS_CHECK(value);
+  switch (type) {
+    case 0: *value = kVersion / 10000; return kSuccess;
+    case 1: *value = kVersion / 100 % 100; return kSuccess;
+    case 2: *value = kVersion % 100; return kSuccess;
+    default: return kInvalidValue;
+  }
+}
+
+size_t get_cudart_version() { return 13000; }
+
+constexpr size_t kWorkspaceAlignment = 256;
+
+Result set_workspace(Handle* handle, void* workspace, size_t bytes) {
+  GUDA_CUBLAS_HANDLE(handle);
+  GUDA_CUBLAS_CHECK(reinterpret_cast<uintptr_t>(workspace) % kWorkspaceAlignment == 0);
+  handle->workspace = workspace;
+  handle->workspace_bytes = workspace ? bytes : 0;
+  return kSuccess;
+}
+
+Result set_stream(Handle* handle, void* stream) {
+  GUDA_CUBLAS_HANDLE(handle);
+  handle->stream = stream;
+  handle->workspace = nullptr;  // as documented: back to the default pool
+  handle->workspace_bytes = 0;
+  return kSuccess;
+}
+
+Result get_stream(Handle* handle, void** stream) {
+  GUDA_CUBLAS_HANDLE(handle);
+  GUDA_CUBLAS_CHECK(stream);
+  *stream = handle->stream;
+  return kSuccess;
+}
+
+/// A setting with a range.
+template <auto kMember, int kLowest, int kHighest>
+Result set(Handle* handle, int value) {
+  GUDA_CUBLAS_HANDLE(handle);
+  GUDA_CUBLAS_CHECK(value >= kLowest && value <= kHighest);
+  using Type = std::remove_reference_t<decltype(handle->*kMember)>;
+  handle->*kMember = static_cast<Type>(value);
+  return kSuccess;
+}
+
+template <auto kMember>
+Result get(Handle* handle, int* value) {
+  GUDA_CUBLAS_HANDLE(handle);
+  GUDA_CUBLAS_CHECK(value);
+  *value = static_cast<int>(handle->*kMember);
+  return kSuccess;
+}
+
+Result set_math_mode(Handle* handle, int mode) {
+  GUDA_CUBLAS_HANDLE(handle);
+  constexpr int kDisallowReducedPrecisionReduction = 16;
+  int base = mode & ~kDisallowReducedPrecisionReduction;
+  GUDA_CUBLAS_CHECK((base >= 0 && base <= 4) || base == 8);
+  handle->math_mode = mode;
+  return kSuccess;
+}
+
+Result set_multiprocessor_target(Handle* handle, int count) {
+  GUDA_CUBLAS_HANDLE(handle);
+  GUDA_CUBLAS_CHECK(count >= 0 && count <= library::guda_library_multiprocessors());
+  handle->multiprocessor_target = count;
+  return kSuccess;
+}
+
+Result set_mantissa_bit_count(Handle* handle, int* pointer) {
+  GUDA_CUBLAS_HANDLE(handle);
+  handle->mantissa_bit_count = pointer;
+  return kSuccess;
+}
+
+Result get_mantissa_bit_count(Handle* handle, int** pointer) {
+  GUDA_CUBLAS_HANDLE(handle);
+  GUDA_CUBLAS_CHECK(pointer);
+  *pointer = handle->mantissa_bit_count;
+  return kSuccess;
+}
+
+void xerbla(const char* name, int info) {
+  std::fprintf(stderr, "** On entry to %-6s, parameter number %2d had an illegal value\n", name,
+               info);
+}
+
+GUDA_ENTRY(cublasCreate_v2, create);
+GUDA_ENTRY(cublasDestroy_v2, destroy);
+GUDA_ENTRY(cublasGetVersion_v2, get_version);
+GUDA_ENTRY(cublasGetProperty, get_property);
+GUDA_ENTRY(cublasLtGetProperty, get_property);
+GUDA_ENTRY(cublasGetCudartVersion, get_cudart_version);
+GUDA_ENTRY(cublasLtGetCudartVersion, get_cudart_version);
+GUDA_ENTRY(cublasSetWorkspace_v2, set_workspace);
+GUDA_ENTRY(cublasSetStream_v2, set_stream);
+GUDA_ENTRY(cublasGetStream_v2, get_stream);
+GUDA_ENTRY(cublasSetPointerMode_v2, set<&Handle::pointer_mode, kHostPointers, kDevicePointers>);
+GUDA_ENTRY(cublasGetPointerMode_v2, get<&Handle::pointer_mode>);
+GUDA_ENTRY(cublasSetAtomicsMode, set<&Handle::atomics_mode, kAtomicsNotAllowed, kAtomicsAllowed>);
+GUDA_ENTRY(cublasGetAtomicsMode, get<&Handle::atomics_mode>);
+GUDA_ENTRY(cublasSetMathMode, set_math_mode);
+GUDA_ENTRY(cublasGetMathMode, get<&Handle::math_mode>);
+GUDA_ENTRY(cublasSetSmCountTarget, set_multiprocessor_target);
+GUDA_ENTRY(cublasGetSmCountTarget, get<&Handle::multiprocessor_target>);
+GUDA_ENTRY(cublasSetEmulationStrategy, set<&Handle::emulation_strategy, 0, 2>);
+GUDA_ENTRY(cublasGetEmulationStrategy, get<&Handle::emulation_strategy>);
+GUDA_ENTRY(cublasSetEmulationSpecialValuesSupport,
+           set<&Handle::emulation_special_values, 0, 0xffff>);
+GUDA_ENTRY(cublasGetEmulationSpecialValuesSupport, get<&Handle::emulation_special_values>);
+GUDA_ENTRY(cublasSetFixedPointEmulationMantissaControl, set<&Handle::mantissa_control, 0, 1>);
+GUDA_ENTRY(cublasGetFixedPointEmulationMantissaControl, get<&Handle::mantissa_control>);
+GUDA_ENTRY(cublasSetFixedPointEmulationMaxMantissaBitCount,
+           set<&Handle::max_mantissa_bits, 0, 0x7fffffff>);
+GUDA_ENTRY(cublasGetFixedPointEmulationMaxMantissaBitCount, get<&Handle::max_mantissa_bits>);
+GUDA_ENTRY(cublasSetFixedPointEmulationMantissaBitOffset,
+           set<&Handle::mantissa_bit_offset, -0x7fffffff, 0x7fffffff>);
+GUDA_ENTRY(cublasGetFixedPointEmulationMantissaBitOffset, get<&Handle::mantissa_bit_offset>);
+GUDA_ENTRY(cublasSetFixedPointEmulationMantissaBitCountPointer, set_mantissa_bit_count);
+GUDA_ENTRY(cublasGetFixedPointEmulationMantissaBitCountPointer, get_mantissa_bit_count);
+GUDA_ENTRY(cublasXerbla, xerbla);
+
+}  // namespace
+}  // namespace guda::cublas

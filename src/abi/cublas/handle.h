@@ -1,0 +1,164 @@
+// cublasHandle_t, and the way of an operation onto the handle's stream.
+//
+// A handle holds settings only. It may be used by several threads at once as long as none changes it, as
+// in cuBLAS.
+#pragma once
+
+#include "abi/cublas/library_stream.h"
+#include "abi/cublas/types.h"
+#include "support/status.h"
+
+#include <cstring>
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace guda::cublas {
+
+struct Handle {
+  static constexpr uint32_t kMagic = 0x47427631;
+  uint32_t magic = kMagic;  // cleared by destroy: a stale handle is most often still readable
+  PointerMode pointer_mode = kHostPointers;
+  AtomicsMode atomics_mode = kAtomicsNotAllowed;
+  int math_mode = 0;
+  int multiprocessor_target = 0;
+  void* stream = nullptr;
+  void* workspace = nullptr;  // the program's; GUDA needs none
+  size_t workspace_bytes = 0;
+  // Settings of emulated arithmetic. Results are always those of the type itself.
+  int emulation_strategy = 0;
+  int emulation_special_values = 0xffff;
+  int mantissa_control = 0;
+  int max_mantissa_bits = 0;
+  int mantissa_bit_offset = 0;
+  int* mantissa_bit_count = nullptr;
+};
+
+inline bool valid(const Handle* handle) { return handle && handle->magic == Handle::kMagic; }
+
+/// What a cudaError_t of libguda means to a caller of cuBLAS.
+Result result_of_error(int error);
+
+/// A scalar argument: the value at the time of the call (host pointer mode), or the one in device memory
+/// when the operation runs.
+template <class T>
+class Scalar {
+ public:
+  Scalar(PointerMode mode, const T* pointer)
+      : value_(mode == kHostPointers ? *pointer : T()),
+        device_(mode == kHostPointers ? nullptr : pointer) {}
+  Scalar(const Handle* handle, const T* pointer) : Scalar(handle->pointer_mode, pointer) {}
+  explicit Scalar(T value) : value_(value), device_(nullptr) {}
+  T get() const { return device_ ? *device_ : value_; }
+
+ private:
+  T value_;
+  const T* device_;
+};
+
+/// A scalar whose type is known only when the call is made.
+class AnyScalar {
+ public:
+  AnyScalar(PointerMode mode, const void* pointer, size_t bytes)
+      : device_(mode == kHostPointers ? nullptr : pointer) {
+    if (mode == kHostPointers) std::memcpy(value_, pointer, bytes);
+  }
+  const void* get() const { return device_ ? device_ : value_; }
+
+ private:
+  alignas(16) std::byte value_[16];
+  const void* device_;
+};
+
+/// A callable as an operation of a stream.
+template <class Work>
+class WorkOperation final : public runtime::Operation {
+ public:
+  WorkOperation(Work work, uint64_t nanoseconds)
+      : work_(std::move(work)), nanoseconds_(nanoseconds) {}
+  Status execute() override {
+    try {
+      work_();
+      return Status::ok();
+    } catch (const std::bad_alloc&) {
+      return {StatusCode::out_of_memory, "no memory for the operands of a BLAS operation"};
+    }
+  }
+  std::unique_ptr<runtime::Operation> clone() const override {
+    return std::make_unique<WorkOperation>(*this);
+  }
+  uint64_t expected_ns() const override { return nanoseconds_; }
+
+ private:
+  Work work_;
+  uint64_t nanoseconds_;
+};
+
+/// Puts `work` on a stream. It is copied, so it captures values, not references.
+template <class Work>
+Result submit_to(void* stream, double nanoseconds, Work work,
+                 library::Return when = library::Return::early) {
+  WorkOperation<Work> operation(std::move(work), static_cast<uint64_t>(nanoseconds));
+  int error = library::guda_library_submit(stream, &operation, when);
+  return error == 0 ? kSuccess : result_of_error(error);
+}
+
+template <class Work>
+Result submit(const Handle* handle, double nanoseconds, Work work) {
+  return submit_to(handle->stream, nanoseconds, std::move(work));
+}
+
+/// For work that writes a result through a pointer of the handle's pointer mode: when that is host memory
+/// the result is there on return.
+template <class Work>
+Result submit_result(const Handle* handle, double nanoseconds, Work work) {
+  return submit_to(handle->stream, nanoseconds, std::move(work),
+                   handle->pointer_mode == kHostPointers ? library::Return::complete
+                                                         : library::Return::early);
+}
+
+// Rough times, which decide whether work is done at once on the calling thread.
+template <class T>
+double vector_ns(int64_t n) {
+  return n <= 0 ? 0 : static_cast<double>(n) * sizeof(T) / 8;
+}
+template <class T>
+double matrix_ns(int64_t m, int64_t n) {
+  return m <= 0 || n <= 0 ? 0 : static_cast<double>(m) * static_cast<double>(n) * sizeof(T) / 8;
+}
+template <class T>
+double product_ns(int64_t m, int64_t n, int64_t k) {
+  constexpr double kPerNanosecond = (sizeof(blas::Real<T>) == 4 ? 100.0 : 50.0) / (blas::is_complex<T> ? 4 : 1);
+  return 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) /
+         kPerNanosecond;
+}
+
+// The library's enumerations in terms of src/blas. The callers have checked them.
+inline bool is_op(Op op) { return op == kN || op == kT || op == kC; }
+inline bool is_fill(Fill fill) { return fill == kLower || fill == kUpper; }
+inline bool is_diag(Diag diag) { return diag == kNonUnit || diag == kUnit; }
+inline bool is_side(SideMode side) { return side == kLeft || side == kRight; }
+inline blas::Transpose transpose(Op op) {
+  return op == kN ? blas::Transpose::no
+                  : op == kT ? blas::Transpose::yes : blas::Transpose::conjugate;
+}
+inline blas::Triangle triangle(Fill fill) {
+  return fill == kLower ? blas::Triangle::lower : blas::Triangle::upper;
+}
+inline blas::Diagonal diagonal(Diag diag) {
+  return diag == kUnit ? blas::Diagonal::unit : blas::Diagonal::stored;
+}
+inline blas::Side side_of(SideMode side) {
+  return side == kLeft ? blas::Side::left : blas::Side::right;
+}
+/// Smallest allowed leading dimension of a matrix with that many rows.
+constexpr int64_t at_least_one(int64_t rows) { return rows > 1 ? rows : 1; }
+
+}  // namespace guda::cublas
+
+/// First line of every routine with a handle.
+#define GUDA_CUBLAS_HANDLE(handle) \
+  if (!valid(handle)) return kNotInitialized
+#define GUDA_CUBLAS_CHECK(condition) \
+  if (!(condition)) return kInvalidValue

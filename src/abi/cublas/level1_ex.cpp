@@ -1,0 +1,380 @@
+// Level 1 with types as arguments. Vectors of 16-bit floats are calculated with in single precision.
+#include "abi/cublas/element.h"
+#include "abi/cublas/entry.h"
+#include "abi/cublas/handle.h"
+#include "blas/level1.h"
+
+#include <array>
+#include <vector>
+
+namespace guda::cublas {
+namespace {
+
+using blas::Real;
+
+template <class T>
+inline constexpr bool kIsNarrow = !std::is_same_v<T, Wide<T>>;
+
+/// A vector in the type that is calculated with: the program's own, or a copy of it. first() and increment()
+/// are what the BLAS takes.
+template <class T>
+class WideVector {
+ public:
+  WideVector(const T* x, int64_t n, int64_t increment) : x_(x), n_(n), increment_(increment) {
+    if constexpr (kIsNarrow<T>) {
+      if (n <= 0) return;
+      copy_.resize(n);
+      const T* first = blas::first_element(x, n, increment);
+      for (int64_t i = 0; i < n; ++i) copy_[i] = widen(first[i * increment]);
+    }
+  }
+  Wide<T>* first() {
+    if constexpr (kIsNarrow<T>)
+      return copy_.data();
+    else
+      return const_cast<T*>(x_);
+  }
+  int64_t increment() const {
+    return kIsNarrow<T> ? 1 : increment_;
+  }
+  /// Writes the copy back.
+  void store() {
+    if constexpr (kIsNarrow<T>) {
+      T* first = const_cast<T*>(blas::first_element(x_, n_, increment_));
+      for (int64_t i = 0; i < n_; ++i) first[i * increment_] = narrow<T>(copy_[i]);
+    }
+  }
+
+ private:
+  const T* x_;
+  int64_t n_, increment_;
+  std::vector<Wide<T>> copy_;
+};
+
+template <class T>
+constexpr DataType kTypeOf = kR32F;
+template <>
+constexpr DataType kTypeOf<float16> = kR16F;
+template <>
+constexpr DataType kTypeOf<bfloat16> = kR16BF;
+template <>
+constexpr DataType kTypeOf<double> = kR64F;
+template <>
+constexpr DataType kTypeOf<ComplexFloat> = kC32F;
+template <>
+constexpr DataType kTypeOf<ComplexDouble> = kC64F;
+
+/// Results of nrm2 and asum.
+template <class T>
+using NormOf = std::conditional_t<kIsNarrow<T>, T, Real<T>>;
+
+template <class Int>
+Result nrm2_ex(Handle* handle, Int n, const void* x, DataType x_type, Int incx, void* result,
+               DataType result_type, DataType execution) {
+  GUDA_CUBLAS_HANDLE(handle);
+  return with_float_type(x_type, [&]<class T>(TypeTag<T>) {
+    if (result_type != kTypeOf<NormOf<T>> || execution != kTypeOf<Real<Wide<T>>>)
+      return kNotSupported;
+    GUDA_CUBLAS_CHECK(result);
+    return submit_result(handle, vector_ns<T>(n), [=] {
+      WideVector<T> wide(static_cast<const T*>(x), n, incx);
+      *static_cast<NormOf<T>*>(result) =
+          narrow<NormOf<T>>(blas::nrm2<Wide<T>>(n, wide.first(), wide.increment()));
+    });
+  });
+}
+
+template <class Int>
+Result asum_ex(Handle* handle, Int n, const void* x, DataType x_type, Int incx, void* result,
+               DataType result_type, DataType execution) {
+  GUDA_CUBLAS_HANDLE(handle);
+  return with_float_type(x_type, [&]<class T>(TypeTag<T>) {
+    if (result_type != kTypeOf<NormOf<T>> || execution != kTypeOf<Real<Wide<T>>>)
+      return kNotSupported;
+    GUDA_CUBLAS_CHECK(result);
+    return submit_result(handle, vector_ns<T>(n), [=] {
+      WideVector<T> wide(static_cast<const T*>(x), n, incx);
+      Real<Wide<T>> sum = incx < 1 ? 0 : blas::asum<Wide<T>>(n, wide.first(), wide.increment());
+      *static_cast<NormOf<T>*>(result) = narrow<NormOf<T>>(sum);
+    });
+  });
+}
+
+template <class Int, bool kConjugated>
+Result dot_ex(Handle* handle, Int n, const void* x, DataType x_type, Int incx, const void* y,
+              DataType y_type, Int incy, void* result, DataType result_type, DataType execution) {
+  GUDA_CUBLAS_HANDLE(handle);
+  return with_float_type(x_type, [&]<class T>(TypeTag<T>) {
+    if (y_type != x_type || result_type != x_type || execution != kTypeOf<Wide<T>>)
+      return kNotSupported;
+    GUDA_CUBLAS_CHECK(result);
+    return submit_result(handle, vector_ns<T>(n), [=] {
+      WideVector<T> left(static_cast<const T*>(x), n, incx);
+      WideVector<T> right(static_cast<const T*>(y), n, incy);
+      Wide<T> sum;
+      if constexpr (kConjugated)
+        sum = blas::dotc<Wide<T>>(n, left.first(), left.increment(), right.first(),
+                                  right.increment());
+      else
+        sum = blas::dot<Wide<T>>(n, left.first(), left.increment(), right.first(),
+                                 right.increment());
+      *static_cast<T*>(result) = narrow<T>(sum);
+    });
+  });
+}
+template <class Int>
+Result dotu_ex(Handle* handle, Int n, const void* x, DataType x_type, Int incx, const void* y,
+               DataType y_type, Int incy, void* result, DataType result_type, DataType execution) {
+  return dot_ex<Int, false>(handle, n, x, x_type, incx, y, y_type, incy, result, result_type,
+                            execution);
+}
+template <class Int>
+Result dotc_ex(Handle* handle, Int n, const void* x, DataType x_type, Int incx, const void* y,
+               DataType y_type, Int incy, void* result, DataType result_type, DataType execution) {
+  return dot_ex<Int, true>(handle, n, x, x_type, incx, y, y_type, incy, result, result_type,
+                           execution);
+}
+
+/// Scalars of vectors of 16-bit floats are floats.
+template <class Int>
+Result scal_ex(Handle* handle, Int n, const void* alpha, DataType alpha_type, void* x,
+               DataType x_type, Int incx, DataType execution) {
+  GUDA_CUBLAS_HANDLE(handle);
+  return with_float_type(x_type, [&]<class T>(TypeTag<T>) {
+    if (alpha_type != kTypeOf<Wide<T>> || execution != kTypeOf<Wide<T>>) return kNotSupported;
+    GUDA_CUBLAS_CHECK(alpha);
+    if (n <= 0 || incx < 1) return kSuccess;
+    Scalar<Wide<T>> factor(handle, static_cast<const Wide<T>*>(alpha));
+    return submit(handle, vector_ns<T>(n), [=] {
+      WideVector<T> wide(static_cast<const T*>(x), n, incx);
+      blas::scal<Wide<T>>(n, factor.get(), wide.first(), wide.increment());
+      wide.store();
+    });
+  });
+}
+
+template <class Int>
+Result axpy_ex(Handle* handle, Int n, const void* alpha, DataType alpha_type, const void* x,
+               DataType x_type, Int incx, void* y, DataType y_type, Int incy, DataType execution) {
+  GUDA_CUBLAS_HANDLE(handle);
+  return with_float_type(x_type, [&]<class T>(TypeTag<T>) {
+    if (alpha_type != kTypeOf<Wide<T>> || y_type != x_type || execution != kTypeOf<Wide<T>>)
+      return kNotSupported;
+    GUDA_CUBLAS_CHECK(alpha);
+    if (n <= 0) return kSuccess;
+    Scalar<Wide<T>> factor(handle, static_cast<const Wide<T>*>(alpha));
+    return submit(handle, vector_ns<T>(n), [=] {
+      WideVector<T> from(static_cast<const T*>(x), n, incx);
+      WideVector<T> to(static_cast<const T*>(y), n, incy);
+      blas::axpy<Wide<T>>(n, factor.get(), from.first(), from.increment(), to.first(),
+                          to.increment());
+      to.store();
+    });
+  });
+}
+
+/// Copying and swapping look at the size of elements only.
+struct alignas(16) Bytes16 {
+  uint64_t halves[2];
+};
+template <class Function>
+Result with_size(DataType type, Function function) {
+  switch (element_bytes(type)) {
+    case 1: return function(TypeTag<uint8_t>());
+    case 2: return function(TypeTag<uint16_t>());
+    case 4: return function(TypeTag<uint32_t>());
+    case 8: return function(TypeTag<uint64_t>());
+    case 16: return function(TypeTag<Bytes16>());
+    default: return kNotSupported;
+  }
+}
+
+template <class Int>
+Result copy_ex(Handle* handle, Int n, const void* x, DataType x_type, Int incx, void* y,
+               DataType y_type, Int incy) {
+  GUDA_CUBLAS_HANDLE(handle);
+  if (x_type != y_type) return kNotSupported;
+  return with_size(x_type, [&]<class T>(TypeTag<T>) {
+    if (n <= 0) return kSuccess;
+    return submit(handle, vector_ns<T>(n), [=] {
+      const T* from = blas::first_element(static_cast<const T*>(x), n, incx);
+      T* to = blas::first_element(static_cast<T*>(y), n, incy);
+      for (int64_t i = 0; i < n; ++i) to[i * incy] = from[i * incx];
+    });
+  });
+}
+
+template <class Int>
+Result swap_ex(Handle* handle, Int n, void* x, DataType x_type, Int incx, void* y, DataType y_type,
+               Int incy) {
+  GUDA_CUBLAS_HANDLE(handle);
+  if (x_type != y_type) return kNotSupported;
+  return with_size(x_type, [&]<class T>(TypeTag<T>) {
+    if (n <= 0) return kSuccess;
+    return submit(handle, vector_ns<T>(n), [=] {
+      T* first = blas::first_element(static_cast<T*>(x), n, incx);
+      T* second = blas::first_element(static_cast<T*>(y), n, incy);
+      for (int64_t i = 0; i < n; ++i) std::swap(first[i * incx], second[i * incy]);
+    });
+  });
+}
+
+template <class Int, bool kLargest>
+Result extreme_ex(Handle* handle, Int n, const void* x, DataType x_type, Int incx, Int* result) {
+  GUDA_CUBLAS_HANDLE(handle);
+  return with_float_type(x_type, [&]<class T>(TypeTag<T>) {
+    GUDA_CUBLAS_CHECK(result);
+    return submit_result(handle, vector_ns<T>(n), [=] {
+      if (n < 1 || incx < 1) {
+        *result = 0;
+        return;
+      }
+      WideVector<T> wide(static_cast<const T*>(x), n, incx);
+      int64_t index = kLargest ? blas::iamax<Wide<T>>(n, wide.first(), wide.increment())
+                               : blas::iamin<Wide<T>>(n, wide.first(), wide.increment());
+      *result = static_cast<Int>(index + 1);
+    });
+  });
+}
+template <class Int>
+Result iamax_ex(Handle* handle, Int n, const void* x, DataType x_type, Int incx, Int* result) {
+  return extreme_ex<Int, true>(handle, n, x, x_type, incx, result);
+}
+template <class Int>
+Result iamin_ex(Handle* handle, Int n, const void* x, DataType x_type, Int incx, Int* result) {
+  return extreme_ex<Int, false>(handle, n, x, x_type, incx, result);
+}
+
+/// Rotates by a cosine and sine of type Cs; for complex vectors the sine may be complex: the cosine's
+/// imaginary part is then not looked at.
+template <class T, class Cs, class Int>
+Result rotate(Handle* handle, Int n, void* x, Int incx, void* y, Int incy, const void* c,
+              const void* s) {
+  GUDA_CUBLAS_CHECK(c && s);
+  if (n <= 0) return kSuccess;
+  Scalar<Cs> cosine(handle, static_cast<const Cs*>(c)), sine(handle, static_cast<const Cs*>(s));
+  return submit(handle, vector_ns<T>(n), [=] {
+    WideVector<T> left(static_cast<const T*>(x), n, incx);
+    WideVector<T> right(static_cast<const T*>(y), n, incy);
+    blas::rot<Wide<T>, Wide<Cs>>(n, left.first(), left.increment(), right.first(),
+                                 right.increment(), blas::real_part(widen(cosine.get())),
+                                 widen(sine.get()));
+    left.store();
+    right.store();
+  });
+}
+
+template <class Int>
+Result rot_ex(Handle* handle, Int n, void* x, DataType x_type, Int incx, void* y, DataType y_type,
+              Int incy, const void* c, const void* s, DataType cs_type, DataType execution) {
+  GUDA_CUBLAS_HANDLE(handle);
+  return with_float_type(x_type, [&]<class T>(TypeTag<T>) -> Result {
+    if (y_type != x_type || execution != kTypeOf<Wide<T>>) return kNotSupported;
+    if (cs_type == x_type) return rotate<T, T, Int>(handle, n, x, incx, y, incy, c, s);
+    if constexpr (blas::is_complex<Wide<T>>) {
+      if (cs_type == kTypeOf<Real<T>>)
+        return rotate<T, Real<T>, Int>(handle, n, x, incx, y, incy, c, s);
+    }
+    return kNotSupported;
+  });
+}
+
+template <class Int>
+Result rotm_ex(Handle* handle, Int n, void* x, DataType x_type, Int incx, void* y, DataType y_type,
+               Int incy, const void* param, DataType param_type, DataType execution) {
+  GUDA_CUBLAS_HANDLE(handle);
+  return with_float_type(x_type, [&]<class T>(TypeTag<T>) -> Result {
+    if constexpr (blas::is_complex<Wide<T>>) {
+      return kNotSupported;
+    } else {
+      if (y_type != x_type || param_type != x_type || execution != kTypeOf<Wide<T>>)
+        return kNotSupported;
+      GUDA_CUBLAS_CHECK(param);
+      if (n <= 0) return kSuccess;
+      Scalar<std::array<T, 5>> rotation(handle, static_cast<const std::array<T, 5>*>(param));
+      return submit(handle, vector_ns<T>(n), [=] {
+        std::array<Wide<T>, 5> values;
+        std::array<T, 5> given = rotation.get();
+        for (size_t i = 0; i < 5; ++i) values[i] = widen(given[i]);
+        WideVector<T> left(static_cast<const T*>(x), n, incx);
+        WideVector<T> right(static_cast<const T*>(y), n, incy);
+        blas::rotm<Wide<T>>(n, left.first(), left.increment(), right.first(), right.increment(),
+                            values.data());
+        left.store();
+        right.store();
+      });
+    }
+  });
+}
+
+/// Runs now when the pointers are the host's (rotg and rotmg work on scalars only).
+template <class Work>
+Result with_scalars(Handle* handle, Work work) {
+  if (handle->pointer_mode == kDevicePointers) return submit(handle, 0, work);
+  work();
+  return kSuccess;
+}
+
+Result rotg_ex(Handle* handle, void* a, void* b, DataType ab_type, void* c, void* s,
+               DataType cs_type, DataType execution) {
+  GUDA_CUBLAS_HANDLE(handle);
+  return with_float_type(ab_type, [&]<class T>(TypeTag<T>) -> Result {
+    if (cs_type != ab_type || execution != kTypeOf<Wide<T>>) return kNotSupported;
+    GUDA_CUBLAS_CHECK(a && b && c && s);
+    return with_scalars(handle, [=] {
+      Wide<T> a_value = widen(*static_cast<T*>(a)), b_value = widen(*static_cast<T*>(b));
+      Real<Wide<T>> cosine;
+      Wide<T> sine;
+      blas::rotg<Wide<T>>(&a_value, &b_value, &cosine, &sine);
+      *static_cast<T*>(a) = narrow<T>(a_value);
+      *static_cast<T*>(b) = narrow<T>(b_value);
+      *static_cast<T*>(c) = narrow<T>(Wide<T>(cosine));
+      *static_cast<T*>(s) = narrow<T>(sine);
+    });
+  });
+}
+
+Result rotmg_ex(Handle* handle, void* d1, DataType d1_type, void* d2, DataType d2_type, void* x1,
+                DataType x1_type, const void* y1, DataType y1_type, void* param,
+                DataType param_type, DataType execution) {
+  GUDA_CUBLAS_HANDLE(handle);
+  return with_float_type(d1_type, [&]<class T>(TypeTag<T>) -> Result {
+    if constexpr (blas::is_complex<Wide<T>>) {
+      return kNotSupported;
+    } else {
+      if (d2_type != d1_type || x1_type != d1_type || y1_type != d1_type ||
+          param_type != d1_type || execution != kTypeOf<Wide<T>>)
+        return kNotSupported;
+      GUDA_CUBLAS_CHECK(d1 && d2 && x1 && y1 && param);
+      return with_scalars(handle, [=] {
+        auto get = [](const void* p) { return widen(*static_cast<const T*>(p)); };
+        Wide<T> first = get(d1), second = get(d2), x = get(x1), values[5];
+        // Elements that the flag leaves undefined keep their value.
+        for (int i = 0; i < 5; ++i) values[i] = get(static_cast<T*>(param) + i);
+        blas::rotmg<Wide<T>>(&first, &second, &x, get(y1), values);
+        *static_cast<T*>(d1) = narrow<T>(first);
+        *static_cast<T*>(d2) = narrow<T>(second);
+        *static_cast<T*>(x1) = narrow<T>(x);
+        for (int i = 0; i < 5; ++i) static_cast<T*>(param)[i] = narrow<T>(values[i]);
+      });
+    }
+  });
+}
+
+GUDA_ENTRY_PLAIN_SIZES(cublasNrm2Ex, nrm2_ex);
+GUDA_ENTRY_PLAIN_SIZES(cublasAsumEx, asum_ex);
+GUDA_ENTRY_PLAIN_SIZES(cublasDotEx, dotu_ex);
+GUDA_ENTRY_PLAIN_SIZES(cublasDotcEx, dotc_ex);
+GUDA_ENTRY_PLAIN_SIZES(cublasScalEx, scal_ex);
+GUDA_ENTRY_PLAIN_SIZES(cublasAxpyEx, axpy_ex);
+GUDA_ENTRY_PLAIN_SIZES(cublasCopyEx, copy_ex);
+GUDA_ENTRY_PLAIN_SIZES(cublasSwapEx, swap_ex);
+GUDA_ENTRY_PLAIN_SIZES(cublasIamaxEx, iamax_ex);
+GUDA_ENTRY_PLAIN_SIZES(cublasIaminEx, iamin_ex);
+GUDA_ENTRY_PLAIN_SIZES(cublasRotEx, rot_ex);
+GUDA_ENTRY_PLAIN_SIZES(cublasRotmEx, rotm_ex);
+GUDA_ENTRY(cublasRotgEx, rotg_ex);
+GUDA_ENTRY(cublasRotmgEx, rotmg_ex);
+
+}  // namespace
+}  // namespace guda::cublas

@@ -1,0 +1,52 @@
+// Part of libguda.so.
+#include "abi/cublas/library_stream.h"
+
+#include "runtime/context.h"
+#include "runtime/device.h"
+#include "runtime/submit.h"
+
+namespace guda::library {
+namespace {
+
+/// As for kernels (runtime/launch.cpp): waking another thread costs about this much.
+constexpr uint64_t kInlineNanoseconds = 10000;
+
+}  // namespace
+
+#define GUDA_LIBRARY_API extern "C" __attribute__((visibility("default")))
+
+GUDA_LIBRARY_API int guda_library_enter() { return runtime::Context::enter(); }
+
+GUDA_LIBRARY_API bool guda_library_is_stream(void* stream) {
+  return runtime::StreamTable::instance().find(stream) != nullptr;
+}
+
+GUDA_LIBRARY_API int guda_library_multiprocessors() {
+  return runtime::device_properties().multiprocessors;
+}
+
+GUDA_LIBRARY_API int guda_library_submit(void* handle, runtime::Operation* operation, Return when) {
+  if (runtime::Error error = runtime::Context::enter()) return error;
+  runtime::Stream* stream = runtime::StreamTable::instance().find(handle);
+  if (!stream) return static_cast<int>(StatusCode::invalid_handle);
+  if (stream->capture()) {
+    if (when == Return::complete) {
+      stream->capture()->invalidated = true;
+      return static_cast<int>(StatusCode::stream_capture_unsupported);
+    }
+    return static_cast<int>(
+        runtime::capture_operation(*stream, operation->clone(), runtime::NodeType::kernel).code());
+  }
+  bool here = when == Return::complete || operation->expected_ns() <= kInlineNanoseconds;
+  if (uint64_t ticket = here ? stream->try_begin() : 0) {
+    Status status = operation->execute();
+    stream->end(ticket);
+    if (!status) runtime::Context::instance().set_sticky_error(status);
+  } else {
+    ticket = stream->enqueue(operation->clone());
+    if (when == Return::complete) stream->wait(ticket);
+  }
+  return when == Return::complete ? runtime::Context::instance().sticky_error() : 0;
+}
+
+}  // namespace guda::library

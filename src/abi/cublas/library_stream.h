@@ -1,0 +1,32 @@
+// What libguda.so offers the libraries beside it that put work on its streams. C functions, because
+// libguda exports no C++ names; both sides are built from the same sources.
+#pragma once
+
+#include "runtime/operation.h"
+
+namespace guda::library {
+
+/// When the caller of submit() comes back.
+enum class Return : int {
+  early,     // once the work is on the stream; short work on an idle stream has then been done already
+  complete,  // when the work is done (results in host memory)
+};
+
+extern "C" {
+
+/// Makes sure that there is a device to work on. A cudaError_t.
+int guda_library_enter();
+
+/// Puts `operation` on the stream behind the cudaStream_t, or into its capture; it is cloned unless it
+/// runs at once, so it may live on the caller's stack. A cudaError_t: 400 for a bad stream, 900 when
+/// a capturing stream would have to be waited for, the context's sticky error.
+int guda_library_submit(void* stream, runtime::Operation* operation, Return when);
+
+/// Whether the cudaStream_t is a stream.
+bool guda_library_is_stream(void* stream);
+
+/// Multiprocessors of the device.
+int guda_library_multiprocessors();
+}
+
+}  // namespace guda::library

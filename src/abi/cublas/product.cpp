@@ -1,0 +1,238 @@
+#include "abi/cublas/product.h"
+
+#include "abi/cublas/element.h"
+#include "abi/cublas/handle.h"
+#include "blas/gemm.h"
+
+namespace guda::cublas {
+namespace {
+
+struct AdmittedTypes {
+  ComputeType compute;  // the default member of its family
+  DataType scale, operands, c;
+};
+
+constexpr AdmittedTypes kAdmitted[] = {
+    {kCompute16F, kR16F, kR16F, kR16F},
+    {kCompute32I, kR32I, kR8I, kR32I},
+    {kCompute32F, kR32F, kR16BF, kR16BF},
+    {kCompute32F, kR32F, kR16F, kR16F},
+    {kCompute32F, kR32F, kR8I, kR32F},
+    {kCompute32F, kR32F, kR16BF, kR32F},
+    {kCompute32F, kR32F, kR16F, kR32F},
+    {kCompute32F, kR32F, kR32F, kR32F},
+    {kCompute32F, kC32F, kC8I, kC32F},
+    {kCompute32F, kC32F, kC32F, kC32F},
+    {kCompute32FFast16F, kR32F, kR32F, kR32F},
+    {kCompute32FFast16F, kC32F, kC32F, kC32F},
+    {kCompute64F, kR64F, kR64F, kR64F},
+    {kCompute64F, kC64F, kC64F, kC64F},
+};
+
+ComputeType family(ComputeType type) {
+  switch (type) {
+    case kCompute16FPedantic: return kCompute16F;
+    case kCompute32FPedantic: return kCompute32F;
+    case kCompute64FPedantic:
+    case kCompute64FEmulatedFixedPoint: return kCompute64F;
+    case kCompute32IPedantic: return kCompute32I;
+    case kCompute32FFast16BF:
+    case kCompute32FFastTF32:
+    case kCompute32FEmulated16BFX9: return kCompute32FFast16F;
+    default: return type;
+  }
+}
+
+template <class T>
+T scalar(const void* pointer) {
+  return *static_cast<const T*>(pointer);
+}
+
+const void* at(const void* matrix, int64_t index, DataType type) {
+  return static_cast<const std::byte*>(matrix) + index * static_cast<int64_t>(element_bytes(type));
+}
+
+template <class In, class Out, class Scale>
+void mixed(const ProductShape& s, Scale alpha, const void* a, const void* b, Scale beta, void* c) {
+  blas::gemm_mixed<In, Out, Scale>(transpose(s.transa), transpose(s.transb), s.m, s.n, s.k, alpha,
+                                   static_cast<const In*>(a), s.lda, static_cast<const In*>(b),
+                                   s.ldb, beta, static_cast<Out*>(c), s.ldc);
+}
+
+template <class T>
+void same(const ProductShape& s, const void* alpha, const void* a, const void* b, const void* beta,
+          void* c) {
+  blas::gemm<T>(transpose(s.transa), transpose(s.transb), s.m, s.n, s.k, scalar<T>(alpha),
+                static_cast<const T*>(a), s.lda, static_cast<const T*>(b), s.ldb, scalar<T>(beta),
+                static_cast<T*>(c), s.ldc);
+}
+
+void complex_bytes(const ProductShape& s, const void* alpha, const void* a, const void* b,
+                   const void* beta, void* c) {
+  int64_t rows_a = s.transa == kN ? s.m : s.k, columns_a = s.transa == kN ? s.k : s.m;
+  int64_t rows_b = s.transb == kN ? s.k : s.n, columns_b = s.transb == kN ? s.n : s.k;
+  auto wide_a = widen_complex_bytes(a, rows_a, columns_a, s.lda);
+  auto wide_b = widen_complex_bytes(b, rows_b, columns_b, s.ldb);
+  ProductShape wide = s;
+  wide.lda = at_least_one(rows_a);
+  wide.ldb = at_least_one(rows_b);
+  same<ComplexFloat>(wide, alpha, wide_a.get(), wide_b.get(), beta, c);
+}
+
+template <class T>
+void same_batched(const ProductShape& s, const void* alpha, const void* const* a,
+                  const void* const* b, const void* beta, void* const* c, int64_t count) {
+  blas::gemm_batched<T>(transpose(s.transa), transpose(s.transb), s.m, s.n, s.k, scalar<T>(alpha),
+                        reinterpret_cast<const T* const*>(a), s.lda,
+                        reinterpret_cast<const T* const*>(b), s.ldb, scalar<T>(beta),
+                        reinterpret_cast<T* const*>(c), s.ldc, count);
+}
+
+template <class T>
+void same_strided(const ProductShape& s, const void* alpha, const void* a, int64_t stride_a,
+                  const void* b, int64_t stride_b, const void* beta, void* c, int64_t stride_c,
+                  int64_t count) {
+  blas::gemm_strided_batched<T>(transpose(s.transa), transpose(s.transb), s.m, s.n, s.k,
+                                scalar<T>(alpha), static_cast<const T*>(a), s.lda, stride_a,
+                                static_cast<const T*>(b), s.ldb, stride_b, scalar<T>(beta),
+                                static_cast<T*>(c), s.ldc, stride_c, count);
+}
+
+}  // namespace
+
+std::unique_ptr<ComplexFloat[]> widen_complex_bytes(const void* matrix, int64_t rows,
+                                                    int64_t columns, int64_t ld) {
+  auto out = std::make_unique_for_overwrite<ComplexFloat[]>(rows * columns);
+  auto* in = static_cast<const int8_t*>(matrix);
+  for (int64_t j = 0; j < columns; ++j) {
+    for (int64_t i = 0; i < rows; ++i) {
+      const int8_t* element = in + 2 * (i + j * ld);
+      out[i + j * rows] = {static_cast<float>(element[0]), static_cast<float>(element[1])};
+    }
+  }
+  return out;
+}
+
+bool is_compute_type(ComputeType type) {
+  switch (type) {
+    case kCompute16F:
+    case kCompute16FPedantic:
+    case kCompute32F:
+    case kCompute32FPedantic:
+    case kCompute64F:
+    case kCompute64FPedantic:
+    case kCompute32I:
+    case kCompute32IPedantic:
+    case kCompute32FFast16F:
+    case kCompute32FFast16BF:
+    case kCompute32FFastTF32:
+    case kCompute32FEmulated16BFX9:
+    case kCompute64FEmulatedFixedPoint: return true;
+  }
+  return false;
+}
+
+Result product_scale_type(const ProductTypes& types, DataType* scale) {
+  if (types.a != types.b) return kNotSupported;
+  ComputeType compute = family(types.compute);
+  for (auto& row : kAdmitted) {
+    if (row.compute == compute && row.operands == types.a && row.c == types.c) {
+      *scale = row.scale;
+      return kSuccess;
+    }
+  }
+  return kNotSupported;
+}
+
+Result grouped_scale_type(const ProductTypes& types, DataType* scale) {
+  bool half = types.a == kR16F || types.a == kR16BF;
+  bool real = half || types.a == kR32F || types.a == kR64F;
+  if (!real || types.a != types.c || types.compute == kCompute32FFast16F) return kNotSupported;
+  if (half && family(types.compute) != kCompute32F) return kNotSupported;
+  return product_scale_type(types, scale);
+}
+
+Result check_shape(const ProductShape& s) {
+  GUDA_CUBLAS_CHECK(is_op(s.transa) && is_op(s.transb) && s.m >= 0 && s.n >= 0 && s.k >= 0 &&
+                    s.lda >= at_least_one(s.transa == kN ? s.m : s.k) &&
+                    s.ldb >= at_least_one(s.transb == kN ? s.k : s.n) &&
+                    s.ldc >= at_least_one(s.m));
+  return kSuccess;
+}
+
+void multiply(const ProductTypes& types, const ProductShape& shape, const void* alpha,
+              const void* a, const void* b, const void* beta, void* c) {
+  switch (types.a) {
+    case kR32F: return same<float>(shape, alpha, a, b, beta, c);
+    case kR64F: return same<double>(shape, alpha, a, b, beta, c);
+    case kC32F: return same<ComplexFloat>(shape, alpha, a, b, beta, c);
+    case kC64F: return same<ComplexDouble>(shape, alpha, a, b, beta, c);
+    case kC8I: return complex_bytes(shape, alpha, a, b, beta, c);
+    case kR8I:
+      if (types.c == kR32I)
+        return mixed<int8_t, int32_t, int32_t>(shape, scalar<int32_t>(alpha), a, b,
+                                               scalar<int32_t>(beta), c);
+      return mixed<int8_t, float, float>(shape, scalar<float>(alpha), a, b, scalar<float>(beta),
+                                         c);
+    case kR16BF:
+      if (types.c == kR32F)
+        return mixed<bfloat16, float, float>(shape, scalar<float>(alpha), a, b,
+                                             scalar<float>(beta), c);
+      return mixed<bfloat16, bfloat16, float>(shape, scalar<float>(alpha), a, b,
+                                              scalar<float>(beta), c);
+    case kR16F: {
+      // Sums of half precision are kept in single precision too.
+      bool half_scale = family(types.compute) == kCompute16F;
+      float alpha_value = half_scale ? widen(scalar<float16>(alpha)) : scalar<float>(alpha);
+      float beta_value = half_scale ? widen(scalar<float16>(beta)) : scalar<float>(beta);
+      if (types.c == kR32F)
+        return mixed<float16, float, float>(shape, alpha_value, a, b, beta_value, c);
+      return mixed<float16, float16, float>(shape, alpha_value, a, b, beta_value, c);
+    }
+    default: break;
+  }
+}
+
+void multiply_batched(const ProductTypes& types, const ProductShape& shape, const void* alpha,
+                      const void* const* a, const void* const* b, const void* beta, void* const* c,
+                      int64_t count) {
+  switch (types.a) {
+    case kR32F: return same_batched<float>(shape, alpha, a, b, beta, c, count);
+    case kR64F: return same_batched<double>(shape, alpha, a, b, beta, c, count);
+    case kC32F: return same_batched<ComplexFloat>(shape, alpha, a, b, beta, c, count);
+    case kC64F: return same_batched<ComplexDouble>(shape, alpha, a, b, beta, c, count);
+    default: break;
+  }
+  for (int64_t i = 0; i < count; ++i) multiply(types, shape, alpha, a[i], b[i], beta, c[i]);
+}
+
+void multiply_strided(const ProductTypes& types, const ProductShape& shape, const void* alpha,
+                      const void* a, int64_t stride_a, const void* b, int64_t stride_b,
+                      const void* beta, void* c, int64_t stride_c, int64_t count) {
+  switch (types.a) {
+    case kR32F:
+      return same_strided<float>(shape, alpha, a, stride_a, b, stride_b, beta, c, stride_c, count);
+    case kR64F:
+      return same_strided<double>(shape, alpha, a, stride_a, b, stride_b, beta, c, stride_c, count);
+    case kC32F:
+      return same_strided<ComplexFloat>(shape, alpha, a, stride_a, b, stride_b, beta, c, stride_c,
+                                        count);
+    case kC64F:
+      return same_strided<ComplexDouble>(shape, alpha, a, stride_a, b, stride_b, beta, c, stride_c,
+                                         count);
+    default: break;
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    multiply(types, shape, alpha, at(a, i * stride_a, types.a), at(b, i * stride_b, types.b), beta,
+             const_cast<void*>(at(c, i * stride_c, types.c)));
+  }
+}
+
+double product_ns(const ProductTypes& types, const ProductShape& shape) {
+  bool is_complex = types.c == kC32F || types.c == kC64F;
+  double per_ns = (types.a == kR64F || types.a == kC64F ? 50.0 : 100.0) / (is_complex ? 4 : 1);
+  return 2.0 * static_cast<double>(shape.m) * static_cast<double>(shape.n) *
+         static_cast<double>(shape.k) / per_ns;
+}
+
+}  // namespace guda::cublas
