@@ -1,15 +1,15 @@
 #include "abi/cublas/call_log.h"
 
 #include "abi/cublas/entry.h"
+#include "abi/cublas/lt/logger.h"
 #include "support/log.h"
-
-#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <set>
+#include <string_view>
 #include <utility>
 
 namespace guda::cublas {
@@ -28,7 +28,7 @@ struct Destinations {
   std::FILE* file = nullptr;
   LogCallback callback = nullptr;
 
-  void update() { call_log_on.store((on && (standard_output || standard_error || file)) || callback); }
+  bool active() const { return (on && (standard_output || standard_error || file)) || callback; }
 };
 
 Destinations& destinations() {
@@ -55,7 +55,7 @@ bool open_file(Destinations& to, const char* path) {
     to.standard_error = true;
   else
     open_file(to, where);
-  to.update();
+  update_call_log();
   return true;
 }();
 
@@ -66,7 +66,7 @@ Result logger_configure(int on, int to_stdout, int to_stderr, const char* file) 
   to.standard_output = to_stdout != 0;
   to.standard_error = to_stderr != 0;
   bool opened = open_file(to, file);
-  to.update();
+  update_call_log();
   return opened ? kSuccess : kInvalidValue;
 }
 
@@ -74,7 +74,7 @@ Result set_logger_callback(LogCallback callback) {
   Destinations& to = destinations();
   std::unique_lock lock(to.mutex);
   to.callback = callback;
-  to.update();
+  update_call_log();
   return kSuccess;
 }
 
@@ -108,6 +108,8 @@ constexpr ResultInfo kResults[] = {
      "the functionality requested requires some license and an error was detected"},
 };
 
+bool is_lt(const char* name) { return std::string_view(name).starts_with("cublasLt"); }
+
 const char* status_name(Result result) { return result_name(result); }
 const char* status_text(Result result) { return result_text(result); }
 
@@ -127,10 +129,18 @@ const char* result_text(int result) {
   return "unknown error";
 }
 
-void write_call_log(const std::string& text) {
+void update_call_log() { call_log_on.store(destinations().active() || lt::log_on.load()); }
+
+void write_call_log(const char* name, const std::string& arguments) {
+  if (is_lt(name)) {
+    if (lt::log_on.load()) lt::write_log(lt::kApiTrace, name, arguments);
+    return;
+  }
   Destinations& to = destinations();
   std::unique_lock lock(to.mutex);
-  std::string line = text + "\n";
+  if (!to.active()) return;
+  std::string line = fmt::format("I! cuBLAS (v{}.{}) function {}({}) called\n", kVersion / 10000,
+                                 kVersion / 100 % 100, name, arguments);
   if (to.on) {
     if (to.standard_output) std::fputs(line.c_str(), stdout);
     if (to.standard_error) std::fputs(line.c_str(), stderr);
@@ -145,6 +155,7 @@ void write_call_log(const std::string& text) {
 }
 
 void log_failure(const char* name, Result result) {
+  if (is_lt(name) && lt::log_on.load()) lt::write_log(lt::kError, name, result_name(result));
   static std::mutex mutex;
   static auto* seen = new std::set<std::pair<const char*, int>>;
   std::unique_lock lock(mutex);

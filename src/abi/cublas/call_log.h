@@ -19,8 +19,10 @@ inline bool call_log_enabled() { return call_log_on.load(std::memory_order_relax
 const char* result_name(int result);
 const char* result_text(int result);
 
-/// Writes a line to wherever the program asked for it.
-void write_call_log(const std::string& text);
+/// After a change of either log's settings: cuBLAS's here, cublasLt's in lt/logger.h.
+void update_call_log();
+/// Writes a call to wherever the program asked for it.
+void write_call_log(const char* name, const std::string& arguments);
 /// Level warn of GUDA_LOG=blas; once for each function and result.
 void log_failure(const char* name, Result result);
 /// For results that need an explanation.
@@ -41,11 +43,10 @@ void append_argument(std::string& out, const T& argument) {
 
 template <typename... Args>
 void log_call(const char* name, const Args&... args) {
-  std::string text = fmt::format("I! cuBLAS (v{}.{}) function {}(", kVersion / 10000,
-                                 kVersion / 100 % 100, name);
+  std::string text;
   bool first = true;
   (((first ? void(first = false) : void(text += ", ")), append_argument(text, args)), ...);
-  write_call_log(text + ") called");
+  write_call_log(name, text);
 }
 
 }  // namespace guda::cublas
