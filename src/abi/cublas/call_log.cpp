@@ -102,8 +102,7 @@ constexpr ResultInfo kResults[] = {
     {kMappingError, "CUBLAS_STATUS_MAPPING_ERROR", "an access to GPU memory space failed"},
     {kExecutionFailed, "CUBLAS_STATUS_EXECUTION_FAILED", "the GPU program failed to execute"},
     {kInternalError, "CUBLAS_STATUS_INTERNAL_ERROR", "an internal operation failed"},
-    {kNotSupported, "CUBLAS_STATUS_NOT_SUPPORTED",
-     "the functionality requested is not supported"},
+    {kNotSupported, "CUBLAS_STATUS_NOT_SUPPORTED", "the functionality requested is not supported"},
     {kLicenseError, "CUBLAS_STATUS_LICENSE_ERROR",
      "the functionality requested requires some license and an error was detected"},
 };

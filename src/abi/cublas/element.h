@@ -64,7 +64,8 @@ uint8_t float8_code(float x, float largest, uint8_t largest_code) {
   if (std::isnan(x)) return sign | 0x7f;
   float magnitude = std::fabs(x);
   if (magnitude >= largest) return sign | largest_code;
-  int exponent = magnitude == 0 ? kLowestExponent : std::max(std::ilogb(magnitude), kLowestExponent);
+  int exponent =
+      magnitude == 0 ? kLowestExponent : std::max(std::ilogb(magnitude), kLowestExponent);
   // A carry out of the mantissa moves on to the next exponent by itself.
   int units = static_cast<int>(std::nearbyint(std::ldexp(magnitude, kMantissaBits - exponent)));
   int code = ((exponent - kLowestExponent) << kMantissaBits) + units;

@@ -81,9 +81,8 @@ Result matinv(Handle* handle, int n, const T* const* a, int lda, T* const* inver
   if (n > kLargestInverse) return kNotSupported;
   if (n == 0 || count == 0) return kSuccess;
   GUDA_CUBLAS_CHECK(a && inverse && info);
-  return submit(handle, factor_ns<T>(n, count), [=] {
-    blas::matinv_batched<T>(n, a, lda, inverse, ld_inverse, info, count);
-  });
+  return submit(handle, factor_ns<T>(n, count),
+                [=] { blas::matinv_batched<T>(n, a, lda, inverse, ld_inverse, info, count); });
 }
 
 template <class T>

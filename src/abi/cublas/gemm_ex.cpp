@@ -126,11 +126,9 @@ Result gemm_ex(Handle* handle, Op transa, Op transb, Int m, Int n, Int k, const 
                GemmAlgo algo) {
   GUDA_CUBLAS_HANDLE(handle);
   GUDA_CUBLAS_CHECK(is_algo(algo));
-  return single({handle,
-                 {a_type, b_type, c_type, compute},
-                 {transa, transb, m, n, k, lda, ldb, ldc},
-                 kR32F},
-                alpha, a, b, beta, c);
+  return single(
+      {handle, {a_type, b_type, c_type, compute}, {transa, transb, m, n, k, lda, ldb, ldc}, kR32F},
+      alpha, a, b, beta, c);
 }
 
 template <class Int>
@@ -140,11 +138,9 @@ Result gemm_batched_ex(Handle* handle, Op transa, Op transb, Int m, Int n, Int k
                        Int ldc, Int count, ComputeType compute, GemmAlgo algo) {
   GUDA_CUBLAS_HANDLE(handle);
   GUDA_CUBLAS_CHECK(is_algo(algo));
-  return batched({handle,
-                  {a_type, b_type, c_type, compute},
-                  {transa, transb, m, n, k, lda, ldb, ldc},
-                  kR32F},
-                 alpha, a, b, beta, c, count);
+  return batched(
+      {handle, {a_type, b_type, c_type, compute}, {transa, transb, m, n, k, lda, ldb, ldc}, kR32F},
+      alpha, a, b, beta, c, count);
 }
 
 template <class Int>
@@ -155,11 +151,9 @@ Result gemm_strided_ex(Handle* handle, Op transa, Op transb, Int m, Int n, Int k
                        GemmAlgo algo) {
   GUDA_CUBLAS_HANDLE(handle);
   GUDA_CUBLAS_CHECK(is_algo(algo));
-  return strided({handle,
-                  {a_type, b_type, c_type, compute},
-                  {transa, transb, m, n, k, lda, ldb, ldc},
-                  kR32F},
-                 alpha, a, stride_a, b, stride_b, beta, c, stride_c, count);
+  return strided(
+      {handle, {a_type, b_type, c_type, compute}, {transa, transb, m, n, k, lda, ldb, ldc}, kR32F},
+      alpha, a, stride_a, b, stride_b, beta, c, stride_c, count);
 }
 
 /// SgemmEx, CgemmEx, Cgemm3mEx: alpha and beta are of type T.

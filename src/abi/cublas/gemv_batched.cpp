@@ -95,8 +95,8 @@ Result trsm_batched(Handle* handle, SideMode side, Fill uplo, Op trans, Diag dia
   });
 }
 
-#define GUDA_ENTRY_GEMV(letters, In, Out, Scale)                                      \
-  GUDA_ENTRY_SIZES(cublas##letters##gemvBatched, gemv_batched, In, Out, Scale);       \
+#define GUDA_ENTRY_GEMV(letters, In, Out, Scale)                                \
+  GUDA_ENTRY_SIZES(cublas##letters##gemvBatched, gemv_batched, In, Out, Scale); \
   GUDA_ENTRY_SIZES(cublas##letters##gemvStridedBatched, gemv_strided, In, Out, Scale)
 GUDA_ENTRY_GEMV(S, float, float, float);
 GUDA_ENTRY_GEMV(D, double, double, double);

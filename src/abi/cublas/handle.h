@@ -113,9 +113,9 @@ Result submit(const Handle* handle, double nanoseconds, Work work) {
 /// the result is there on return.
 template <class Work>
 Result submit_result(const Handle* handle, double nanoseconds, Work work) {
-  return submit_to(handle->stream, nanoseconds, std::move(work),
-                   handle->pointer_mode == kHostPointers ? library::Return::complete
-                                                         : library::Return::early);
+  return submit_to(
+      handle->stream, nanoseconds, std::move(work),
+      handle->pointer_mode == kHostPointers ? library::Return::complete : library::Return::early);
 }
 
 // Rough times, which decide whether work is done at once on the calling thread.
@@ -129,7 +129,8 @@ double matrix_ns(int64_t m, int64_t n) {
 }
 template <class T>
 double product_ns(int64_t m, int64_t n, int64_t k) {
-  constexpr double kPerNanosecond = (sizeof(blas::Real<T>) == 4 ? 100.0 : 50.0) / (blas::is_complex<T> ? 4 : 1);
+  constexpr double kPerNanosecond =
+      (sizeof(blas::Real<T>) == 4 ? 100.0 : 50.0) / (blas::is_complex<T> ? 4 : 1);
   return 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) /
          kPerNanosecond;
 }
@@ -140,8 +141,9 @@ inline bool is_fill(Fill fill) { return fill == kLower || fill == kUpper; }
 inline bool is_diag(Diag diag) { return diag == kNonUnit || diag == kUnit; }
 inline bool is_side(SideMode side) { return side == kLeft || side == kRight; }
 inline blas::Transpose transpose(Op op) {
-  return op == kN ? blas::Transpose::no
-                  : op == kT ? blas::Transpose::yes : blas::Transpose::conjugate;
+  return op == kN   ? blas::Transpose::no
+         : op == kT ? blas::Transpose::yes
+                    : blas::Transpose::conjugate;
 }
 inline blas::Triangle triangle(Fill fill) {
   return fill == kLower ? blas::Triangle::lower : blas::Triangle::upper;

@@ -38,16 +38,19 @@ inline Op from_character(char c, Op*) {
   }
 }
 inline Fill from_character(char c, Fill*) {
-  return c == 'l' || c == 'L' ? kLower
-         : c == 'u' || c == 'U' ? kUpper : static_cast<Fill>(kUnknownCharacter);
+  return c == 'l' || c == 'L'   ? kLower
+         : c == 'u' || c == 'U' ? kUpper
+                                : static_cast<Fill>(kUnknownCharacter);
 }
 inline Diag from_character(char c, Diag*) {
-  return c == 'n' || c == 'N' ? kNonUnit
-         : c == 'u' || c == 'U' ? kUnit : static_cast<Diag>(kUnknownCharacter);
+  return c == 'n' || c == 'N'   ? kNonUnit
+         : c == 'u' || c == 'U' ? kUnit
+                                : static_cast<Diag>(kUnknownCharacter);
 }
 inline SideMode from_character(char c, SideMode*) {
-  return c == 'l' || c == 'L' ? kLeft
-         : c == 'r' || c == 'R' ? kRight : static_cast<SideMode>(kUnknownCharacter);
+  return c == 'l' || c == 'L'   ? kLeft
+         : c == 'r' || c == 'R' ? kRight
+                                : static_cast<SideMode>(kUnknownCharacter);
 }
 
 template <typename Argument, bool kByValue>
@@ -113,14 +116,13 @@ struct LegacyResult<kFunction> {
 }  // namespace guda::cublas
 
 #define GUDA_LEGACY(name, by_value, ...) GUDA_ENTRY(name, *kLegacyCall<&__VA_ARGS__, by_value>)
-#define GUDA_LEGACY_SD(routine, by_value, function, ...)                                          \
+#define GUDA_LEGACY_SD(routine, by_value, function, ...)                                    \
   GUDA_LEGACY(cublasS##routine, by_value, function<float __VA_OPT__(, ) __VA_ARGS__, int>); \
   GUDA_LEGACY(cublasD##routine, by_value, function<double __VA_OPT__(, ) __VA_ARGS__, int>)
-#define GUDA_LEGACY_CZ(routine, by_value, function, ...)                                    \
-  GUDA_LEGACY(cublasC##routine, by_value,                                                   \
-              function<ComplexFloat __VA_OPT__(, ) __VA_ARGS__, int>);                      \
+#define GUDA_LEGACY_CZ(routine, by_value, function, ...)                                           \
+  GUDA_LEGACY(cublasC##routine, by_value, function<ComplexFloat __VA_OPT__(, ) __VA_ARGS__, int>); \
   GUDA_LEGACY(cublasZ##routine, by_value, function<ComplexDouble __VA_OPT__(, ) __VA_ARGS__, int>)
-#define GUDA_LEGACY_SDCZ(routine, by_value, function, ...)                     \
+#define GUDA_LEGACY_SDCZ(routine, by_value, function, ...)                \
   GUDA_LEGACY_SD(routine, by_value, function __VA_OPT__(, ) __VA_ARGS__); \
   GUDA_LEGACY_CZ(routine, by_value, function __VA_OPT__(, ) __VA_ARGS__)
 #define GUDA_LEGACY_RESULT(name, ...) GUDA_ENTRY(name, LegacyResult<&__VA_ARGS__>::call)

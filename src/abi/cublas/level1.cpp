@@ -47,18 +47,16 @@ template <class T, class Int>
 Result iamax(Handle* handle, Int n, const T* x, Int incx, Int* result) {
   GUDA_CUBLAS_HANDLE(handle);
   GUDA_CUBLAS_CHECK(result);
-  return submit_result(handle, vector_ns<T>(n), [=] {
-    *result = static_cast<Int>(blas::iamax<T>(n, x, incx) + 1);
-  });
+  return submit_result(handle, vector_ns<T>(n),
+                       [=] { *result = static_cast<Int>(blas::iamax<T>(n, x, incx) + 1); });
 }
 
 template <class T, class Int>
 Result iamin(Handle* handle, Int n, const T* x, Int incx, Int* result) {
   GUDA_CUBLAS_HANDLE(handle);
   GUDA_CUBLAS_CHECK(result);
-  return submit_result(handle, vector_ns<T>(n), [=] {
-    *result = static_cast<Int>(blas::iamin<T>(n, x, incx) + 1);
-  });
+  return submit_result(handle, vector_ns<T>(n),
+                       [=] { *result = static_cast<Int>(blas::iamin<T>(n, x, incx) + 1); });
 }
 
 template <class T, class Int>
@@ -85,8 +83,7 @@ Result axpy(Handle* handle, Int n, const T* alpha, const T* x, Int incx, T* y, I
   GUDA_CUBLAS_CHECK(alpha);
   if (n <= 0) return kSuccess;
   Scalar<T> factor(handle, alpha);
-  return submit(handle, vector_ns<T>(n),
-                [=] { blas::axpy<T>(n, factor.get(), x, incx, y, incy); });
+  return submit(handle, vector_ns<T>(n), [=] { blas::axpy<T>(n, factor.get(), x, incx, y, incy); });
 }
 
 template <class T, class Int>
@@ -111,9 +108,8 @@ Result rot(Handle* handle, Int n, T* x, Int incx, T* y, Int incy, const Real<T>*
   if (n <= 0) return kSuccess;
   Scalar<Real<T>> cosine(handle, c);
   Scalar<S> sine(handle, s);
-  return submit(handle, vector_ns<T>(n), [=] {
-    blas::rot<T, S>(n, x, incx, y, incy, cosine.get(), sine.get());
-  });
+  return submit(handle, vector_ns<T>(n),
+                [=] { blas::rot<T, S>(n, x, incx, y, incy, cosine.get(), sine.get()); });
 }
 
 /// In host pointer mode everything is in host memory, and no stream has a part in it.

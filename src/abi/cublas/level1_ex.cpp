@@ -34,9 +34,7 @@ class WideVector {
     else
       return const_cast<T*>(x_);
   }
-  int64_t increment() const {
-    return kIsNarrow<T> ? 1 : increment_;
-  }
+  int64_t increment() const { return kIsNarrow<T> ? 1 : increment_; }
   /// Writes the copy back.
   void store() {
     if constexpr (kIsNarrow<T>) {
@@ -116,8 +114,8 @@ Result dot_ex(Handle* handle, Int n, const void* x, DataType x_type, Int incx, c
         sum = blas::dotc<Wide<T>>(n, left.first(), left.increment(), right.first(),
                                   right.increment());
       else
-        sum = blas::dot<Wide<T>>(n, left.first(), left.increment(), right.first(),
-                                 right.increment());
+        sum =
+            blas::dot<Wide<T>>(n, left.first(), left.increment(), right.first(), right.increment());
       *static_cast<T*>(result) = narrow<T>(sum);
     });
   });
@@ -342,8 +340,8 @@ Result rotmg_ex(Handle* handle, void* d1, DataType d1_type, void* d2, DataType d
     if constexpr (blas::is_complex<Wide<T>>) {
       return kNotSupported;
     } else {
-      if (d2_type != d1_type || x1_type != d1_type || y1_type != d1_type ||
-          param_type != d1_type || execution != kTypeOf<Wide<T>>)
+      if (d2_type != d1_type || x1_type != d1_type || y1_type != d1_type || param_type != d1_type ||
+          execution != kTypeOf<Wide<T>>)
         return kNotSupported;
       GUDA_CUBLAS_CHECK(d1 && d2 && x1 && y1 && param);
       return with_scalars(handle, [=] {

@@ -35,8 +35,7 @@ Result symm(Handle* handle, SideMode side, Fill uplo, Int m, Int n, const T* alp
   GUDA_CUBLAS_HANDLE(handle);
   Int order = side == kLeft ? m : n;
   GUDA_CUBLAS_CHECK(is_side(side) && is_fill(uplo) && m >= 0 && n >= 0 &&
-                    lda >= at_least_one(order) && ldb >= at_least_one(m) &&
-                    ldc >= at_least_one(m));
+                    lda >= at_least_one(order) && ldb >= at_least_one(m) && ldc >= at_least_one(m));
   if (m == 0 || n == 0) return kSuccess;
   GUDA_CUBLAS_CHECK(alpha && beta);
   Scalar<T> alpha_value(handle, alpha), beta_value(handle, beta);
@@ -171,9 +170,8 @@ Result dgmm(Handle* handle, SideMode side, Int m, Int n, const T* a, Int lda, co
   GUDA_CUBLAS_CHECK(is_side(side) && m >= 0 && n >= 0 && lda >= at_least_one(m) &&
                     ldc >= at_least_one(m) && (a != c || lda == ldc));
   if (m == 0 || n == 0) return kSuccess;
-  return submit(handle, matrix_ns<T>(m, n), [=] {
-    blas::dgmm<T>(side_of(side), m, n, a, lda, x, incx, c, ldc);
-  });
+  return submit(handle, matrix_ns<T>(m, n),
+                [=] { blas::dgmm<T>(side_of(side), m, n, a, lda, x, incx, c, ldc); });
 }
 
 template <class T>

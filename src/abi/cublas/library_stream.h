@@ -8,7 +8,7 @@ namespace guda::library {
 
 /// When the caller of submit() comes back.
 enum class Return : int {
-  early,     // once the work is on the stream; short work on an idle stream has then been done already
+  early,  // once the work is on the stream; short work on an idle stream has then been done already
   complete,  // when the work is done (results in host memory)
 };
 

@@ -125,16 +125,16 @@ Result trmm_in_place(XtHandle* xt, SideMode side, Fill uplo, Op trans, Diag diag
   return trmm<T>(xt, side, uplo, trans, diag, m, n, alpha, a, lda, b, ldb, b, ldb);
 }
 
-#define GUDA_NVBLAS(name, ...)                                \
-  GUDA_ENTRY(name, Fortran<#name, &__VA_ARGS__>::call);       \
+#define GUDA_NVBLAS(name, ...)                          \
+  GUDA_ENTRY(name, Fortran<#name, &__VA_ARGS__>::call); \
   GUDA_ENTRY(name##_, Fortran<#name "_", &__VA_ARGS__>::call)
-#define GUDA_NVBLAS_SD(routine, function, ...)                               \
+#define GUDA_NVBLAS_SD(routine, function, ...)                         \
   GUDA_NVBLAS(s##routine, function<float __VA_OPT__(, ) __VA_ARGS__>); \
   GUDA_NVBLAS(d##routine, function<double __VA_OPT__(, ) __VA_ARGS__>)
-#define GUDA_NVBLAS_CZ(routine, function, ...)                                      \
+#define GUDA_NVBLAS_CZ(routine, function, ...)                                \
   GUDA_NVBLAS(c##routine, function<ComplexFloat __VA_OPT__(, ) __VA_ARGS__>); \
   GUDA_NVBLAS(z##routine, function<ComplexDouble __VA_OPT__(, ) __VA_ARGS__>)
-#define GUDA_NVBLAS_SDCZ(routine, function, ...)                  \
+#define GUDA_NVBLAS_SDCZ(routine, function, ...)                \
   GUDA_NVBLAS_SD(routine, function __VA_OPT__(, ) __VA_ARGS__); \
   GUDA_NVBLAS_CZ(routine, function __VA_OPT__(, ) __VA_ARGS__)
 

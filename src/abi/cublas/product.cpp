@@ -13,20 +13,13 @@ struct AdmittedTypes {
 };
 
 constexpr AdmittedTypes kAdmitted[] = {
-    {kCompute16F, kR16F, kR16F, kR16F},
-    {kCompute32I, kR32I, kR8I, kR32I},
-    {kCompute32F, kR32F, kR16BF, kR16BF},
-    {kCompute32F, kR32F, kR16F, kR16F},
-    {kCompute32F, kR32F, kR8I, kR32F},
-    {kCompute32F, kR32F, kR16BF, kR32F},
-    {kCompute32F, kR32F, kR16F, kR32F},
-    {kCompute32F, kR32F, kR32F, kR32F},
-    {kCompute32F, kC32F, kC8I, kC32F},
-    {kCompute32F, kC32F, kC32F, kC32F},
-    {kCompute32FFast16F, kR32F, kR32F, kR32F},
-    {kCompute32FFast16F, kC32F, kC32F, kC32F},
-    {kCompute64F, kR64F, kR64F, kR64F},
-    {kCompute64F, kC64F, kC64F, kC64F},
+    {kCompute16F, kR16F, kR16F, kR16F},        {kCompute32I, kR32I, kR8I, kR32I},
+    {kCompute32F, kR32F, kR16BF, kR16BF},      {kCompute32F, kR32F, kR16F, kR16F},
+    {kCompute32F, kR32F, kR8I, kR32F},         {kCompute32F, kR32F, kR16BF, kR32F},
+    {kCompute32F, kR32F, kR16F, kR32F},        {kCompute32F, kR32F, kR32F, kR32F},
+    {kCompute32F, kC32F, kC8I, kC32F},         {kCompute32F, kC32F, kC32F, kC32F},
+    {kCompute32FFast16F, kR32F, kR32F, kR32F}, {kCompute32FFast16F, kC32F, kC32F, kC32F},
+    {kCompute64F, kR64F, kR64F, kR64F},        {kCompute64F, kC64F, kC64F, kC64F},
 };
 
 ComputeType family(ComputeType type) {
@@ -172,12 +165,11 @@ void multiply(const ProductTypes& types, const ProductShape& shape, const void* 
       if (types.c == kR32I)
         return mixed<int8_t, int32_t, int32_t>(shape, scalar<int32_t>(alpha), a, b,
                                                scalar<int32_t>(beta), c);
-      return mixed<int8_t, float, float>(shape, scalar<float>(alpha), a, b, scalar<float>(beta),
-                                         c);
+      return mixed<int8_t, float, float>(shape, scalar<float>(alpha), a, b, scalar<float>(beta), c);
     case kR16BF:
       if (types.c == kR32F)
-        return mixed<bfloat16, float, float>(shape, scalar<float>(alpha), a, b,
-                                             scalar<float>(beta), c);
+        return mixed<bfloat16, float, float>(shape, scalar<float>(alpha), a, b, scalar<float>(beta),
+                                             c);
       return mixed<bfloat16, bfloat16, float>(shape, scalar<float>(alpha), a, b,
                                               scalar<float>(beta), c);
     case kR16F: {

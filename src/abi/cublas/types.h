@@ -72,8 +72,13 @@ enum ComputeType : int {
 };
 
 /// cublasGemmAlgo_t: hints that change nothing here; unknown values are refused.
-enum GemmAlgo : int { kAlgoDefault = -1, kAlgoLast = 23, kAlgoTensor = 99, kAlgoTensorLast = 115,
-                      kAlgoAutotune = 999 };
+enum GemmAlgo : int {
+  kAlgoDefault = -1,
+  kAlgoLast = 23,
+  kAlgoTensor = 99,
+  kAlgoTensorLast = 115,
+  kAlgoAutotune = 999
+};
 
 using blas::bfloat16;
 using blas::float16;

@@ -109,13 +109,13 @@ GUDA_ENTRY(cublasXtGetPinningMemMode, get_pinning);
 GUDA_ENTRY(cublasXtSetCpuRoutine, set_cpu_routine);
 GUDA_ENTRY(cublasXtSetCpuRatio, set_cpu_ratio);
 
-#define GUDA_XT_SD(routine, function, ...)                                             \
-  GUDA_ENTRY(cublasXtS##routine, function<float __VA_OPT__(, ) __VA_ARGS__>);  \
+#define GUDA_XT_SD(routine, function, ...)                                    \
+  GUDA_ENTRY(cublasXtS##routine, function<float __VA_OPT__(, ) __VA_ARGS__>); \
   GUDA_ENTRY(cublasXtD##routine, function<double __VA_OPT__(, ) __VA_ARGS__>)
-#define GUDA_XT_CZ(routine, function, ...)                                                   \
+#define GUDA_XT_CZ(routine, function, ...)                                           \
   GUDA_ENTRY(cublasXtC##routine, function<ComplexFloat __VA_OPT__(, ) __VA_ARGS__>); \
   GUDA_ENTRY(cublasXtZ##routine, function<ComplexDouble __VA_OPT__(, ) __VA_ARGS__>)
-#define GUDA_XT_SDCZ(routine, function, ...)                  \
+#define GUDA_XT_SDCZ(routine, function, ...)                \
   GUDA_XT_SD(routine, function __VA_OPT__(, ) __VA_ARGS__); \
   GUDA_XT_CZ(routine, function __VA_OPT__(, ) __VA_ARGS__)
 

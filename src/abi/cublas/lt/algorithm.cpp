@@ -139,8 +139,9 @@ Result algorithm_check(Handle* handle, const MatmulDescriptor* operation, const 
 }
 
 Result get_heuristic(Handle* handle, const MatmulDescriptor* operation, const Layout* a,
-                     const Layout* b, const Layout* c, const Layout* d, const Preference* preference,
-                     int requested, HeuristicResult* results, int* returned) {
+                     const Layout* b, const Layout* c, const Layout* d,
+                     const Preference* preference, int requested, HeuristicResult* results,
+                     int* returned) {
   GUDA_CUBLAS_HANDLE(handle);
   GUDA_CUBLAS_CHECK(preference && requested > 0 && results && returned);
   *returned = 0;
@@ -151,7 +152,8 @@ Result get_heuristic(Handle* handle, const MatmulDescriptor* operation, const La
     queried = *operation;
     if (!queried.bias) queried.bias = &queried;
     if (!queried.auxiliary) queried.auxiliary = &queried;
-    if (queried.auxiliary_ld == 0 && d) queried.auxiliary_ld = static_cast<int64_t>((d->rows + 127) / 128 * 128);
+    if (queried.auxiliary_ld == 0 && d)
+      queried.auxiliary_ld = static_cast<int64_t>((d->rows + 127) / 128 * 128);
   }
   if (Result result = make_problem(operation ? &queried : nullptr, a, b, c, d, &problem))
     return result;

@@ -18,7 +18,7 @@ struct Attribute {
 #define GUDA_LT_ATTRIBUTE(id, structure, field) \
   Attribute { id, offsetof(structure, field), sizeof(structure::field), sizeof(structure::field) }
 #define GUDA_LT_SMALL_ATTRIBUTE(id, structure, field) \
-  Attribute { id, offsetof(structure, field), sizeof(structure::field), 4 }
+  Attribute{id, offsetof(structure, field), sizeof(structure::field), 4}
 
 inline const Attribute* find_attribute(std::span<const Attribute> table, int id) {
   for (auto& attribute : table) {

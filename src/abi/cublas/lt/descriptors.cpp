@@ -9,9 +9,9 @@ namespace guda::cublas::lt {
 namespace {
 
 constexpr Attribute kLayoutAttributes[] = {
-    GUDA_LT_ATTRIBUTE(0, Layout, type),        GUDA_LT_ATTRIBUTE(1, Layout, order),
-    GUDA_LT_ATTRIBUTE(2, Layout, rows),        GUDA_LT_ATTRIBUTE(3, Layout, columns),
-    GUDA_LT_ATTRIBUTE(4, Layout, ld),          GUDA_LT_ATTRIBUTE(5, Layout, batch_count),
+    GUDA_LT_ATTRIBUTE(0, Layout, type),         GUDA_LT_ATTRIBUTE(1, Layout, order),
+    GUDA_LT_ATTRIBUTE(2, Layout, rows),         GUDA_LT_ATTRIBUTE(3, Layout, columns),
+    GUDA_LT_ATTRIBUTE(4, Layout, ld),           GUDA_LT_ATTRIBUTE(5, Layout, batch_count),
     GUDA_LT_ATTRIBUTE(6, Layout, batch_stride), GUDA_LT_ATTRIBUTE(7, Layout, plane_offset),
     GUDA_LT_ATTRIBUTE(8, Layout, batch_mode),
 };
@@ -82,9 +82,9 @@ constexpr Attribute kEmulationAttributes[] = {
 
 template <class T>
 struct AttributesOf;
-#define GUDA_LT_TABLE(T, name) \
-  template <>                  \
-  struct AttributesOf<T> {     \
+#define GUDA_LT_TABLE(T, name)                                \
+  template <>                                                 \
+  struct AttributesOf<T> {                                    \
     static constexpr std::span<const Attribute> table = name; \
   }
 GUDA_LT_TABLE(Layout, kLayoutAttributes);

@@ -65,8 +65,7 @@ Result matmul(Handle* handle, const MatmulDescriptor* operation, const void* alp
               const Algorithm* algorithm, void*, size_t, void* stream) {
   GUDA_CUBLAS_HANDLE(handle);
   Problem problem;
-  if (Result result =
-          make_problem(operation, a_layout, b_layout, c_layout, d_layout, &problem))
+  if (Result result = make_problem(operation, a_layout, b_layout, c_layout, d_layout, &problem))
     return result;
   GUDA_CUBLAS_CHECK(!algorithm || algorithm->magic == Algorithm::kMagic);
   if (problem.m == 0 || problem.n == 0) return kSuccess;

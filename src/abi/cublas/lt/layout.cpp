@@ -140,8 +140,8 @@ void load_column(const Layout& layout, const void* matrix, int64_t j, T* out) {
   with_element(layout.type, [&]<class E>(TypeTag<E>) {
     auto* from = static_cast<const E*>(matrix);
     for (int64_t i = 0; i < rows; ++i) {
-      out[i] = convert<T>(from[column.tiled ? element_position(layout, i, j)
-                                            : column.start + i * column.step]);
+      out[i] = convert<T>(
+          from[column.tiled ? element_position(layout, i, j) : column.start + i * column.step]);
     }
   });
 }
@@ -162,23 +162,21 @@ void store_column(const Layout& layout, void* matrix, int64_t j, const T* values
 template <class T>
 T load_element(DataType type, const void* data, int64_t index) {
   T result{};
-  with_element(type, [&]<class E>(TypeTag<E>) {
-    result = convert<T>(static_cast<const E*>(data)[index]);
-  });
+  with_element(
+      type, [&]<class E>(TypeTag<E>) { result = convert<T>(static_cast<const E*>(data)[index]); });
   return result;
 }
 
 template <class T>
 void store_element(DataType type, void* data, int64_t index, T value) {
-  with_element(type, [&]<class E>(TypeTag<E>) {
-    static_cast<E*>(data)[index] = to_element<E>(value);
-  });
+  with_element(type,
+               [&]<class E>(TypeTag<E>) { static_cast<E*>(data)[index] = to_element<E>(value); });
 }
 
-#define GUDA_LT_COLUMNS(T)                                                             \
-  template void load_column<T>(const Layout&, const void*, int64_t, T*);               \
-  template void store_column<T>(const Layout&, void*, int64_t, const T*);              \
-  template T load_element<T>(DataType, const void*, int64_t);                          \
+#define GUDA_LT_COLUMNS(T)                                                \
+  template void load_column<T>(const Layout&, const void*, int64_t, T*);  \
+  template void store_column<T>(const Layout&, void*, int64_t, const T*); \
+  template T load_element<T>(DataType, const void*, int64_t);             \
   template void store_element<T>(DataType, void*, int64_t, T)
 GUDA_LT_COLUMNS(float);
 GUDA_LT_COLUMNS(double);

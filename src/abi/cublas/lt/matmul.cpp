@@ -221,8 +221,8 @@ bool is_plain_product(const Problem& problem) {
   const MatmulDescriptor& operation = problem.operation;
   return operation.epilogue == kDefault && operation.scalar_mode <= kDeviceScalars &&
          problem.c.type == problem.d.type && problem.d.order == kColumn &&
-         problem.a.order == kColumn && problem.b.order == kColumn &&
-         problem.a.type != kR8E4M3 && problem.a.type != kR8E5M2 && problem.d.type != kR8I;
+         problem.a.order == kColumn && problem.b.order == kColumn && problem.a.type != kR8E4M3 &&
+         problem.a.type != kR8E5M2 && problem.d.type != kR8I;
 }
 
 template <class T>
@@ -251,8 +251,8 @@ void copy_matrix(const Layout& from_layout, const void* from, const Layout& to_l
       continue;
     }
     for (uint64_t i = 0; i < to_layout.rows; ++i) {
-      int64_t position = element_position(from_layout, static_cast<int64_t>(i),
-                                          static_cast<int64_t>(j));
+      int64_t position =
+          element_position(from_layout, static_cast<int64_t>(i), static_cast<int64_t>(j));
       std::memcpy(target + i * bytes, source + static_cast<size_t>(position) * bytes, bytes);
     }
   }

@@ -138,8 +138,7 @@ Result make_problem(const MatmulDescriptor* operation, const Layout* a, const La
   if (Result result = check_types(*out)) return result;
   if (Result result = check_epilogue(*out)) return result;
   if (Result result = check_scales(*out)) return result;
-  GUDA_CUBLAS_CHECK(operation->scalar_mode != kAlphaVectorBetaZero ||
-                    operation->alpha_stride == 0);
+  GUDA_CUBLAS_CHECK(operation->scalar_mode != kAlphaVectorBetaZero || operation->alpha_stride == 0);
   return kSuccess;
 }
 
