@@ -84,6 +84,7 @@ GUDA_API_PTSZ(cudaStreamBeginCaptureToGraph,
   if (!graph || mode < 0 || mode > 2 || (count && !dependencies)) return invalid_value();
   GUDA_STREAM(stream, handle);
   std::vector<GraphNode*> nodes;
+  nodes.reserve(count);
   for (size_t i = 0; i < count; ++i) nodes.push_back(static_cast<GraphNode*>(dependencies[i]));
   return finish(runtime::begin_capture(*stream, mode, graph, std::move(nodes)));
 }
