@@ -32,7 +32,7 @@ ProcessorInfo read_processor() {
     std::string value = line.substr(colon + 2);
     if (line.starts_with("model name")) info.model = value;
     if (line.starts_with("cpu MHz"))
-      info.clock_khz = static_cast<int>(std::atof(value.c_str()) * 1000);
+      info.clock_khz = static_cast<int>(std::strtod(value.c_str(), nullptr) * 1000);
   }
   std::ifstream maximum("/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq");
   int khz = 0;

@@ -192,6 +192,7 @@ void Worker::run_threads(const kernel::KernelInfo& kernel) {
     }
   }
   next_thread_ = 0;
+  thread = nullptr;
 }
 
 // The common case: all warps meet at the same barrier each time, so one loop per region will do.
