@@ -289,7 +289,7 @@ Status GraphExec::replace(const GraphNode* node, std::unique_ptr<Operation> oper
   return Status::ok();
 }
 
-Status GraphExec::replace_event(const GraphNode* node, std::shared_ptr<Event> event) {
+Status GraphExec::replace_event(const GraphNode* node, const std::shared_ptr<Event>& event) {
   Step* step = find(node);
   if (!step || (step->type != NodeType::record_event && step->type != NodeType::wait_event)) {
     return {StatusCode::invalid_value, "not an event node of this graph"};

@@ -97,7 +97,7 @@ class GraphExec {
   /// Replaces the operation of the node (of the graph this was made from). invalid_value: not one of its
   /// nodes, or another type.
   Status replace(const GraphNode* node, std::unique_ptr<Operation> operation);
-  Status replace_event(const GraphNode* node, std::shared_ptr<Event> event);
+  Status replace_event(const GraphNode* node, const std::shared_ptr<Event>& event);
   Status set_enabled(const GraphNode* node, bool enabled);
   Result<bool> enabled(const GraphNode* node) const;
   /// Takes over all parameters of a graph with the same shape. illegal_state (update failure, 910) when

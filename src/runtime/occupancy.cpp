@@ -39,7 +39,8 @@ int blocks_per_multiprocessor(Kernel& kernel, size_t static_shared, int threads,
   int by_warps = warps_per_multiprocessor / warps;
 
   int registers_per_warp = static_cast<int>(round_up(
-      static_cast<size_t>(registers_per_thread(kernel) * device.warp_size), kRegisterUnit));
+      static_cast<size_t>(registers_per_thread(kernel)) * static_cast<size_t>(device.warp_size),
+      kRegisterUnit));
   int warps_by_registers =
       device.registers_per_multiprocessor / registers_per_warp / kWarpUnit * kWarpUnit;
   int by_registers = warps_by_registers / warps;

@@ -112,6 +112,7 @@ Error add(const Place& place, NodeType type, Result<std::unique_ptr<Operation>> 
   if (!place.out || !graph || (place.count && !place.dependencies)) return invalid_value();
   if (!operation) return finish(operation.status());
   std::vector<GraphNode*> dependencies;
+  dependencies.reserve(place.count);
   for (size_t i = 0; i < place.count; ++i) dependencies.push_back(as_node(place.dependencies[i]));
   auto node = graph->add(type, std::move(dependencies), std::move(*operation));
   if (!node) return finish(node.status());
@@ -440,7 +441,7 @@ Error exec_set_event(cudaGraphExec_t exec_handle, cudaGraphNode_t node, cudaEven
   GraphExec* exec = find_exec(exec_handle);
   auto event = runtime::EventTable::instance().find(handle);
   if (!exec || !event) return invalid_value();
-  return finish(exec->replace_event(as_node(node), std::move(event)));
+  return finish(exec->replace_event(as_node(node), event));
 }
 }  // namespace
 

@@ -149,7 +149,7 @@ std::string KernelCache::path_of(std::string_view kernel, const std::string& dig
 
 std::string KernelCache::find(std::string_view kernel, const std::string& digest) {
   if (!enabled()) return {};
-  const std::string path = path_of(kernel, digest);
+  std::string path = path_of(kernel, digest);
   const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return {};
   if (!is_sealed(MappedFile(file.get()))) {

@@ -6,6 +6,7 @@
 #include <zstd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <memory>
 
@@ -268,11 +269,11 @@ Result<std::string> read_ptx(std::span<const FatbinEntry> entries, uint32_t capa
 
 uint32_t device_capability() {
   const std::string value = option_value(Option::compute_capability);
+  const char* const end = value.data() + value.size();
   unsigned major = 0, minor = 0;
-  if (std::sscanf(value.c_str(), "%u.%u", &major, &minor) < 1 || major == 0 || major > 99 ||
-      minor > 9) {
-    return 89;
-  }
+  const auto [dot, error] = std::from_chars(value.data(), end, major);
+  if (dot != end && *dot == '.') std::from_chars(dot + 1, end, minor);
+  if (error != std::errc{} || major == 0 || major > 99 || minor > 9) return 89;
   return major * 10 + minor;
 }
 

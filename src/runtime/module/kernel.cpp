@@ -112,7 +112,7 @@ Result<const KernelFootprint*> Kernel::footprint() {
   return footprint_storage_.get();
 }
 
-Status Kernel::explain(Status failure) {
+Status Kernel::explain(const Status& failure) {
   // A call that nothing defines is the likelier culprit than the compiler's message says.
   if (auto reach = module_.reach_of(name_)) {
     for (const std::string& callee : reach->undefined) {

@@ -107,7 +107,7 @@ class Kernel {
   Result<const LoadedKernel*> load_slow(const BlockDim& block);
   Status ensure_layout();
   Result<std::unique_ptr<LoadedKernel>> load_object(const BlockDim& block);
-  Status explain(Status failure);
+  Status explain(const Status& failure);
 
   Module& module_;
   std::string_view name_;
