@@ -12,6 +12,7 @@
 
 #include "compiler/device_ir/call_signature.h"
 #include "compiler/device_ir/function_lowering.h"
+#include "compiler/device_ir/local_pointers.h"
 #include "compiler/device_ir/lower.h"
 #include "compiler/device_ir/promotion.h"
 #include "compiler/ptx/parser.h"

@@ -23,10 +23,19 @@
 #include <llvm/Transforms/Scalar/SimplifyCFG.h>
 #include <llvm/Transforms/Utils/LowerSwitch.h>
 
-#include "compiler/driver/local_addresses.h"
+#include "compiler/device_ir/local_pointers.h"
 
 namespace guda::driver {
 namespace {
+
+struct LocalPointersPass : llvm::PassInfoMixin<LocalPointersPass> {
+  llvm::PreservedAnalyses run(llvm::Function& function, llvm::FunctionAnalysisManager&) {
+    if (!device_ir::recover_local_pointers(function)) return llvm::PreservedAnalyses::all();
+    llvm::PreservedAnalyses preserved;
+    preserved.preserveSet<llvm::CFGAnalyses>();
+    return preserved;
+  }
+};
 
 /// The analysis managers of one run, with everything registered.
 class Passes {
@@ -102,12 +111,12 @@ void optimize_device_ir(llvm::Module& module) {
   llvm::FunctionPassManager scalar;
   scalar.addPass(llvm::SROAPass(llvm::SROAOptions::ModifyCFG));
   scalar.addPass(llvm::EarlyCSEPass());
-  scalar.addPass(LocalAddressesPass());
+  scalar.addPass(LocalPointersPass());
   scalar.addPass(llvm::SROAPass(llvm::SROAOptions::ModifyCFG));
   scalar.addPass(llvm::InstCombinePass());
   scalar.addPass(llvm::SimplifyCFGPass(cfg_options(true)));
   scalar.addPass(llvm::EarlyCSEPass(/*UseMemorySSA=*/true));
-  scalar.addPass(LocalAddressesPass());
+  scalar.addPass(LocalPointersPass());
   scalar.addPass(llvm::SROAPass(llvm::SROAOptions::ModifyCFG));
   scalar.addPass(llvm::InstCombinePass());
   scalar.addPass(llvm::GVNPass());

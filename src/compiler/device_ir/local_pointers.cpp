@@ -1,13 +1,15 @@
-#include "compiler/driver/local_addresses.h"
+#include "compiler/device_ir/local_pointers.h"
 
-#include <llvm/ADT/MapVector.h>
+#include <llvm/ADT/DenseMap.h>
 #include <llvm/ADT/SetVector.h>
-#include <llvm/Analysis/ValueTracking.h>
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/InstIterator.h>
 #include <llvm/IR/Instructions.h>
+#include <llvm/Transforms/Utils/Local.h>
 
-namespace guda::driver {
+#include <vector>
+
+namespace guda::device_ir {
 namespace {
 
 using llvm::cast;
@@ -16,10 +18,11 @@ using llvm::Instruction;
 using llvm::isa;
 using llvm::Value;
 
-/// The integers that are an address inside one local variable, each with its twin of pointer type.
+/// The integers that are an address inside one variable (an alloca, or what an argument points to), each
+/// with its twin of pointer type.
 class LocalAddress {
  public:
-  explicit LocalAddress(llvm::AllocaInst& variable) : variable_(variable) {}
+  explicit LocalAddress(Value& variable) : variable_(variable) {}
 
   bool rewrite() {
     collect();
@@ -28,11 +31,15 @@ class LocalAddress {
     std::vector<llvm::IntToPtrInst*> uses;
     for (Value* address : addresses_)
       for (llvm::User* user : address->users())
-        if (auto* use = dyn_cast<llvm::IntToPtrInst>(user)) uses.push_back(use);
+        if (auto* use = dyn_cast<llvm::IntToPtrInst>(user);
+            use && use->getType() == variable_.getType())
+          uses.push_back(use);
+    llvm::SmallVector<llvm::WeakTrackingVH, 16> dead;
     for (llvm::IntToPtrInst* use : uses) {
       use->replaceAllUsesWith(pointer(use->getOperand(0)));
-      use->eraseFromParent();
+      dead.emplace_back(use);
     }
+    llvm::RecursivelyDeleteTriviallyDeadInstructionsPermissive(dead);
     return !uses.empty();
   }
 
@@ -122,24 +129,32 @@ class LocalAddress {
     return result;
   }
 
-  llvm::AllocaInst& variable_;
+  Value& variable_;
   llvm::SmallSetVector<Value*, 16> addresses_;
   llvm::DenseMap<Value*, Value*> pointers_;
 };
 
 }  // namespace
 
-llvm::PreservedAnalyses LocalAddressesPass::run(llvm::Function& function,
-                                                llvm::FunctionAnalysisManager&) {
-  llvm::SmallVector<llvm::AllocaInst*> variables;
+bool recover_local_pointers(llvm::Function& function) {
+  // Clean-up for one variable may delete another that nobody uses.
+  std::vector<llvm::WeakTrackingVH> variables;
+  for (llvm::Argument& argument : function.args())
+    if (argument.getType()->isPointerTy()) variables.emplace_back(&argument);
   for (Instruction& instruction : llvm::instructions(function))
-    if (auto* variable = dyn_cast<llvm::AllocaInst>(&instruction)) variables.push_back(variable);
+    if (isa<llvm::AllocaInst>(instruction)) variables.emplace_back(&instruction);
   bool changed = false;
-  for (llvm::AllocaInst* variable : variables) changed |= LocalAddress(*variable).rewrite();
-  if (!changed) return llvm::PreservedAnalyses::all();
-  llvm::PreservedAnalyses preserved;
-  preserved.preserveSet<llvm::CFGAnalyses>();
-  return preserved;
+  for (llvm::WeakTrackingVH& variable : variables)
+    if (variable) changed |= LocalAddress(*variable).rewrite();
+  if (!changed) return false;
+  // Integer phis that now feed only themselves, and what was computed for them.
+  std::vector<llvm::WeakTrackingVH> phis;
+  for (llvm::BasicBlock& block : function)
+    for (llvm::PHINode& phi : block.phis()) phis.emplace_back(&phi);
+  for (llvm::WeakTrackingVH& handle : phis)
+    if (auto* phi = llvm::dyn_cast_or_null<llvm::PHINode>(handle))
+      llvm::RecursivelyDeleteDeadPHINode(phi);
+  return true;
 }
 
-}  // namespace guda::driver
+}  // namespace guda::device_ir
