@@ -4,25 +4,17 @@
 
 #include "abi/cuda/context.h"
 #include "abi/cuda/types.h"
+#include "abi/entry.h"
 #include "runtime/context.h"
-#include "runtime/error.h"
-#include "runtime/stream.h"
 
 /// The function behind symbol `name` of functions.tsv. The exports of libcuda.so.1 forward to these.
 #define GUDA_CU(name) extern "C" __attribute__((visibility("default"))) Error guda_cuda_##name
 
-/// Defines `name` and its per-thread-default-stream twin: the body follows, as a template over kPerThread.
-#define GUDA_CU_TWIN(name, twin, parameters, arguments)             \
-  template <bool kPerThread>                                        \
-  static Error name##_body parameters;                              \
-  GUDA_CU(name) parameters { return name##_body<false> arguments; } \
-  GUDA_CU(twin) parameters { return name##_body<true> arguments; }  \
-  template <bool kPerThread>                                        \
-  static Error name##_body parameters
+/// Defines `name` and its per-thread-default-stream twin: see GUDA_ENTRY_TWIN.
 #define GUDA_CU_PTSZ(name, parameters, arguments) \
-  GUDA_CU_TWIN(name, name##_ptsz, parameters, arguments)
+  GUDA_ENTRY_TWIN(GUDA_CU, name, name##_ptsz, parameters, arguments)
 #define GUDA_CU_PTDS(name, parameters, arguments) \
-  GUDA_CU_TWIN(name, name##_ptds, parameters, arguments)
+  GUDA_ENTRY_TWIN(GUDA_CU, name, name##_ptds, parameters, arguments)
 
 /// A driver function that means the same as a function of the runtime API: that one does the work.
 #define GUDA_CU_SHARED(name, runtime_name, parameters, arguments)                    \
@@ -69,9 +61,7 @@
   if (Error entered = guda::cuda::enter_stream(handle)) return entered
 
 /// Makes `variable` the Stream behind the handle.
-#define GUDA_CU_STREAM(variable, handle)                                                 \
-  runtime::Stream* variable = runtime::StreamTable::instance().find(handle, kPerThread); \
-  if (!variable) return kInvalidHandle
+#define GUDA_CU_STREAM(variable, handle) GUDA_ENTRY_STREAM(variable, handle, kInvalidHandle)
 
 namespace guda::cuda {
 

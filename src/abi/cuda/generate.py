@@ -1,57 +1,22 @@
 #!/usr/bin/env python3
 """Generates what follows from functions.tsv: the exports of libcuda.so.1, stubs of unsupported
 functions, the table behind cuGetProcAddress, and the driver API's part of the support matrix."""
-import argparse
 import os
+import sys
 
-PREFIX = "guda_cuda_"
-MARKER = "# CUDA driver API: support matrix"
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import function_table as table
+
 COLUMNS = ("symbol", "name", "since", "variant", "state", "group", "same_as")
+PREAMBLE = """Generated from `src/abi/cuda/functions.tsv` (target `guda_driver_support_matrix`); do not edit.
 
-
-def read_table(path):
-    with open(path) as file:
-        lines = [line.rstrip("\n") for line in file if not line.startswith("#")]
-    assert tuple(lines[0].split("\t")) == COLUMNS, lines[0]
-    rows = [dict(zip(COLUMNS, line.split("\t"))) for line in lines[1:]]
-    for row in rows:
-        assert row["state"] in ("implemented", "unsupported"), row
-    return rows
+{done} of {all} symbols of `libcuda.so.1` are implemented. Every other one is exported all the same:
+it returns `CUDA_ERROR_NOT_SUPPORTED` and logs its name once."""
 
 
 def target(row):
-    return PREFIX + (row["symbol"] if row["same_as"] == "-" else row["same_as"])
-
-
-def write(path, text):
-    """Writes only what changed, so that dependents are not rebuilt."""
-    if os.path.exists(path):
-        with open(path) as file:
-            if file.read() == text:
-                return
-    with open(path, "w") as file:
-        file.write(text)
-
-
-def forwarders(rows):
-    """One jump per exported name. Assembly, because arguments must pass through untouched."""
-    out = ["// Generated from functions.tsv by generate.py.", "#if defined(__x86_64__)",
-           '#define JUMP "jmp "', '#define PLT "@PLT"', "#elif defined(__aarch64__)",
-           '#define JUMP "b "', '#define PLT ""', "#else", '#error "no forwarding jump for this processor"',
-           "#endif",
-           '#define FORWARD(name, to) asm(".text\\n.p2align 4\\n.globl " #name "\\n.type " #name \\',
-           '  ", @function\\n" #name ":\\n" JUMP #to PLT "\\n.size " #name ", . - " #name "\\n");']
-    out += [f"FORWARD({row['symbol']}, {target(row)})" for row in rows]
-    return "\n".join(out) + "\n"
-
-
-def stubs(rows):
-    out = ["// Generated from functions.tsv by generate.py.", '#include "abi/cuda/unsupported.h"', "",
-           "#define STUB(name) \\",
-           '  extern "C" __attribute__((visibility("default"))) int guda_cuda_##name() { \\',
-           "    return guda::cuda::unsupported(#name); \\", "  }", ""]
-    out += [f"STUB({row['symbol']})" for row in rows if row["state"] == "unsupported"]
-    return "\n".join(out) + "\n"
+    return "guda_cuda_" + (row["symbol"] if row["same_as"] == "-" else row["same_as"])
 
 
 def entry_points(rows):
@@ -64,43 +29,23 @@ def entry_points(rows):
     return "\n".join(out) + "\n"
 
 
-def matrix(rows):
-    groups = {}
-    for row in rows:
-        groups.setdefault(row["group"], []).append(row)
-    done = sum(row["state"] == "implemented" for row in rows)
-    out = [MARKER, "", "Generated from `src/abi/cuda/functions.tsv` (target `guda_driver_support_matrix`); do not edit.",
-           "", f"{done} of {len(rows)} symbols of `libcuda.so.1` are implemented. Every other one is exported all the same:",
-           "it returns `CUDA_ERROR_NOT_SUPPORTED` and logs its name once.", "",
-           "| group | implemented | of |", "|---|---|---|"]
-    for group in sorted(groups):
-        members = groups[group]
-        out.append(f"| {group} | {sum(r['state'] == 'implemented' for r in members)} | {len(members)} |")
-    for group in sorted(groups):
-        out += ["", f"## Driver: {group}", "", "| symbol | since | state |", "|---|---|---|"]
-        out += [f"| `{r['symbol']}` | {int(r['since']) // 1000}.{int(r['since']) % 1000 // 10} | {r['state']} |"
-                for r in groups[group]]
-    return "\n".join(out) + "\n"
-
-
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("table")
-    parser.add_argument("--output", help="folder of the generated sources")
-    parser.add_argument("--matrix", help="support matrix whose driver part is replaced (Markdown)")
-    arguments = parser.parse_args()
-    rows = read_table(arguments.table)
+    arguments = table.arguments()
+    rows = table.read_rows(arguments.table, COLUMNS)
     if arguments.output:
-        os.makedirs(arguments.output, exist_ok=True)
-        write(f"{arguments.output}/forward_cuda.cpp", forwarders(rows))
-        write(f"{arguments.output}/cuda_stubs.cpp", stubs(rows))
-        write(f"{arguments.output}/entry_points.inc", entry_points(rows))
-        write(f"{arguments.output}/cuda.map",
-              "{\n  global:\n" + "".join(f"    {row['symbol']};\n" for row in rows) + "  local: *;\n};\n")
+        table.write_forwarders(f"{arguments.output}/forward_cuda.cpp",
+                               [(row["symbol"], target(row)) for row in rows])
+        table.write_stubs(f"{arguments.output}/cuda_stubs.cpp",
+                          [row["symbol"] for row in rows if row["state"] == "unsupported"], "cuda")
+        table.write(f"{arguments.output}/entry_points.inc", entry_points(rows))
+        table.write_version_script(f"{arguments.output}/cuda.map", [row["symbol"] for row in rows])
     if arguments.matrix:
-        with open(arguments.matrix) as file:
-            before = file.read().split(MARKER)[0].rstrip("\n")
-        write(arguments.matrix, before + "\n\n" + matrix(rows))
+        table.write_matrix_part(
+            arguments.matrix, "CUDA driver API: support matrix", PREAMBLE, rows,
+            ("symbol", "since", "state"),
+            lambda row: (f"`{row['symbol']}`",
+                         f"{int(row['since']) // 1000}.{int(row['since']) % 1000 // 10}", row["state"]),
+            "Driver: ")
 
 
 if __name__ == "__main__":

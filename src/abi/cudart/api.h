@@ -3,36 +3,24 @@
 #pragma once
 
 #include "abi/cudart/types.h"
+#include "abi/entry.h"
 #include "runtime/context.h"
-#include "runtime/error.h"
-#include "runtime/stream.h"
 
 /// The function behind `name` of functions.tsv. The exported names forward to these.
 #define GUDA_API(name) extern "C" __attribute__((visibility("default"))) Error guda_cudart_##name
 
-/// Defines `name` and its per-thread-default-stream twin `name`_ptsz (or _ptds): the body follows, as a
-/// template over kPerThread.
-#define GUDA_API_TWIN(name, twin, parameters, arguments)             \
-  template <bool kPerThread>                                         \
-  static Error name##_body parameters;                               \
-  GUDA_API(name) parameters { return name##_body<false> arguments; } \
-  GUDA_API(twin) parameters { return name##_body<true> arguments; }  \
-  template <bool kPerThread>                                         \
-  static Error name##_body parameters
+/// Defines `name` and its per-thread-default-stream twin: see GUDA_ENTRY_TWIN.
 #define GUDA_API_PTSZ(name, parameters, arguments) \
-  GUDA_API_TWIN(name, name##_ptsz, parameters, arguments)
+  GUDA_ENTRY_TWIN(GUDA_API, name, name##_ptsz, parameters, arguments)
 #define GUDA_API_PTDS(name, parameters, arguments) \
-  GUDA_API_TWIN(name, name##_ptds, parameters, arguments)
+  GUDA_ENTRY_TWIN(GUDA_API, name, name##_ptds, parameters, arguments)
 
 /// First line of a function that needs the device.
 #define GUDA_ENTER() \
   if (Error entered = runtime::Context::enter()) return runtime::record_error(entered)
 
-/// First line of a function that a capturing thread may not call... and of one that takes a stream: makes
-/// `stream` the Stream behind the handle.
-#define GUDA_STREAM(variable, handle)                                                    \
-  runtime::Stream* variable = runtime::StreamTable::instance().find(handle, kPerThread); \
-  if (!variable) return invalid_handle()
+/// First line of a function that takes a stream: makes `variable` the Stream behind the handle.
+#define GUDA_STREAM(variable, handle) GUDA_ENTRY_STREAM(variable, handle, invalid_handle())
 
 namespace guda::cudart {
 
