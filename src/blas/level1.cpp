@@ -211,7 +211,7 @@ int64_t index_extreme(int64_t n, const T* x, int64_t incx) {
     const auto search = largest ? kernel.index_largest : kernel.index_smallest;
     if (n <= kSumBlock) return search(n, x);
     if (std::isnan(absolute_sum(x[0]))) return 0;
-    constexpr int64_t parts = 64;
+    constexpr int64_t parts = 8;
     const int64_t length = (n + parts - 1) / parts;
     int64_t found[parts];
     for_each_task(parts, static_cast<size_t>(length) * sizeof(T), [&](int64_t p) {

@@ -30,6 +30,11 @@ struct Simd<float> {
   static void store(float* p, V v) { _mm256_storeu_ps(p, (__m256)v); }
   static void store(float* p, V v, int64_t n) { _mm256_maskstore_ps(p, first(n), (__m256)v); }
   static V swap_pairs(V v) { return (V)_mm256_permute_ps((__m256)v, 0xb1); }
+  static V max(V a, V b) { return (V)_mm256_max_ps((__m256)a, (__m256)b); }
+  static V min(V a, V b) { return (V)_mm256_min_ps((__m256)a, (__m256)b); }
+  static int count_equal(V a, V b) {
+    return __builtin_popcount(_mm256_movemask_ps(_mm256_cmp_ps((__m256)a, (__m256)b, _CMP_EQ_OQ)));
+  }
   static float sum(V v) {
     const auto a = _mm256_castps256_ps128((__m256)v) + _mm256_extractf128_ps((__m256)v, 1);
     return (a[0] + a[1]) + (a[2] + a[3]);
@@ -53,6 +58,12 @@ struct Simd<double> {
   static void store(double* p, V v) { _mm256_storeu_pd(p, (__m256d)v); }
   static void store(double* p, V v, int64_t n) { _mm256_maskstore_pd(p, first(n), (__m256d)v); }
   static V swap_pairs(V v) { return (V)_mm256_permute_pd((__m256d)v, 0x5); }
+  static V max(V a, V b) { return (V)_mm256_max_pd((__m256d)a, (__m256d)b); }
+  static V min(V a, V b) { return (V)_mm256_min_pd((__m256d)a, (__m256d)b); }
+  static int count_equal(V a, V b) {
+    return __builtin_popcount(
+        _mm256_movemask_pd(_mm256_cmp_pd((__m256d)a, (__m256d)b, _CMP_EQ_OQ)));
+  }
   static double sum(V v) { return (v[0] + v[1]) + (v[2] + v[3]); }
 };
 

@@ -27,6 +27,11 @@ struct Simd<float> {
   static void store(float* p, V v) { _mm512_storeu_ps(p, (__m512)v); }
   static void store(float* p, V v, int64_t n) { _mm512_mask_storeu_ps(p, first(n), (__m512)v); }
   static V swap_pairs(V v) { return (V)_mm512_permute_ps((__m512)v, 0xb1); }
+  static V max(V a, V b) { return (V)_mm512_max_ps((__m512)a, (__m512)b); }
+  static V min(V a, V b) { return (V)_mm512_min_ps((__m512)a, (__m512)b); }
+  static int count_equal(V a, V b) {
+    return __builtin_popcount(_mm512_cmpeq_ps_mask((__m512)a, (__m512)b));
+  }
   static float sum(V v) { return _mm512_reduce_add_ps((__m512)v); }
 };
 
@@ -45,6 +50,11 @@ struct Simd<double> {
   static void store(double* p, V v) { _mm512_storeu_pd(p, (__m512d)v); }
   static void store(double* p, V v, int64_t n) { _mm512_mask_storeu_pd(p, first(n), (__m512d)v); }
   static V swap_pairs(V v) { return (V)_mm512_permute_pd((__m512d)v, 0x55); }
+  static V max(V a, V b) { return (V)_mm512_max_pd((__m512d)a, (__m512d)b); }
+  static V min(V a, V b) { return (V)_mm512_min_pd((__m512d)a, (__m512d)b); }
+  static int count_equal(V a, V b) {
+    return __builtin_popcount(_mm512_cmpeq_pd_mask((__m512d)a, (__m512d)b));
+  }
   static double sum(V v) { return _mm512_reduce_add_pd((__m512d)v); }
 };
 

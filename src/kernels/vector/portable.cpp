@@ -20,6 +20,14 @@ struct SmallVector {
   static constexpr int lanes = 16 / sizeof(R);
   static constexpr int registers = 16;
 
+  static V max(V a, V b) { return a > b ? a : b; }
+  static V min(V a, V b) { return a < b ? a : b; }
+  static int count_equal(V a, V b) {
+    const I equal = a == b;
+    int count = 0;
+    for (int i = 0; i < lanes; ++i) count += equal[i] != 0;
+    return count;
+  }
   static V load(const R* p) { return *reinterpret_cast<const Unaligned*>(p); }
   static V load(const R* p, int64_t n) {
     V v{};

@@ -2,6 +2,7 @@
 //   V                   a vector of `lanes` reals, with GCC's vector operators
 //   load(p), load(p, n), store(p, v), store(p, v, n)   whole, and the first n lanes only
 //   swap_pairs(v)       exchanges neighbours (real and imaginary parts)
+//   max(a, b), min(a, b)   b where a is NaN; count_equal(a, b)   lanes that compare equal
 //   registers           how many the instruction set has
 // Included once per instruction set inside an anonymous namespace: code compiled for one processor must not
 // be what the linker keeps for all. For the same reason nothing here calls a library's inline function;
@@ -139,23 +140,36 @@ void for_column_groups(int64_t count, Body body) {
   for (; c < count; ++c) body(Width<1>(), c);
 }
 
-// Calls body(i, load, store) for each vector of n reals, with whole vectors and then a part.
+// Reals from p to the next whole vector in memory, which whole loads then do not straddle. 0 for short
+// vectors, and where pairs would be torn.
+template <class T>
+int64_t lead_of(const void* p, int64_t reals) {
+  using R = typename Element<T>::R;
+  constexpr auto bytes = static_cast<uintptr_t>(sizeof(R)) * Simd<R>::lanes;
+  const uintptr_t rest = reinterpret_cast<uintptr_t>(p) % bytes;
+  if (rest == 0 || reals < 8 * Simd<R>::lanes || rest % sizeof(T) != 0) return 0;
+  return static_cast<int64_t>((bytes - rest) / sizeof(R));
+}
+
+// Calls body(i, load, store) for each vector of n reals: a part of `lead` reals, whole vectors, and
+// another part.
 template <class R, class Body>
-[[gnu::always_inline]] inline void for_vectors(int64_t n, Body body) {
+[[gnu::always_inline]] inline void for_vectors(int64_t n, int64_t lead, Body body) {
   using S = Simd<R>;
   using V = typename S::V;
-  int64_t i = 0;
+  const auto part = [&](int64_t i, int64_t count) __attribute__((always_inline)) {
+    body(
+        i, [count](const R* p) __attribute__((always_inline)) { return S::load(p, count); },
+        [count](R* p, V v) __attribute__((always_inline)) { S::store(p, v, count); });
+  };
+  if (lead > 0) part(0, lead);
+  int64_t i = lead;
   for (; i + S::lanes <= n; i += S::lanes) {
     body(
         i, [](const R* p) __attribute__((always_inline)) { return S::load(p); },
         [](R* p, V v) __attribute__((always_inline)) { S::store(p, v); });
   }
-  if (i < n) {
-    const int64_t rest = n - i;
-    body(
-        i, [rest](const R* p) __attribute__((always_inline)) { return S::load(p, rest); },
-        [rest](R* p, V v) __attribute__((always_inline)) { S::store(p, v, rest); });
-  }
+  if (i < n) part(i, n - i);
 }
 
 template <class T>
@@ -168,43 +182,53 @@ struct Kernels {
   static const R* parts(const T* p) { return reinterpret_cast<const R*>(p); }
   static R* parts(T* p) { return reinterpret_cast<R*>(p); }
 
+  // Calls body(i, load, store) as for_vectors does, four whole vectors in flight.
+  template <class Body>
+  [[gnu::always_inline]] static void for_vectors_unrolled(int64_t n, int64_t lead, Body body) {
+    for_vectors<R>(lead, lead, body);
+    int64_t i = lead;
+    for (; i + 4 * S::lanes <= n; i += 4 * S::lanes) {
+#pragma GCC unroll 4
+      for (int u = 0; u < 4; ++u)
+        body(
+            i + u * S::lanes, [](const R* p) __attribute__((always_inline)) { return S::load(p); },
+            [](R* p, V v) __attribute__((always_inline)) { S::store(p, v); });
+    }
+    for_vectors<R>(n - i, 0, [&](int64_t k, auto load, auto store) __attribute__((always_inline)) {
+      body(i + k, load, store);
+    });
+  }
+
   static void axpy(int64_t n, const T* alpha, const T* x, T* y) {
     const Factor<T> factor(alpha);
     const R* px = parts(x);
     R* py = parts(y);
     n *= reals;
-    int64_t i = 0;
-    for (; i + 4 * S::lanes <= n; i += 4 * S::lanes) {
-      V v[4];
-      for (int u = 0; u < 4; ++u)
-        v[u] = factor.add_to(S::load(py + i + u * S::lanes), S::load(px + i + u * S::lanes));
-      for (int u = 0; u < 4; ++u) S::store(py + i + u * S::lanes, v[u]);
-    }
-    for_vectors<R>(n - i, [&](int64_t k, auto load, auto store) {
-      store(py + i + k, factor.add_to(load(py + i + k), load(px + i + k)));
-    });
+    for_vectors_unrolled(n, lead_of<T>(py, n),
+                         [&](int64_t i, auto load, auto store) __attribute__((always_inline)) {
+                           store(py + i, factor.add_to(load(py + i), load(px + i)));
+                         });
   }
 
   static void axpby(int64_t n, const T* alpha, const T* x, const T* beta, T* y) {
     const Factor<T> a(alpha), b(beta);
     const R* px = parts(x);
     R* py = parts(y);
-    for_vectors<R>(n * reals, [&](int64_t i, auto load, auto store) {
-      store(py + i, a.add_to(b.times(load(py + i)), load(px + i)));
-    });
+    n *= reals;
+    for_vectors_unrolled(n, lead_of<T>(py, n),
+                         [&](int64_t i, auto load, auto store) __attribute__((always_inline)) {
+                           store(py + i, a.add_to(b.times(load(py + i)), load(px + i)));
+                         });
   }
 
   static void scale(int64_t n, const T* alpha, T* x) {
     const Factor<T> factor(alpha);
     R* px = parts(x);
     n *= reals;
-    int64_t i = 0;
-    for (; i + 4 * S::lanes <= n; i += 4 * S::lanes)
-      for (int u = 0; u < 4; ++u)
-        S::store(px + i + u * S::lanes, factor.times(S::load(px + i + u * S::lanes)));
-    for_vectors<R>(n - i, [&](int64_t k, auto load, auto store) {
-      store(px + i + k, factor.times(load(px + i + k)));
-    });
+    for_vectors_unrolled(n, lead_of<T>(px, n),
+                         [&](int64_t i, auto load, auto store) __attribute__((always_inline)) {
+                           store(px + i, factor.times(load(px + i)));
+                         });
   }
 
   static void dot(bool conjugate, int64_t n, const T* x, const T* y, T* result) {
@@ -213,17 +237,23 @@ struct Kernels {
     const R* py = parts(y);
     n *= reals;
     DotSum<T> sums[unroll];
-    int64_t i = 0;
+    const auto add_first = [&](int64_t k, auto load, auto) __attribute__((always_inline)) {
+      const V v = load(py + k);
+      sums[0].add(load(px + k), v, swapped<T>(v));
+    };
+    const int64_t lead = lead_of<T>(px, n);
+    for_vectors<R>(lead, lead, add_first);
+    int64_t i = lead;
     for (; i + unroll * S::lanes <= n; i += unroll * S::lanes) {
+#pragma GCC unroll 8
       for (int u = 0; u < unroll; ++u) {
         const V v = S::load(py + i + u * S::lanes);
         sums[u].add(S::load(px + i + u * S::lanes), v, swapped<T>(v));
       }
     }
-    for_vectors<R>(n - i, [&](int64_t k, auto load, auto) {
-      const V v = load(py + i + k);
-      sums[0].add(load(px + i + k), v, swapped<T>(v));
-    });
+    px += i;
+    py += i;
+    for_vectors<R>(n - i, 0, add_first);
     for (int half = unroll / 2; half > 0; half /= 2)
       for (int u = 0; u < half; ++u) sums[u].add(sums[u + half]);
     sums[0].store(conjugate, result);
@@ -234,11 +264,18 @@ struct Kernels {
     const R* px = parts(x);
     n *= reals;
     V sums[8] = {};
-    int64_t i = 0;
-    for (; i + 8 * S::lanes <= n; i += 8 * S::lanes)
+    const auto add_first = [&](int64_t k, auto load, auto) __attribute__((always_inline)) {
+      sums[0] = term(sums[0], load(px + k));
+    };
+    const int64_t lead = lead_of<T>(px, n);
+    for_vectors<R>(lead, lead, add_first);
+    int64_t i = lead;
+    for (; i + 8 * S::lanes <= n; i += 8 * S::lanes) {
+#pragma GCC unroll 8
       for (int u = 0; u < 8; ++u) sums[u] = term(sums[u], S::load(px + i + u * S::lanes));
-    for_vectors<R>(n - i,
-                   [&](int64_t k, auto load, auto) { sums[0] = term(sums[0], load(px + i + k)); });
+    }
+    px += i;
+    for_vectors<R>(n - i, 0, add_first);
     for (int half = 4; half > 0; half /= 2)
       for (int u = 0; u < half; ++u) sums[u] += sums[u + half];
     return S::sum(sums[0]);
@@ -264,9 +301,13 @@ struct Kernels {
   // The best value block by block, then its first place within the first block that has it.
   template <bool largest>
   static int64_t index_extreme(int64_t n, const T* x) {
-    constexpr int unroll = 4;
-    constexpr int64_t block = 16 * unroll * S::lanes;
-    const auto better = [](auto a, auto b) { return largest ? a > b : a < b; };
+    constexpr int unroll = 8;
+    constexpr int64_t block = 4 * unroll * S::lanes;
+    const auto better = [](R a, R b) { return largest ? a > b : a < b; };
+    // A NaN among the new values loses.
+    const auto best_of = [](V fresh, V old) __attribute__((always_inline)) {
+      return largest ? S::max(fresh, old) : S::min(fresh, old);
+    };
     const R* px = parts(x);
     const R limit = largest ? R(-1) : S::kInfinity;
     n *= reals;
@@ -275,29 +316,37 @@ struct Kernels {
     int64_t best_block = 0;
     for (int64_t start = 0; start < n; start += block) {
       const int64_t length = n - start < block ? n - start : block;
+      const R* p = px + start;
       V v[unroll];
       for (int u = 0; u < unroll; ++u) v[u] = broadcast<R>(limit);
       int64_t i = 0;
       for (; i + unroll * S::lanes <= length; i += unroll * S::lanes) {
-        for (int u = 0; u < unroll; ++u) {
-          const V m = magnitude(S::load(px + start + i + u * S::lanes));
-          v[u] = better(m, v[u]) ? m : v[u];
-        }
+#pragma GCC unroll 8
+        for (int u = 0; u < unroll; ++u)
+          v[u] = best_of(magnitude(S::load(p + i + u * S::lanes)), v[u]);
       }
-      for (int u = 1; u < unroll; ++u) v[0] = better(v[u], v[0]) ? v[u] : v[0];
-      R extreme = limit;
-      for (int lane = 0; lane < S::lanes; ++lane)
-        if (better(v[0][lane], extreme)) extreme = v[0][lane];
-      for (; i < length; i += reals) {
-        const R m = magnitude(px + start + i);
-        if (better(m, extreme)) extreme = m;
-      }
-      if (better(extreme, best)) {
+      for (; i + S::lanes <= length; i += S::lanes) v[0] = best_of(magnitude(S::load(p + i)), v[0]);
+      for (int half = unroll / 2; half > 0; half /= 2)
+        for (int u = 0; u < half; ++u) v[u] = best_of(v[u], v[u + half]);
+      if (S::count_equal(best_of(v[0], broadcast<R>(best)), broadcast<R>(best)) < S::lanes) {
+        R extreme = limit;
+        for (int lane = 0; lane < S::lanes; ++lane)
+          if (better(v[0][lane], extreme)) extreme = v[0][lane];
         best = extreme;
         best_block = start;
       }
+      for (; i < length; i += reals) {
+        const R m = magnitude(p + i);
+        if (better(m, best)) {
+          best = m;
+          best_block = start;
+        }
+      }
     }
-    for (int64_t i = best_block; i < n; i += reals)
+    int64_t i = best_block;
+    while (i + S::lanes <= n && S::count_equal(magnitude(S::load(px + i)), broadcast<R>(best)) == 0)
+      i += S::lanes;
+    for (; i < n; i += reals)
       if (magnitude(px + i) == best) return i / reals;
     return 0;
   }
@@ -307,11 +356,13 @@ struct Kernels {
   static void swap(int64_t n, T* x, T* y) {
     R* px = parts(x);
     R* py = parts(y);
-    for_vectors<R>(n * reals, [&](int64_t i, auto load, auto store) {
-      const V a = load(px + i), b = load(py + i);
-      store(px + i, b);
-      store(py + i, a);
-    });
+    n *= reals;
+    for_vectors_unrolled(n, lead_of<T>(px, n),
+                         [&](int64_t i, auto load, auto store) __attribute__((always_inline)) {
+                           const V a = load(px + i), b = load(py + i);
+                           store(px + i, b);
+                           store(py + i, a);
+                         });
   }
 
   static void rotate(int64_t n, T* x, T* y, const R* h) {
@@ -319,11 +370,13 @@ struct Kernels {
     const V h21 = broadcast<R>(h[2]), h22 = broadcast<R>(h[3]);
     R* px = parts(x);
     R* py = parts(y);
-    for_vectors<R>(n * reals, [&](int64_t i, auto load, auto store) {
-      const V a = load(px + i), b = load(py + i);
-      store(px + i, h11 * a + h12 * b);
-      store(py + i, h21 * a + h22 * b);
-    });
+    n *= reals;
+    for_vectors_unrolled(n, lead_of<T>(px, n),
+                         [&](int64_t i, auto load, auto store) __attribute__((always_inline)) {
+                           const V a = load(px + i), b = load(py + i);
+                           store(px + i, h11 * a + h12 * b);
+                           store(py + i, h21 * a + h22 * b);
+                         });
   }
 
   template <int C>
@@ -335,11 +388,12 @@ struct Kernels {
       columns[c] = parts(a[c]);
     }
     R* py = parts(y);
-    for_vectors<R>(m * reals, [&](int64_t i, auto load, auto store) __attribute__((always_inline)) {
-      V sum = load(py + i);
-      for (int c = 0; c < C; ++c) sum = factors[c].add_to(sum, load(columns[c] + i));
-      store(py + i, sum);
-    });
+    for_vectors<R>(m * reals, lead_of<T>(columns[0], m * reals),
+                   [&](int64_t i, auto load, auto store) __attribute__((always_inline)) {
+                     V sum = load(py + i);
+                     for (int c = 0; c < C; ++c) sum = factors[c].add_to(sum, load(columns[c] + i));
+                     store(py + i, sum);
+                   });
   }
   static void add_columns(int64_t m, int64_t count, const T* const* a, const T* t, T* y) {
     for_column_groups<kColumns<T>>(
@@ -352,10 +406,11 @@ struct Kernels {
     const R* columns[C];
     for (int c = 0; c < C; ++c) columns[c] = parts(a[c]);
     const R* px = parts(x);
-    for_vectors<R>(m * reals, [&](int64_t i, auto load, auto) __attribute__((always_inline)) {
-      const V v = load(px + i), v_swapped = swapped<T>(v);
-      for (int c = 0; c < C; ++c) sums[c].add(load(columns[c] + i), v, v_swapped);
-    });
+    for_vectors<R>(m * reals, lead_of<T>(columns[0], m * reals),
+                   [&](int64_t i, auto load, auto) __attribute__((always_inline)) {
+                     const V v = load(px + i), v_swapped = swapped<T>(v);
+                     for (int c = 0; c < C; ++c) sums[c].add(load(columns[c] + i), v, v_swapped);
+                   });
     for (int c = 0; c < C; ++c) sums[c].store(conjugate, result + c);
   }
   static void dot_columns(bool conjugate, int64_t m, int64_t count, const T* const* a, const T* x,
@@ -380,16 +435,17 @@ struct Kernels {
     }
     const R* px = parts(x);
     R* py = parts(y);
-    for_vectors<R>(m * reals, [&](int64_t i, auto load, auto store) __attribute__((always_inline)) {
-      const V v = load(px + i), v_swapped = swapped<T>(v);
-      V sum = load(py + i);
-      for (int c = 0; c < C; ++c) {
-        const V element = load(columns[c] + i);
-        sum = factors[c].add_to(sum, element);
-        sums[c].add(element, v, v_swapped);
-      }
-      store(py + i, sum);
-    });
+    for_vectors<R>(m * reals, lead_of<T>(columns[0], m * reals),
+                   [&](int64_t i, auto load, auto store) __attribute__((always_inline)) {
+                     const V v = load(px + i), v_swapped = swapped<T>(v);
+                     V sum = load(py + i);
+                     for (int c = 0; c < C; ++c) {
+                       const V element = load(columns[c] + i);
+                       sum = factors[c].add_to(sum, element);
+                       sums[c].add(element, v, v_swapped);
+                     }
+                     store(py + i, sum);
+                   });
     for (int c = 0; c < C; ++c) sums[c].store(conjugate, result + c);
   }
   static void add_and_dot_columns(bool conjugate, int64_t m, int64_t count, const T* const* a,
@@ -408,10 +464,12 @@ struct Kernels {
       columns[c] = parts(a[c]);
     }
     const R* px = parts(x);
-    for_vectors<R>(m * reals, [&](int64_t i, auto load, auto store) __attribute__((always_inline)) {
-      const V v = load(px + i);
-      for (int c = 0; c < C; ++c) store(columns[c] + i, factors[c].add_to(load(columns[c] + i), v));
-    });
+    for_vectors<R>(m * reals, lead_of<T>(columns[0], m * reals),
+                   [&](int64_t i, auto load, auto store) __attribute__((always_inline)) {
+                     const V v = load(px + i);
+                     for (int c = 0; c < C; ++c)
+                       store(columns[c] + i, factors[c].add_to(load(columns[c] + i), v));
+                   });
   }
   static void update_columns(int64_t m, int64_t count, T* const* a, const T* t, const T* x) {
     for_column_groups<4>(count, [&]<int C>(Width<C>, int64_t c) {
@@ -434,11 +492,13 @@ struct Kernels {
     }
     const R* px = parts(x);
     const R* py = parts(y);
-    for_vectors<R>(m * reals, [&](int64_t i, auto load, auto store) __attribute__((always_inline)) {
-      const V vx = load(px + i), vy = load(py + i);
-      for (int c = 0; c < C; ++c)
-        store(columns[c] + i, from_y[c].add_to(from_x[c].add_to(load(columns[c] + i), vx), vy));
-    });
+    for_vectors<R>(m * reals, lead_of<T>(columns[0], m * reals),
+                   [&](int64_t i, auto load, auto store) __attribute__((always_inline)) {
+                     const V vx = load(px + i), vy = load(py + i);
+                     for (int c = 0; c < C; ++c)
+                       store(columns[c] + i,
+                             from_y[c].add_to(from_x[c].add_to(load(columns[c] + i), vx), vy));
+                   });
   }
   static void update_columns_twice(int64_t m, int64_t count, T* const* a, const T* t, const T* x,
                                    const T* u, const T* y) {
