@@ -64,25 +64,26 @@ class TriangleColumns {
   int64_t ld_, growth_;
 };
 
-/// Divides the stored rows [low, high) of the columns [begin, begin + count) into rectangles: calls
-/// piece(column, columns, row_begin, row_end), with one piece of all columns where they are long enough.
+/// Divides the stored rows [low, high) of the columns [begin, begin + count) into what kernels take: calls
+/// piece(slant, column, columns, row_begin, row_end), once where each column begins and ends at the same
+/// row as the one before or one row later, else once for each column.
 template <class Columns, class Piece>
 void for_pieces(const Columns& a, int64_t begin, int64_t count, int64_t low, int64_t high,
                 Piece piece) {
   const int64_t end = begin + count;
-  const int64_t shared_begin = std::max(a.first(end - 1), low);
-  const int64_t shared_end = std::min(a.last(begin), high);
-  const bool shared = shared_begin < shared_end;
-  if (shared) piece(begin, count, shared_begin, shared_end);
-  for (int64_t j = begin; j < end; ++j) {
-    const int64_t first = std::max(a.first(j), low), last = std::min(a.last(j), high);
-    if (!shared) {
-      if (first < last) piece(j, int64_t{1}, first, last);
-      continue;
-    }
-    if (first < shared_begin) piece(j, int64_t{1}, first, shared_begin);
-    if (shared_end < last) piece(j, int64_t{1}, shared_end, last);
+  const auto first = [&](int64_t j) { return std::max(a.first(j), low); };
+  const auto last = [&](int64_t j) { return std::min(a.last(j), high); };
+  const int64_t first_row = first(begin), last_row = last(end - 1);
+  const int64_t top = first(end - 1) - first_row, bottom = last_row - last(begin);
+  const bool regular = (top == 0 || top == count - 1) && (bottom == 0 || bottom == count - 1) &&
+                       first(end - 1) <= last(begin);
+  if (regular) {
+    if (first_row < last_row)
+      piece(kernels::Slant{top != 0, bottom != 0, 0, 0}, begin, count, first_row, last_row);
+    return;
   }
+  for (int64_t j = begin; j < end; ++j)
+    if (first(j) < last(j)) piece(kernels::Slant{}, j, int64_t{1}, first(j), last(j));
 }
 
 /// Columns that kernels take in one call here.

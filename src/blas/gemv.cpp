@@ -25,7 +25,7 @@ void add_product(int64_t begin, int64_t end, int64_t n, const T* a, int64_t lda,
       const int64_t count = std::min(kColumnGroup, n - j);
       const T* columns[kColumnGroup];
       for (int64_t c = 0; c < count; ++c) columns[c] = a + row + (j + c) * lda;
-      kernel.add_columns(rows, count, columns, t + j, y + row);
+      kernel.add_columns({}, rows, count, columns, t + j, y + row);
     }
   }
 }
@@ -43,7 +43,7 @@ void dot_columns(bool conjugated, int64_t m, int64_t begin, int64_t end, const T
       const T* columns[kColumnGroup];
       for (int64_t c = 0; c < count; ++c) columns[c] = a + row + (j + c) * lda;
       T partial[kColumnGroup];
-      kernel.dot_columns(conjugated, rows, count, columns, x + row, partial);
+      kernel.dot_columns({}, conjugated, rows, count, columns, x + row, partial);
       for (int64_t c = 0; c < count; ++c) sums[j + c] += partial[c];
     }
   }
@@ -93,16 +93,18 @@ void gbmv(Transpose trans, int64_t m, int64_t n, int64_t kl, int64_t ku, T alpha
   for (int64_t j = 0; j < n; j += kColumnGroup) {
     const int64_t group = std::min(kColumnGroup, n - j);
     for_pieces(
-        columns, j, group, 0, m, [&](int64_t begin, int64_t count, int64_t row, int64_t row_end) {
+        columns, j, group, 0, m,
+        [&](kernels::Slant slant, int64_t begin, int64_t count, int64_t row, int64_t row_end) {
           const ColumnPointers<const T> pointers(columns, begin, count, row);
           T values[kColumnGroup];
           if (plain) {
             scaled_copy(count, alpha, in.data() + begin, values);
-            kernel.add_columns(row_end - row, count, pointers.pointers, values, out.data() + row);
+            kernel.add_columns(slant, row_end - row, count, pointers.pointers, values,
+                               out.data() + row);
             return;
           }
-          kernel.dot_columns(trans == Transpose::conjugate, row_end - row, count, pointers.pointers,
-                             in.data() + row, values);
+          kernel.dot_columns(slant, trans == Transpose::conjugate, row_end - row, count,
+                             pointers.pointers, in.data() + row, values);
           for (int64_t c = 0; c < count; ++c) out[begin + c] += product(alpha, values[c]);
         });
   }
@@ -129,7 +131,7 @@ void rank_one_update(int64_t m, int64_t n, T alpha, const T* x, int64_t incx, co
           columns[c] = a + row + (j + c) * lda;
           factors[c] = product(alpha, conjugated ? conjugate(element) : element);
         }
-        kernel.update_columns(rows, count, columns, factors, in.data() + row);
+        kernel.update_columns({}, rows, count, columns, factors, in.data() + row);
       }
     }
   });

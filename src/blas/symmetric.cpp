@@ -9,56 +9,44 @@ namespace {
 
 using kernels::vector_kernels;
 
-// Columns that share one pass; the kernels need a factor and a sum for each.
-constexpr int64_t kGroup = 4;
-
-// The rows of the stored triangle that lie outside the diagonal block of the columns [begin, end).
-template <class Columns>
-int64_t low_row(const Columns& a, int64_t end) {
-  return a.uplo() == Triangle::upper ? 0 : end;
-}
-template <class Columns>
-int64_t high_row(const Columns& a, int64_t begin) {
-  return a.uplo() == Triangle::upper ? begin : a.order();
-}
-
 template <bool hermitian, class T>
 T mirrored(T value) {
   return hermitian ? conjugate(value) : value;
 }
 
-// y += alpha A x for the columns [begin, end) of the stored triangle and their mirror images. Every stored
-// element is read once.
+// The triangle of the columns [begin, begin + count) without its diagonal is a slanted piece.
+template <class Columns, class Piece>
+void for_pieces_beside_diagonal(const Columns& a, int64_t begin, int64_t count, Piece piece) {
+  for_pieces(
+      a, begin, count, 0, a.order(),
+      [&](kernels::Slant slant, int64_t column, int64_t columns, int64_t row, int64_t row_end) {
+               // Single columns and groups alike begin or end at the diagonal.
+        (a.uplo() == Triangle::lower ? slant.skip_top : slant.skip_bottom) = 1;
+        piece(slant, column, columns, row, row_end);
+      });
+}
+
+// y += alpha A x for the stored triangle and its mirror image. Every stored element is read once.
 template <bool hermitian, class T>
-void add_product(const TriangleColumns<const T>& a, int64_t begin, int64_t end, T alpha, const T* x,
-                 T* y) {
+void add_product(const TriangleColumns<const T>& a, T alpha, const T* x, T* y) {
   const auto& kernel = vector_kernels<T>();
-  for (int64_t block = begin; block < end; block += kGroup) {
-    const int64_t group = std::min(kGroup, end - block);
-    const int64_t block_end = block + group;
-    T scaled[kGroup];
+  for (int64_t block = 0; block < a.order(); block += kColumnGroup) {
+    const int64_t group = std::min(kColumnGroup, a.order() - block);
+    T scaled[kColumnGroup];
     for (int64_t c = 0; c < group; ++c) scaled[c] = product(alpha, x[block + c]);
-    for (int64_t j = block; j < block_end; ++j) {
-      const T* column = a.column(j);
-      const int64_t first = std::max(a.first(j), block), last = std::min(a.last(j), block_end);
-      for (int64_t i = first; i < last; ++i) {
-        if (i == j) {
-          y[j] += product(hermitian ? T(real_part(column[j])) : column[j], scaled[j - block]);
-        } else {
-          y[i] += product(column[i], scaled[j - block]);
-          y[j] += product(mirrored<hermitian>(column[i]), scaled[i - block]);
-        }
-      }
+    for (int64_t c = 0; c < group; ++c) {
+      const T diagonal = a.column(block + c)[block + c];
+      y[block + c] += product(hermitian ? T(real_part(diagonal)) : diagonal, scaled[c]);
     }
-    for_pieces(a, block, group, low_row(a, block_end), high_row(a, block),
-               [&](int64_t first_column, int64_t count, int64_t row, int64_t row_end) {
-                 const ColumnPointers<const T> pointers(a, first_column, count, row);
-                 T sums[kGroup];
-                 kernel.add_and_dot_columns(hermitian, row_end - row, count, pointers.pointers,
-                                            scaled + (first_column - block), x + row, y + row,
-                                            sums);
-                 for (int64_t c = 0; c < count; ++c) y[first_column + c] += product(alpha, sums[c]);
-               });
+    for_pieces_beside_diagonal(
+        a, block, group,
+        [&](kernels::Slant slant, int64_t column, int64_t count, int64_t row, int64_t row_end) {
+          const ColumnPointers<const T> pointers(a, column, count, row);
+          T sums[kColumnGroup];
+          kernel.add_and_dot_columns(slant, hermitian, row_end - row, count, pointers.pointers,
+                                     scaled + (column - block), x + row, y + row, sums);
+          for (int64_t c = 0; c < count; ++c) y[column + c] += product(alpha, sums[c]);
+        });
   }
 }
 
@@ -70,7 +58,14 @@ void multiply(const TriangleColumns<const T>& a, T alpha, const T* x, int64_t in
   OutputVector<T> out(n, beta, y, incy);
   if (alpha == T(0)) return;
   const InputVector<T> in(n, x, incx);
-  add_product<hermitian>(a, 0, n, alpha, in.data(), out.data());
+  add_product<hermitian>(a, alpha, in.data(), out.data());
+}
+
+// Imaginary parts of the diagonal count as zero, and are.
+template <bool hermitian, class T>
+void make_diagonal_real(const TriangleColumns<T>& a, int64_t begin, int64_t end) {
+  if constexpr (hermitian)
+    for (int64_t j = begin; j < end; ++j) a.column(j)[j] = T(real_part(a.column(j)[j]));
 }
 
 // A += alpha x x^T or x x^H.
@@ -81,23 +76,19 @@ void rank_one_update(const TriangleColumns<T>& a, T alpha, const T* x, int64_t i
   const auto& kernel = vector_kernels<T>();
   const InputVector<T> in(n, x, incx);
   for_ranges(n, static_cast<size_t>(n) * sizeof(T), [&](int64_t begin, int64_t end) {
-    for (int64_t block = begin; block < end; block += kGroup) {
-      const int64_t group = std::min(kGroup, end - block), block_end = block + group;
-      T factors[kGroup];
+    for (int64_t block = begin; block < end; block += kColumnGroup) {
+      const int64_t group = std::min(kColumnGroup, end - block);
+      T factors[kColumnGroup];
       for (int64_t c = 0; c < group; ++c)
         factors[c] = product(alpha, mirrored<hermitian>(in[block + c]));
-      for (int64_t j = block; j < block_end; ++j) {
-        T* column = a.column(j);
-        for (int64_t i = std::max(a.first(j), block); i < std::min(a.last(j), block_end); ++i)
-          column[i] += product(in[i], factors[j - block]);
-        if constexpr (hermitian) column[j] = T(real_part(column[j]));
-      }
-      for_pieces(a, block, group, low_row(a, block_end), high_row(a, block),
-                 [&](int64_t first_column, int64_t count, int64_t row, int64_t row_end) {
-                   const ColumnPointers<T> pointers(a, first_column, count, row);
-                   kernel.update_columns(row_end - row, count, pointers.pointers,
-                                         factors + (first_column - block), in.data() + row);
-                 });
+      for_pieces(
+          a, block, group, 0, n,
+          [&](kernels::Slant slant, int64_t column, int64_t count, int64_t row, int64_t row_end) {
+            const ColumnPointers<T> pointers(a, column, count, row);
+            kernel.update_columns(slant, row_end - row, count, pointers.pointers,
+                                  factors + (column - block), in.data() + row);
+          });
+      make_diagonal_real<hermitian>(a, block, block + group);
     }
   });
 }
@@ -111,26 +102,22 @@ void rank_two_update(const TriangleColumns<T>& a, T alpha, const T* x, int64_t i
   const auto& kernel = vector_kernels<T>();
   const InputVector<T> left(n, x, incx), right(n, y, incy);
   for_ranges(n, static_cast<size_t>(n) * sizeof(T), [&](int64_t begin, int64_t end) {
-    for (int64_t block = begin; block < end; block += kGroup) {
-      const int64_t group = std::min(kGroup, end - block), block_end = block + group;
-      T of_x[kGroup], of_y[kGroup];
+    for (int64_t block = begin; block < end; block += kColumnGroup) {
+      const int64_t group = std::min(kColumnGroup, end - block);
+      T of_x[kColumnGroup], of_y[kColumnGroup];
       for (int64_t c = 0; c < group; ++c) {
         of_x[c] = product(alpha, mirrored<hermitian>(right[block + c]));
         of_y[c] = mirrored<hermitian>(product(alpha, left[block + c]));
       }
-      for (int64_t j = block; j < block_end; ++j) {
-        T* column = a.column(j);
-        for (int64_t i = std::max(a.first(j), block); i < std::min(a.last(j), block_end); ++i)
-          column[i] += product(left[i], of_x[j - block]) + product(right[i], of_y[j - block]);
-        if constexpr (hermitian) column[j] = T(real_part(column[j]));
-      }
-      for_pieces(a, block, group, low_row(a, block_end), high_row(a, block),
-                 [&](int64_t first_column, int64_t count, int64_t row, int64_t row_end) {
-                   const ColumnPointers<T> pointers(a, first_column, count, row);
-                   const int64_t c = first_column - block;
-                   kernel.update_columns_twice(row_end - row, count, pointers.pointers, of_x + c,
-                                               left.data() + row, of_y + c, right.data() + row);
-                 });
+      for_pieces(
+          a, block, group, 0, n,
+          [&](kernels::Slant slant, int64_t column, int64_t count, int64_t row, int64_t row_end) {
+            const ColumnPointers<T> pointers(a, column, count, row);
+            const int64_t c = column - block;
+            kernel.update_columns_twice(slant, row_end - row, count, pointers.pointers, of_x + c,
+                                        left.data() + row, of_y + c, right.data() + row);
+          });
+      make_diagonal_real<hermitian>(a, block, block + group);
     }
   });
 }

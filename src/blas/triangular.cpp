@@ -1,7 +1,7 @@
 // Triangular matrices: products with and solutions for one vector.
 //
-// Columns are taken in groups. The square block on the diagonal is worked off element by element; all other
-// rows of the group's columns go to the kernels.
+// Columns are taken in groups. A product treats the square block on the diagonal like the rest of the
+// columns, which are slanted there; a solution works it off element by element.
 #include "blas/columns.h"
 #include "blas/level2.h"
 #include "blas/vector_view.h"
@@ -18,15 +18,31 @@ class TriangularOperation {
       : a_(a), trans_(trans), diag_(diag) {}
 
   void multiply(T* x) const {
+    const bool unit = diag_ == Diagonal::unit;
     // Elements of x are replaced once nothing needs their old value any more.
     for_groups(upper() == plain(), [&](int64_t begin, int64_t end) {
+      T values[kColumnGroup] = {};
       if (plain()) {
-        add_outside(begin, end, T(1), x);
-        multiply_block(begin, end, x);
-      } else {
-        multiply_block(begin, end, x);
-        dot_outside(begin, end, T(1), x);
+        for (int64_t j = begin; j < end; ++j) {
+          values[j - begin] = x[j];
+          if (!unit) x[j] = T(0);
+        }
       }
+      for_pieces(
+          a_, begin, end - begin, 0, a_.order(),
+          [&](kernels::Slant slant, int64_t column, int64_t count, int64_t row, int64_t row_end) {
+            if (unit) (upper() ? slant.skip_bottom : slant.skip_top) = 1;
+            const ColumnPointers<const T> pointers(a_, column, count, row);
+            T* group = values + (column - begin);
+            if (plain())
+              kernel_.add_columns(slant, row_end - row, count, pointers.pointers, group, x + row);
+            else
+              kernel_.dot_columns(slant, trans_ == Transpose::conjugate, row_end - row, count,
+                                  pointers.pointers, x + row, group);
+          });
+      if (!plain())
+        for (int64_t j = begin; j < end; ++j)
+          x[j] = unit ? x[j] + values[j - begin] : values[j - begin];
     });
   }
 
@@ -34,9 +50,9 @@ class TriangularOperation {
     for_groups(upper() != plain(), [&](int64_t begin, int64_t end) {
       if (plain()) {
         solve_block(begin, end, x);
-        add_outside(begin, end, T(-1), x);
+        subtract_outside(begin, end, x);
       } else {
-        dot_outside(begin, end, T(-1), x);
+        subtract_dot_outside(begin, end, x);
         solve_block(begin, end, x);
       }
     });
@@ -61,67 +77,53 @@ class TriangularOperation {
   void for_outside(int64_t begin, int64_t end, Piece piece) const {
     for_pieces(a_, begin, end - begin, upper() ? 0 : end, upper() ? begin : a_.order(), piece);
   }
-  // x outside the block += sign A x
-  void add_outside(int64_t begin, int64_t end, T sign, T* x) const {
+  // x outside the block -= A x
+  void subtract_outside(int64_t begin, int64_t end, T* x) const {
     T t[kColumnGroup];
-    for (int64_t j = begin; j < end; ++j) t[j - begin] = product(sign, x[j]);
-    for_outside(begin, end, [&](int64_t column, int64_t count, int64_t row, int64_t row_end) {
-      const ColumnPointers<const T> pointers(a_, column, count, row);
-      vector_kernels<T>().add_columns(row_end - row, count, pointers.pointers, t + (column - begin),
-                                      x + row);
-    });
+    for (int64_t j = begin; j < end; ++j) t[j - begin] = -x[j];
+    for_outside(
+        begin, end,
+        [&](kernels::Slant slant, int64_t column, int64_t count, int64_t row, int64_t row_end) {
+          const ColumnPointers<const T> pointers(a_, column, count, row);
+          kernel_.add_columns(slant, row_end - row, count, pointers.pointers, t + (column - begin),
+                              x + row);
+        });
   }
-  // x in the block += sign op(A) x outside
-  void dot_outside(int64_t begin, int64_t end, T sign, T* x) const {
-    for_outside(begin, end, [&](int64_t column, int64_t count, int64_t row, int64_t row_end) {
-      const ColumnPointers<const T> pointers(a_, column, count, row);
-      T sums[kColumnGroup];
-      vector_kernels<T>().dot_columns(trans_ == Transpose::conjugate, row_end - row, count,
-                                      pointers.pointers, x + row, sums);
-      for (int64_t c = 0; c < count; ++c) x[column + c] += product(sign, sums[c]);
-    });
+  // x in the block -= op(A) x outside
+  void subtract_dot_outside(int64_t begin, int64_t end, T* x) const {
+    for_outside(
+        begin, end,
+        [&](kernels::Slant slant, int64_t column, int64_t count, int64_t row, int64_t row_end) {
+          const ColumnPointers<const T> pointers(a_, column, count, row);
+          T sums[kColumnGroup];
+          kernel_.dot_columns(slant, trans_ == Transpose::conjugate, row_end - row, count,
+                              pointers.pointers, x + row, sums);
+          for (int64_t c = 0; c < count; ++c) x[column + c] -= sums[c];
+        });
   }
 
-  // Stored rows of column j within the block, without the diagonal.
-  int64_t first(int64_t j, int64_t begin) const {
-    return upper() ? std::max(a_.first(j), begin) : j + 1;
-  }
-  int64_t last(int64_t j, int64_t end) const { return upper() ? j : std::min(a_.last(j), end); }
-
-  void multiply_block(int64_t begin, int64_t end, T* x) const {
-    const bool ascending = upper() == plain();
-    for (int64_t step = 0; step < end - begin; ++step) {
-      const int64_t j = ascending ? begin + step : end - 1 - step;
-      const T* column = a_.column(j);
-      T value = x[j];
-      if (diag_ == Diagonal::stored) value = product(operand(column[j]), value);
-      if (plain()) {
-        for (int64_t i = first(j, begin); i < last(j, end); ++i) x[i] += product(column[i], x[j]);
-      } else {
-        for (int64_t i = first(j, begin); i < last(j, end); ++i)
-          value += product(operand(column[i]), x[i]);
-      }
-      x[j] = value;
-    }
-  }
+  // Each element of the solution is taken out of the others' right-hand sides at once.
   void solve_block(int64_t begin, int64_t end, T* x) const {
     const bool ascending = upper() != plain();
     for (int64_t step = 0; step < end - begin; ++step) {
       const int64_t j = ascending ? begin + step : end - 1 - step;
       const T* column = a_.column(j);
-      T value = x[j];
-      if (!plain()) {
-        for (int64_t i = first(j, begin); i < last(j, end); ++i)
-          value -= product(operand(column[i]), x[i]);
-      }
-      if (diag_ == Diagonal::stored) value /= operand(column[j]);
-      x[j] = value;
+      if (diag_ == Diagonal::stored) x[j] /= operand(column[j]);
+      const T value = x[j];
       if (plain()) {
-        for (int64_t i = first(j, begin); i < last(j, end); ++i) x[i] -= product(column[i], value);
+        const int64_t first = upper() ? std::max(a_.first(j), begin) : j + 1;
+        const int64_t last = upper() ? j : std::min(a_.last(j), end);
+        for (int64_t i = first; i < last; ++i) x[i] -= product(column[i], value);
+      } else {
+        // Row j of the triangle: columns on the other side of the diagonal that reach it.
+        const int64_t first = upper() ? j + 1 : begin, last = upper() ? end : j;
+        for (int64_t i = first; i < last; ++i)
+          if (a_.first(i) <= j && j < a_.last(i)) x[i] -= product(operand(a_.column(i)[j]), value);
       }
     }
   }
 
+  const kernels::VectorKernels<T>& kernel_ = vector_kernels<T>();
   TriangleColumns<const T> a_;
   Transpose trans_;
   Diagonal diag_;

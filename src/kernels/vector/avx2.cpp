@@ -29,7 +29,29 @@ struct Simd<float> {
   static V load(const float* p, int64_t n) { return (V)_mm256_maskload_ps(p, first(n)); }
   static void store(float* p, V v) { _mm256_storeu_ps(p, (__m256)v); }
   static void store(float* p, V v, int64_t n) { _mm256_maskstore_ps(p, first(n), (__m256)v); }
+  static __m256i range(int64_t from, int64_t to) {
+    return _mm256_andnot_si256(first(from), first(to));
+  }
+  static V load(const float* p, int64_t from, int64_t to) {
+    return (V)_mm256_maskload_ps(p, range(from, to));
+  }
+  static void store(float* p, V v, int64_t from, int64_t to) {
+    _mm256_maskstore_ps(p, range(from, to), (__m256)v);
+  }
   static V swap_pairs(V v) { return (V)_mm256_permute_ps((__m256)v, 0xb1); }
+  static void sum_eight(const V* v, float* sums) {
+    const __m256 a = _mm256_hadd_ps((__m256)v[0], (__m256)v[1]);
+    const __m256 b = _mm256_hadd_ps((__m256)v[2], (__m256)v[3]);
+    const __m256 c = _mm256_hadd_ps((__m256)v[4], (__m256)v[5]);
+    const __m256 d = _mm256_hadd_ps((__m256)v[6], (__m256)v[7]);
+    const __m256 ab = _mm256_hadd_ps(a, b), cd = _mm256_hadd_ps(c, d);
+    _mm256_storeu_ps(sums,
+                     _mm256_permute2f128_ps(ab, cd, 0x20) + _mm256_permute2f128_ps(ab, cd, 0x31));
+  }
+  static void sum_pairs(V v, float* sums) {
+    sums[0] = (v[0] + v[4]) + (v[2] + v[6]);
+    sums[1] = (v[1] + v[5]) + (v[3] + v[7]);
+  }
   static V max(V a, V b) { return (V)_mm256_max_ps((__m256)a, (__m256)b); }
   static V min(V a, V b) { return (V)_mm256_min_ps((__m256)a, (__m256)b); }
   static int count_equal(V a, V b) {
@@ -57,7 +79,23 @@ struct Simd<double> {
   static V load(const double* p, int64_t n) { return (V)_mm256_maskload_pd(p, first(n)); }
   static void store(double* p, V v) { _mm256_storeu_pd(p, (__m256d)v); }
   static void store(double* p, V v, int64_t n) { _mm256_maskstore_pd(p, first(n), (__m256d)v); }
+  static __m256i range(int64_t from, int64_t to) {
+    return _mm256_andnot_si256(first(from), first(to));
+  }
+  static V load(const double* p, int64_t from, int64_t to) {
+    return (V)_mm256_maskload_pd(p, range(from, to));
+  }
+  static void store(double* p, V v, int64_t from, int64_t to) {
+    _mm256_maskstore_pd(p, range(from, to), (__m256d)v);
+  }
   static V swap_pairs(V v) { return (V)_mm256_permute_pd((__m256d)v, 0x5); }
+  static void sum_eight(const V* v, double* sums) {
+    for (int i = 0; i < 8; ++i) sums[i] = sum(v[i]);
+  }
+  static void sum_pairs(V v, double* sums) {
+    sums[0] = v[0] + v[2];
+    sums[1] = v[1] + v[3];
+  }
   static V max(V a, V b) { return (V)_mm256_max_pd((__m256d)a, (__m256d)b); }
   static V min(V a, V b) { return (V)_mm256_min_pd((__m256d)a, (__m256d)b); }
   static int count_equal(V a, V b) {

@@ -26,7 +26,34 @@ struct Simd<float> {
   static V load(const float* p, int64_t n) { return (V)_mm512_maskz_loadu_ps(first(n), p); }
   static void store(float* p, V v) { _mm512_storeu_ps(p, (__m512)v); }
   static void store(float* p, V v, int64_t n) { _mm512_mask_storeu_ps(p, first(n), (__m512)v); }
+  static __mmask16 range(int64_t from, int64_t to) {
+    return static_cast<__mmask16>(first(to) & ~first(from));
+  }
+  static V load(const float* p, int64_t from, int64_t to) {
+    return (V)_mm512_maskz_loadu_ps(range(from, to), p);
+  }
+  static void store(float* p, V v, int64_t from, int64_t to) {
+    _mm512_mask_storeu_ps(p, range(from, to), (__m512)v);
+  }
   static V swap_pairs(V v) { return (V)_mm512_permute_ps((__m512)v, 0xb1); }
+  static __m256 halves(V v) {
+    return _mm512_castps512_ps256((__m512)v) + _mm512_extractf32x8_ps((__m512)v, 1);
+  }
+  static void sum_eight(const V* v, float* sums) {
+    const __m256 a = _mm256_hadd_ps(halves(v[0]), halves(v[1]));
+    const __m256 b = _mm256_hadd_ps(halves(v[2]), halves(v[3]));
+    const __m256 c = _mm256_hadd_ps(halves(v[4]), halves(v[5]));
+    const __m256 d = _mm256_hadd_ps(halves(v[6]), halves(v[7]));
+    const __m256 ab = _mm256_hadd_ps(a, b), cd = _mm256_hadd_ps(c, d);
+    _mm256_storeu_ps(sums,
+                     _mm256_permute2f128_ps(ab, cd, 0x20) + _mm256_permute2f128_ps(ab, cd, 0x31));
+  }
+  static void sum_pairs(V v, float* sums) {
+    const __m256 half = halves(v);
+    const __m128 quarter = _mm256_castps256_ps128(half) + _mm256_extractf128_ps(half, 1);
+    sums[0] = quarter[0] + quarter[2];
+    sums[1] = quarter[1] + quarter[3];
+  }
   static V max(V a, V b) { return (V)_mm512_max_ps((__m512)a, (__m512)b); }
   static V min(V a, V b) { return (V)_mm512_min_ps((__m512)a, (__m512)b); }
   static int count_equal(V a, V b) {
@@ -49,7 +76,34 @@ struct Simd<double> {
   static V load(const double* p, int64_t n) { return (V)_mm512_maskz_loadu_pd(first(n), p); }
   static void store(double* p, V v) { _mm512_storeu_pd(p, (__m512d)v); }
   static void store(double* p, V v, int64_t n) { _mm512_mask_storeu_pd(p, first(n), (__m512d)v); }
+  static __mmask8 range(int64_t from, int64_t to) {
+    return static_cast<__mmask8>(first(to) & ~first(from));
+  }
+  static V load(const double* p, int64_t from, int64_t to) {
+    return (V)_mm512_maskz_loadu_pd(range(from, to), p);
+  }
+  static void store(double* p, V v, int64_t from, int64_t to) {
+    _mm512_mask_storeu_pd(p, range(from, to), (__m512d)v);
+  }
   static V swap_pairs(V v) { return (V)_mm512_permute_pd((__m512d)v, 0x55); }
+  static __m256d halves(V v) {
+    return _mm512_castpd512_pd256((__m512d)v) + _mm512_extractf64x4_pd((__m512d)v, 1);
+  }
+  static void sum_four(const V* v, double* sums) {
+    const __m256d a = _mm256_hadd_pd(halves(v[0]), halves(v[1]));
+    const __m256d b = _mm256_hadd_pd(halves(v[2]), halves(v[3]));
+    _mm256_storeu_pd(sums, _mm256_permute2f128_pd(a, b, 0x20) + _mm256_permute2f128_pd(a, b, 0x31));
+  }
+  static void sum_eight(const V* v, double* sums) {
+    sum_four(v, sums);
+    sum_four(v + 4, sums + 4);
+  }
+  static void sum_pairs(V v, double* sums) {
+    const __m256d half = halves(v);
+    const __m128d quarter = _mm256_castpd256_pd128(half) + _mm256_extractf128_pd(half, 1);
+    sums[0] = quarter[0];
+    sums[1] = quarter[1];
+  }
   static V max(V a, V b) { return (V)_mm512_max_pd((__m512d)a, (__m512d)b); }
   static V min(V a, V b) { return (V)_mm512_min_pd((__m512d)a, (__m512d)b); }
   static int count_equal(V a, V b) {

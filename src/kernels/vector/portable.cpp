@@ -34,6 +34,25 @@ struct SmallVector {
     for (int64_t i = 0; i < n; ++i) v[i] = p[i];
     return v;
   }
+  static V load(const R* p, int64_t from, int64_t to) {
+    V v{};
+    for (int64_t i = from; i < to; ++i) v[i] = p[i];
+    return v;
+  }
+  static void store(R* p, V v, int64_t from, int64_t to) {
+    for (int64_t i = from; i < to; ++i) p[i] = v[i];
+  }
+  static void sum_eight(const V* v, R* sums) {
+    for (int c = 0; c < 8; ++c) {
+      sums[c] = v[c][0];
+      for (int i = 1; i < lanes; ++i) sums[c] += v[c][i];
+    }
+  }
+  static void sum_pairs(V v, R* sums) {
+    sums[0] = v[0];
+    sums[1] = v[1];
+    for (int i = 2; i < lanes; ++i) sums[i % 2] += v[i];
+  }
   static void store(R* p, V v) { *reinterpret_cast<Unaligned*>(p) = v; }
   static void store(R* p, V v, int64_t n) {
     for (int64_t i = 0; i < n; ++i) p[i] = v[i];

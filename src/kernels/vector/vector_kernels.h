@@ -10,6 +10,16 @@
 
 namespace guda::kernels {
 
+/// Which rows columns have of the rectangle that a kernel works on: column c those from
+/// top * c + skip_top to m - bottom * (count - 1 - c) - skip_bottom (exclusive). So the diagonal block of a
+/// triangle, and both ends of a band, need no code of their own. Elements outside are not touched.
+struct Slant {
+  bool top = false, bottom = false;
+  int8_t skip_top = 0, skip_bottom = 0;
+
+  bool any() const { return top || bottom || skip_top != 0 || skip_bottom != 0; }
+};
+
 template <class T>
 struct VectorKernels {
   using R = decltype(std::abs(T()));
@@ -33,18 +43,19 @@ struct VectorKernels {
   void (*rotate)(int64_t n, T* x, T* y, const R* h);
 
   /// y += sum over c of a_c t_c
-  void (*add_columns)(int64_t m, int64_t count, const T* const* a, const T* t, T* y);
+  void (*add_columns)(Slant slant, int64_t m, int64_t count, const T* const* a, const T* t, T* y);
   /// sums_c = sum over i of op(a_c[i]) x[i]
-  void (*dot_columns)(bool conjugate, int64_t m, int64_t count, const T* const* a, const T* x,
-                      T* sums);
+  void (*dot_columns)(Slant slant, bool conjugate, int64_t m, int64_t count, const T* const* a,
+                      const T* x, T* sums);
   /// Both in one pass, for symmetric matrices.
-  void (*add_and_dot_columns)(bool conjugate, int64_t m, int64_t count, const T* const* a,
-                              const T* t, const T* x, T* y, T* sums);
+  void (*add_and_dot_columns)(Slant slant, bool conjugate, int64_t m, int64_t count,
+                              const T* const* a, const T* t, const T* x, T* y, T* sums);
   /// a_c += x t_c
-  void (*update_columns)(int64_t m, int64_t count, T* const* a, const T* t, const T* x);
+  void (*update_columns)(Slant slant, int64_t m, int64_t count, T* const* a, const T* t,
+                         const T* x);
   /// a_c += x t_c + y u_c
-  void (*update_columns_twice)(int64_t m, int64_t count, T* const* a, const T* t, const T* x,
-                               const T* u, const T* y);
+  void (*update_columns_twice)(Slant slant, int64_t m, int64_t count, T* const* a, const T* t,
+                               const T* x, const T* u, const T* y);
 };
 
 /// A small lower triangle (row-major, order n) times or against a panel of `lanes` right-hand sides;

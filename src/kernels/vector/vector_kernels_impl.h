@@ -1,6 +1,8 @@
 // The vector kernels over a Simd<R> that the including file defines for its instruction set:
 //   V                   a vector of `lanes` reals, with GCC's vector operators
 //   load(p), load(p, n), store(p, v), store(p, v, n)   whole, and the first n lanes only
+//   load(p, from, to), store(p, v, from, to)           lanes from ... to - 1 only
+//   sum(v), sum_eight(v, sums), sum_pairs(v, sums)     of the lanes; even and odd ones apart
 //   swap_pairs(v)       exchanges neighbours (real and imaginary parts)
 //   max(a, b), min(a, b)   b where a is NaN; count_equal(a, b)   lanes that compare equal
 //   registers           how many the instruction set has
@@ -92,20 +94,34 @@ struct DotSum {
   void store(bool conjugate, T* result) const {
     auto* parts = reinterpret_cast<R*>(result);
     if constexpr (Element<T>::complex) {
-      R even = 0, odd = 0, unlike_even = 0, unlike_odd = 0;
-      for (int i = 0; i < S::lanes; i += 2) {
-        even += like[i];
-        odd += like[i + 1];
-        unlike_even += unlike[i];
-        unlike_odd += unlike[i + 1];
-      }
-      parts[0] = conjugate ? even + odd : even - odd;
-      parts[1] = conjugate ? unlike_even - unlike_odd : unlike_even + unlike_odd;
+      R straight[2], crossed[2];
+      S::sum_pairs(like, straight);
+      S::sum_pairs(unlike, crossed);
+      parts[0] = conjugate ? straight[0] + straight[1] : straight[0] - straight[1];
+      parts[1] = conjugate ? crossed[0] - crossed[1] : crossed[0] + crossed[1];
     } else {
       parts[0] = S::sum(like);
     }
   }
 };
+
+// The results of several columns.
+template <class T, int C>
+void store_sums(const DotSum<T> (&sums)[C], bool conjugate, T* result) {
+  if constexpr (!Element<T>::complex && C == 8) {
+    typename DotSum<T>::V vectors[8];
+    for (int c = 0; c < 8; ++c) vectors[c] = sums[c].like;
+    Simd<T>::sum_eight(vectors, result);
+  } else if constexpr (!Element<T>::complex && C == 4) {
+    typename DotSum<T>::V vectors[8] = {};
+    for (int c = 0; c < 4; ++c) vectors[c] = sums[c].like;
+    T eight[8];
+    Simd<T>::sum_eight(vectors, eight);
+    for (int c = 0; c < 4; ++c) result[c] = eight[c];
+  } else {
+    for (int c = 0; c < C; ++c) sums[c].store(conjugate, result + c);
+  }
+}
 
 template <class T>
 typename Simd<typename Element<T>::R>::V swapped(typename Simd<typename Element<T>::R>::V x) {
@@ -118,9 +134,10 @@ template <class T>
 constexpr int kColumns = Element<T>::complex ? 4 : 8;
 template <class T>
 constexpr int kColumnsBoth =
-    Element<T>::complex && Simd<typename Element<T>::R>::registers < 32 ? 2 : 4;
+    Simd<typename Element<T>::R>::registers < 32 ? (Element<T>::complex ? 2 : 4)
+                                                 : (Element<T>::complex ? 4 : 8);
 
-// Calls body(std::integral_constant) for groups of at most `most` columns, larger groups first.
+// Calls body(Width<columns>(), first column) for groups of at most `most` columns, larger groups first.
 template <int most, class Body>
 void for_column_groups(int64_t count, Body body) {
   int64_t c = 0;
@@ -170,6 +187,69 @@ template <class R, class Body>
         [](R* p, V v) __attribute__((always_inline)) { S::store(p, v); });
   }
   if (i < n) part(i, n - i);
+}
+
+// The rows of a group of columns, some of which begin later or end earlier than others.
+struct SlantedRows {
+  Slant slant;
+  int64_t m, count, group;  // the group's first column among `count`
+
+  int64_t begin(int64_t c) const { return slant.top * (group + c) + slant.skip_top; }
+  int64_t end(int64_t c) const {
+    return m - slant.bottom * (count - 1 - group - c) - slant.skip_bottom;
+  }
+};
+
+// Calls body(i, vectors, columns) for each vector of m rows, where `vectors` loads and stores parts
+// of x and y, and `columns` those of a column c, without what the column does not have.
+template <class T, int C, class Body>
+[[gnu::always_inline]] inline void for_rows(const SlantedRows& rows, const void* aligned,
+                                            Body body) {
+  using R = typename Element<T>::R;
+  using S = Simd<R>;
+  using V = typename S::V;
+  struct Whole {
+    [[gnu::always_inline]] static V load(int, const R* p) { return S::load(p); }
+    [[gnu::always_inline]] static void store(int, R* p, V v) { S::store(p, v); }
+    [[gnu::always_inline]] static V load(const R* p) { return S::load(p); }
+    [[gnu::always_inline]] static void store(R* p, V v) { S::store(p, v); }
+  };
+  struct Part {
+    int64_t count;
+    int64_t from[C], to[C];
+    [[gnu::always_inline]] V load(int c, const R* p) const { return S::load(p, from[c], to[c]); }
+    [[gnu::always_inline]] void store(int c, R* p, V v) const { S::store(p, v, from[c], to[c]); }
+    [[gnu::always_inline]] V load(const R* p) const { return S::load(p, count); }
+    [[gnu::always_inline]] void store(R* p, V v) const { S::store(p, v, count); }
+  };
+  constexpr int64_t reals = Element<T>::reals;
+  const int64_t n = rows.m * reals;
+  // Rows that all columns have.
+  const int64_t whole_begin = rows.begin(C - 1) * reals, whole_end = rows.end(0) * reals;
+  const auto part = [&](int64_t i, int64_t count) __attribute__((always_inline)) {
+    Part p;
+    p.count = count;
+    for (int c = 0; c < C; ++c) {
+      const int64_t from = rows.begin(c) * reals - i, to = rows.end(c) * reals - i;
+      p.from[c] = from < 0 ? 0 : from > count ? count : from;
+      p.to[c] = to > count ? count : to < p.from[c] ? p.from[c] : to;
+    }
+    body(i, p);
+  };
+  int64_t i = 0;
+  const int64_t lead = lead_of<T>(aligned, n);
+  if (lead > 0) {
+    part(0, lead);
+    i = lead;
+  }
+  for (;;) {
+    if (i >= whole_begin)
+      for (; i + S::lanes <= whole_end; i += S::lanes) body(i, Whole());
+    if (i >= n) return;
+    const int64_t count = n - i < S::lanes ? n - i : S::lanes;
+    part(i, count);
+    i += count;
+  }
 }
 
 template <class T>
@@ -380,130 +460,138 @@ struct Kernels {
   }
 
   template <int C>
-  static void add_group(int64_t m, const T* const* a, const T* t, T* y) {
-    Factor<T> factors[C];
-    const R* columns[C];
-    for (int c = 0; c < C; ++c) {
-      factors[c] = Factor<T>(t + c);
-      columns[c] = parts(a[c]);
+  struct Group {
+    R* columns[C];
+    template <class P>
+    explicit Group(P* const* a) {
+      for (int c = 0; c < C; ++c) columns[c] = parts(const_cast<T*>(a[c]));
     }
-    R* py = parts(y);
-    for_vectors<R>(m * reals, lead_of<T>(columns[0], m * reals),
-                   [&](int64_t i, auto load, auto store) __attribute__((always_inline)) {
-                     V sum = load(py + i);
-                     for (int c = 0; c < C; ++c) sum = factors[c].add_to(sum, load(columns[c] + i));
-                     store(py + i, sum);
-                   });
-  }
-  static void add_columns(int64_t m, int64_t count, const T* const* a, const T* t, T* y) {
-    for_column_groups<kColumns<T>>(
-        count, [&]<int C>(Width<C>, int64_t c) { add_group<C>(m, a + c, t + c, y); });
-  }
+  };
 
   template <int C>
-  static void dot_group(bool conjugate, int64_t m, const T* const* a, const T* x, T* result) {
-    DotSum<T> sums[C];
-    const R* columns[C];
-    for (int c = 0; c < C; ++c) columns[c] = parts(a[c]);
-    const R* px = parts(x);
-    for_vectors<R>(m * reals, lead_of<T>(columns[0], m * reals),
-                   [&](int64_t i, auto load, auto) __attribute__((always_inline)) {
-                     const V v = load(px + i), v_swapped = swapped<T>(v);
-                     for (int c = 0; c < C; ++c) sums[c].add(load(columns[c] + i), v, v_swapped);
+  static void add_group(const SlantedRows& rows, const T* const* a, const T* t, T* y) {
+    Factor<T> factors[C];
+    for (int c = 0; c < C; ++c) factors[c] = Factor<T>(t + c);
+    const Group<C> group(a);
+    R* py = parts(y);
+    for_rows<T, C>(rows, group.columns[0],
+                   [&](int64_t i, auto access) __attribute__((always_inline)) {
+                     V sum = access.load(py + i);
+                     for (int c = 0; c < C; ++c)
+                       sum = factors[c].add_to(sum, access.load(c, group.columns[c] + i));
+                     access.store(py + i, sum);
                    });
-    for (int c = 0; c < C; ++c) sums[c].store(conjugate, result + c);
   }
-  static void dot_columns(bool conjugate, int64_t m, int64_t count, const T* const* a, const T* x,
-                          T* sums) {
+  static void add_columns(Slant slant, int64_t m, int64_t count, const T* const* a, const T* t,
+                          T* y) {
     for_column_groups<kColumns<T>>(count, [&]<int C>(Width<C>, int64_t c) {
-      if constexpr (C == 1)
-        dot(conjugate, m, a[c], x, sums + c);
-      else
-        dot_group<C>(conjugate, m, a + c, x, sums + c);
+      add_group<C>({slant, m, count, c}, a + c, t + c, y);
     });
   }
 
   template <int C>
-  static void add_and_dot_group(bool conjugate, int64_t m, const T* const* a, const T* t,
-                                const T* x, T* y, T* result) {
-    Factor<T> factors[C];
+  static void dot_group(const SlantedRows& rows, bool conjugate, const T* const* a, const T* x,
+                        T* result) {
     DotSum<T> sums[C];
-    const R* columns[C];
-    for (int c = 0; c < C; ++c) {
-      factors[c] = Factor<T>(t + c);
-      columns[c] = parts(a[c]);
-    }
+    const Group<C> group(a);
+    const R* px = parts(x);
+    for_rows<T, C>(rows, group.columns[0],
+                   [&](int64_t i, auto access) __attribute__((always_inline)) {
+                     const V v = access.load(px + i), v_swapped = swapped<T>(v);
+                     for (int c = 0; c < C; ++c)
+                       sums[c].add(access.load(c, group.columns[c] + i), v, v_swapped);
+                   });
+    store_sums<T, C>(sums, conjugate, result);
+  }
+  static void dot_columns(Slant slant, bool conjugate, int64_t m, int64_t count, const T* const* a,
+                          const T* x, T* sums) {
+    for_column_groups<kColumns<T>>(count, [&]<int C>(Width<C>, int64_t c) {
+      if (C == 1 && !slant.any())
+        dot(conjugate, m, a[c], x, sums + c);
+      else
+        dot_group<C>({slant, m, count, c}, conjugate, a + c, x, sums + c);
+    });
+  }
+
+  template <int C>
+  static void add_and_dot_group(const SlantedRows& rows, bool conjugate, const T* const* a,
+                                const T* t, const T* x, T* y, T* result) {
+    Factor<T> factors[C];
+    for (int c = 0; c < C; ++c) factors[c] = Factor<T>(t + c);
+    DotSum<T> sums[C];
+    const Group<C> group(a);
     const R* px = parts(x);
     R* py = parts(y);
-    for_vectors<R>(m * reals, lead_of<T>(columns[0], m * reals),
-                   [&](int64_t i, auto load, auto store) __attribute__((always_inline)) {
-                     const V v = load(px + i), v_swapped = swapped<T>(v);
-                     V sum = load(py + i);
+    for_rows<T, C>(rows, group.columns[0],
+                   [&](int64_t i, auto access) __attribute__((always_inline)) {
+                     const V v = access.load(px + i), v_swapped = swapped<T>(v);
+                     V sum = access.load(py + i);
                      for (int c = 0; c < C; ++c) {
-                       const V element = load(columns[c] + i);
+                       const V element = access.load(c, group.columns[c] + i);
                        sum = factors[c].add_to(sum, element);
                        sums[c].add(element, v, v_swapped);
                      }
-                     store(py + i, sum);
+                     access.store(py + i, sum);
                    });
-    for (int c = 0; c < C; ++c) sums[c].store(conjugate, result + c);
+    store_sums<T, C>(sums, conjugate, result);
   }
-  static void add_and_dot_columns(bool conjugate, int64_t m, int64_t count, const T* const* a,
-                                  const T* t, const T* x, T* y, T* sums) {
+  static void add_and_dot_columns(Slant slant, bool conjugate, int64_t m, int64_t count,
+                                  const T* const* a, const T* t, const T* x, T* y, T* sums) {
     for_column_groups<kColumnsBoth<T>>(count, [&]<int C>(Width<C>, int64_t c) {
-      add_and_dot_group<C>(conjugate, m, a + c, t + c, x, y, sums + c);
+      add_and_dot_group<C>({slant, m, count, c}, conjugate, a + c, t + c, x, y, sums + c);
     });
   }
 
   template <int C>
-  static void update_group(int64_t m, T* const* a, const T* t, const T* x) {
+  static void update_group(const SlantedRows& rows, T* const* a, const T* t, const T* x) {
     Factor<T> factors[C];
-    R* columns[C];
-    for (int c = 0; c < C; ++c) {
-      factors[c] = Factor<T>(t + c);
-      columns[c] = parts(a[c]);
-    }
+    for (int c = 0; c < C; ++c) factors[c] = Factor<T>(t + c);
+    const Group<C> group(a);
     const R* px = parts(x);
-    for_vectors<R>(m * reals, lead_of<T>(columns[0], m * reals),
-                   [&](int64_t i, auto load, auto store) __attribute__((always_inline)) {
-                     const V v = load(px + i);
-                     for (int c = 0; c < C; ++c)
-                       store(columns[c] + i, factors[c].add_to(load(columns[c] + i), v));
+    for_rows<T, C>(rows, group.columns[0],
+                   [&](int64_t i, auto access) __attribute__((always_inline)) {
+                     const V v = access.load(px + i);
+                     for (int c = 0; c < C; ++c) {
+                       R* place = group.columns[c] + i;
+                       access.store(c, place, factors[c].add_to(access.load(c, place), v));
+                     }
                    });
   }
-  static void update_columns(int64_t m, int64_t count, T* const* a, const T* t, const T* x) {
+  static void update_columns(Slant slant, int64_t m, int64_t count, T* const* a, const T* t,
+                             const T* x) {
     for_column_groups<4>(count, [&]<int C>(Width<C>, int64_t c) {
-      if constexpr (C == 1)
+      if (C == 1 && !slant.any())
         axpy(m, t + c, x, a[c]);
       else
-        update_group<C>(m, a + c, t + c, x);
+        update_group<C>({slant, m, count, c}, a + c, t + c, x);
     });
   }
 
   template <int C>
-  static void update_twice_group(int64_t m, T* const* a, const T* t, const T* x, const T* u,
-                                 const T* y) {
+  static void update_twice_group(const SlantedRows& rows, T* const* a, const T* t, const T* x,
+                                 const T* u, const T* y) {
     Factor<T> from_x[C], from_y[C];
-    R* columns[C];
     for (int c = 0; c < C; ++c) {
       from_x[c] = Factor<T>(t + c);
       from_y[c] = Factor<T>(u + c);
-      columns[c] = parts(a[c]);
     }
+    const Group<C> group(a);
     const R* px = parts(x);
     const R* py = parts(y);
-    for_vectors<R>(m * reals, lead_of<T>(columns[0], m * reals),
-                   [&](int64_t i, auto load, auto store) __attribute__((always_inline)) {
-                     const V vx = load(px + i), vy = load(py + i);
-                     for (int c = 0; c < C; ++c)
-                       store(columns[c] + i,
-                             from_y[c].add_to(from_x[c].add_to(load(columns[c] + i), vx), vy));
+    for_rows<T, C>(rows, group.columns[0],
+                   [&](int64_t i, auto access) __attribute__((always_inline)) {
+                     const V vx = access.load(px + i), vy = access.load(py + i);
+                     for (int c = 0; c < C; ++c) {
+                       R* place = group.columns[c] + i;
+                       const V sum = from_x[c].add_to(access.load(c, place), vx);
+                       access.store(c, place, from_y[c].add_to(sum, vy));
+                     }
                    });
   }
-  static void update_columns_twice(int64_t m, int64_t count, T* const* a, const T* t, const T* x,
-                                   const T* u, const T* y) {
-    for_column_groups<kColumnsBoth<T>>(count, [&]<int C>(Width<C>, int64_t c) {
-      update_twice_group<C>(m, a + c, t + c, x, u + c, y);
+  static void update_columns_twice(Slant slant, int64_t m, int64_t count, T* const* a, const T* t,
+                                   const T* x, const T* u, const T* y) {
+    for_column_groups<4>(count, [&]<int C>(Width<C>, int64_t c) {
+      update_twice_group<C>({slant, m, count, c}, a + c, t + c, x, u + c, y);
     });
   }
 
