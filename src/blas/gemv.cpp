@@ -15,15 +15,18 @@ constexpr int64_t row_block_bytes = 16 * 1024;
 template <class T>
 constexpr int64_t kRowBlock = row_block_bytes / static_cast<int64_t>(sizeof(T));
 
+// Pointers to columns are handed to kernels in batches of this size.
+constexpr int64_t kBatch = 32;
+
 // y += A t for rows [begin, end).
 template <class T>
 void add_product(int64_t begin, int64_t end, int64_t n, const T* a, int64_t lda, const T* t, T* y) {
   const auto& kernel = vector_kernels<T>();
   for (int64_t row = begin; row < end; row += kRowBlock<T>) {
     const int64_t rows = std::min(kRowBlock<T>, end - row);
-    for (int64_t j = 0; j < n; j += kColumnGroup) {
-      const int64_t count = std::min(kColumnGroup, n - j);
-      const T* columns[kColumnGroup];
+    for (int64_t j = 0; j < n; j += kBatch) {
+      const int64_t count = std::min(kBatch, n - j);
+      const T* columns[kBatch];
       for (int64_t c = 0; c < count; ++c) columns[c] = a + row + (j + c) * lda;
       kernel.add_columns({}, rows, count, columns, t + j, y + row);
     }
@@ -35,14 +38,17 @@ template <class T>
 void dot_columns(bool conjugated, int64_t m, int64_t begin, int64_t end, const T* a, int64_t lda,
                  const T* x, T* sums) {
   const auto& kernel = vector_kernels<T>();
-  for (int64_t j = begin; j < end; ++j) sums[j] = T(0);
   for (int64_t row = 0; row < m; row += kRowBlock<T>) {
     const int64_t rows = std::min(kRowBlock<T>, m - row);
-    for (int64_t j = begin; j < end; j += kColumnGroup) {
-      const int64_t count = std::min(kColumnGroup, end - j);
-      const T* columns[kColumnGroup];
+    for (int64_t j = begin; j < end; j += kBatch) {
+      const int64_t count = std::min(kBatch, end - j);
+      const T* columns[kBatch];
       for (int64_t c = 0; c < count; ++c) columns[c] = a + row + (j + c) * lda;
-      T partial[kColumnGroup];
+      if (row == 0) {
+        kernel.dot_columns({}, conjugated, rows, count, columns, x, sums + j);
+        continue;
+      }
+      T partial[kBatch];
       kernel.dot_columns({}, conjugated, rows, count, columns, x + row, partial);
       for (int64_t c = 0; c < count; ++c) sums[j + c] += partial[c];
     }

@@ -21,12 +21,16 @@ struct TriangleKernels {
     V v[reals][kPanelVectors];
 
     void load(const R* panel, int64_t row) {
+#pragma GCC unroll 8
       for (int p = 0; p < reals; ++p)
+#pragma GCC unroll 8
         for (int u = 0; u < kPanelVectors; ++u)
           v[p][u] = S::load(panel + (row * reals + p) * lanes + u * S::lanes);
     }
     void store(R* panel, int64_t row) const {
+#pragma GCC unroll 8
       for (int p = 0; p < reals; ++p)
+#pragma GCC unroll 8
         for (int u = 0; u < kPanelVectors; ++u)
           S::store(panel + (row * reals + p) * lanes + u * S::lanes, v[p][u]);
     }
@@ -34,6 +38,7 @@ struct TriangleKernels {
     template <int sign>
     void add(const R* m, const Row& x) {
       const V re = broadcast<R>(sign * m[0]);
+#pragma GCC unroll 8
       for (int u = 0; u < kPanelVectors; ++u) {
         v[0][u] += re * x.v[0][u];
         if constexpr (Element<T>::complex) {
@@ -46,6 +51,7 @@ struct TriangleKernels {
     }
     void multiply(const R* m) {
       const V re = broadcast<R>(m[0]);
+#pragma GCC unroll 8
       for (int u = 0; u < kPanelVectors; ++u) {
         if constexpr (Element<T>::complex) {
           const V im = broadcast<R>(m[1]);
@@ -61,6 +67,7 @@ struct TriangleKernels {
     void divide(const R* m) {
       if constexpr (Element<T>::complex) return multiply(m);
       const V divisor = broadcast<R>(m[0]);
+#pragma GCC unroll 8
       for (int u = 0; u < kPanelVectors; ++u) v[0][u] /= divisor;
     }
   };
@@ -68,13 +75,17 @@ struct TriangleKernels {
   template <int rows>
   static void solve_rows(int64_t n, int64_t i, const R* m, R* panel) {
     Row x[rows];
+#pragma GCC unroll 8
     for (int r = 0; r < rows; ++r) x[r].load(panel, i + r);
     for (int64_t k = 0; k < i; ++k) {
       Row known;
       known.load(panel, k);
+#pragma GCC unroll 8
       for (int r = 0; r < rows; ++r) x[r].template add<-1>(m + ((i + r) * n + k) * reals, known);
     }
+#pragma GCC unroll 8
     for (int r = 0; r < rows; ++r) {
+#pragma GCC unroll 8
       for (int k = 0; k < r; ++k) x[r].template add<-1>(m + ((i + r) * n + i + k) * reals, x[k]);
       x[r].divide(m + ((i + r) * n + i + r) * reals);
       x[r].store(panel, i + r);
@@ -91,16 +102,21 @@ struct TriangleKernels {
   template <int rows>
   static void multiply_rows(int64_t n, int64_t i, const R* m, R* panel) {
     Row y[rows];
+#pragma GCC unroll 8
     for (int r = 0; r < rows; ++r) y[r].load(panel, i + r);
+#pragma GCC unroll 8
     for (int r = rows - 1; r >= 0; --r) {
       y[r].multiply(m + ((i + r) * n + i + r) * reals);
+#pragma GCC unroll 8
       for (int k = 0; k < r; ++k) y[r].template add<1>(m + ((i + r) * n + i + k) * reals, y[k]);
     }
     for (int64_t k = 0; k < i; ++k) {
       Row x;
       x.load(panel, k);
+#pragma GCC unroll 8
       for (int r = 0; r < rows; ++r) y[r].template add<1>(m + ((i + r) * n + k) * reals, x);
     }
+#pragma GCC unroll 8
     for (int r = 0; r < rows; ++r) y[r].store(panel, i + r);
   }
   static void multiply(int64_t n, const T* m, R* panel) {

@@ -110,15 +110,19 @@ template <class T, int C>
 void store_sums(const DotSum<T> (&sums)[C], bool conjugate, T* result) {
   if constexpr (!Element<T>::complex && C == 8) {
     typename DotSum<T>::V vectors[8];
+#pragma GCC unroll 8
     for (int c = 0; c < 8; ++c) vectors[c] = sums[c].like;
     Simd<T>::sum_eight(vectors, result);
   } else if constexpr (!Element<T>::complex && C == 4) {
     typename DotSum<T>::V vectors[8] = {};
+#pragma GCC unroll 8
     for (int c = 0; c < 4; ++c) vectors[c] = sums[c].like;
     T eight[8];
     Simd<T>::sum_eight(vectors, eight);
+#pragma GCC unroll 8
     for (int c = 0; c < 4; ++c) result[c] = eight[c];
   } else {
+#pragma GCC unroll 8
     for (int c = 0; c < C; ++c) sums[c].store(conjugate, result + c);
   }
 }
@@ -189,7 +193,7 @@ template <class R, class Body>
   if (i < n) part(i, n - i);
 }
 
-// The rows of a group of columns, some of which begin later or end earlier than others.
+// The rows of a group of columns, some of which may begin later or end earlier than others.
 struct SlantedRows {
   Slant slant;
   int64_t m, count, group;  // the group's first column among `count`
@@ -199,12 +203,18 @@ struct SlantedRows {
     return m - slant.bottom * (count - 1 - group - c) - slant.skip_bottom;
   }
 };
+// The common case, for which nothing of that is computed.
+struct AllRows {
+  int64_t m;
+
+  static int64_t begin(int64_t) { return 0; }
+  int64_t end(int64_t) const { return m; }
+};
 
 // Calls body(i, vectors, columns) for each vector of m rows, where `vectors` loads and stores parts
 // of x and y, and `columns` those of a column c, without what the column does not have.
-template <class T, int C, class Body>
-[[gnu::always_inline]] inline void for_rows(const SlantedRows& rows, const void* aligned,
-                                            Body body) {
+template <class T, int C, class Rows, class Body>
+[[gnu::always_inline]] inline void for_rows(const Rows& rows, const void* aligned, Body body) {
   using R = typename Element<T>::R;
   using S = Simd<R>;
   using V = typename S::V;
@@ -229,6 +239,7 @@ template <class T, int C, class Body>
   const auto part = [&](int64_t i, int64_t count) __attribute__((always_inline)) {
     Part p;
     p.count = count;
+#pragma GCC unroll 8
     for (int c = 0; c < C; ++c) {
       const int64_t from = rows.begin(c) * reals - i, to = rows.end(c) * reals - i;
       p.from[c] = from < 0 ? 0 : from > count ? count : from;
@@ -464,19 +475,22 @@ struct Kernels {
     R* columns[C];
     template <class P>
     explicit Group(P* const* a) {
+#pragma GCC unroll 8
       for (int c = 0; c < C; ++c) columns[c] = parts(const_cast<T*>(a[c]));
     }
   };
 
-  template <int C>
-  static void add_group(const SlantedRows& rows, const T* const* a, const T* t, T* y) {
+  template <int C, class Rows>
+  static void add_group(const Rows& rows, const T* const* a, const T* t, T* y) {
     Factor<T> factors[C];
+#pragma GCC unroll 8
     for (int c = 0; c < C; ++c) factors[c] = Factor<T>(t + c);
     const Group<C> group(a);
     R* py = parts(y);
     for_rows<T, C>(rows, group.columns[0],
                    [&](int64_t i, auto access) __attribute__((always_inline)) {
                      V sum = access.load(py + i);
+#pragma GCC unroll 8
                      for (int c = 0; c < C; ++c)
                        sum = factors[c].add_to(sum, access.load(c, group.columns[c] + i));
                      access.store(py + i, sum);
@@ -485,12 +499,15 @@ struct Kernels {
   static void add_columns(Slant slant, int64_t m, int64_t count, const T* const* a, const T* t,
                           T* y) {
     for_column_groups<kColumns<T>>(count, [&]<int C>(Width<C>, int64_t c) {
-      add_group<C>({slant, m, count, c}, a + c, t + c, y);
+      if (slant.any())
+        add_group<C>(SlantedRows{slant, m, count, c}, a + c, t + c, y);
+      else
+        add_group<C>(AllRows{m}, a + c, t + c, y);
     });
   }
 
-  template <int C>
-  static void dot_group(const SlantedRows& rows, bool conjugate, const T* const* a, const T* x,
+  template <int C, class Rows>
+  static void dot_group(const Rows& rows, bool conjugate, const T* const* a, const T* x,
                         T* result) {
     DotSum<T> sums[C];
     const Group<C> group(a);
@@ -498,6 +515,7 @@ struct Kernels {
     for_rows<T, C>(rows, group.columns[0],
                    [&](int64_t i, auto access) __attribute__((always_inline)) {
                      const V v = access.load(px + i), v_swapped = swapped<T>(v);
+#pragma GCC unroll 8
                      for (int c = 0; c < C; ++c)
                        sums[c].add(access.load(c, group.columns[c] + i), v, v_swapped);
                    });
@@ -508,15 +526,18 @@ struct Kernels {
     for_column_groups<kColumns<T>>(count, [&]<int C>(Width<C>, int64_t c) {
       if (C == 1 && !slant.any())
         dot(conjugate, m, a[c], x, sums + c);
+      else if (slant.any())
+        dot_group<C>(SlantedRows{slant, m, count, c}, conjugate, a + c, x, sums + c);
       else
-        dot_group<C>({slant, m, count, c}, conjugate, a + c, x, sums + c);
+        dot_group<C>(AllRows{m}, conjugate, a + c, x, sums + c);
     });
   }
 
-  template <int C>
-  static void add_and_dot_group(const SlantedRows& rows, bool conjugate, const T* const* a,
-                                const T* t, const T* x, T* y, T* result) {
+  template <int C, class Rows>
+  static void add_and_dot_group(const Rows& rows, bool conjugate, const T* const* a, const T* t,
+                                const T* x, T* y, T* result) {
     Factor<T> factors[C];
+#pragma GCC unroll 8
     for (int c = 0; c < C; ++c) factors[c] = Factor<T>(t + c);
     DotSum<T> sums[C];
     const Group<C> group(a);
@@ -526,6 +547,7 @@ struct Kernels {
                    [&](int64_t i, auto access) __attribute__((always_inline)) {
                      const V v = access.load(px + i), v_swapped = swapped<T>(v);
                      V sum = access.load(py + i);
+#pragma GCC unroll 8
                      for (int c = 0; c < C; ++c) {
                        const V element = access.load(c, group.columns[c] + i);
                        sum = factors[c].add_to(sum, element);
@@ -538,19 +560,25 @@ struct Kernels {
   static void add_and_dot_columns(Slant slant, bool conjugate, int64_t m, int64_t count,
                                   const T* const* a, const T* t, const T* x, T* y, T* sums) {
     for_column_groups<kColumnsBoth<T>>(count, [&]<int C>(Width<C>, int64_t c) {
-      add_and_dot_group<C>({slant, m, count, c}, conjugate, a + c, t + c, x, y, sums + c);
+      if (slant.any())
+        add_and_dot_group<C>(SlantedRows{slant, m, count, c}, conjugate, a + c, t + c, x, y,
+                             sums + c);
+      else
+        add_and_dot_group<C>(AllRows{m}, conjugate, a + c, t + c, x, y, sums + c);
     });
   }
 
-  template <int C>
-  static void update_group(const SlantedRows& rows, T* const* a, const T* t, const T* x) {
+  template <int C, class Rows>
+  static void update_group(const Rows& rows, T* const* a, const T* t, const T* x) {
     Factor<T> factors[C];
+#pragma GCC unroll 8
     for (int c = 0; c < C; ++c) factors[c] = Factor<T>(t + c);
     const Group<C> group(a);
     const R* px = parts(x);
     for_rows<T, C>(rows, group.columns[0],
                    [&](int64_t i, auto access) __attribute__((always_inline)) {
                      const V v = access.load(px + i);
+#pragma GCC unroll 8
                      for (int c = 0; c < C; ++c) {
                        R* place = group.columns[c] + i;
                        access.store(c, place, factors[c].add_to(access.load(c, place), v));
@@ -562,15 +590,18 @@ struct Kernels {
     for_column_groups<4>(count, [&]<int C>(Width<C>, int64_t c) {
       if (C == 1 && !slant.any())
         axpy(m, t + c, x, a[c]);
+      else if (slant.any())
+        update_group<C>(SlantedRows{slant, m, count, c}, a + c, t + c, x);
       else
-        update_group<C>({slant, m, count, c}, a + c, t + c, x);
+        update_group<C>(AllRows{m}, a + c, t + c, x);
     });
   }
 
-  template <int C>
-  static void update_twice_group(const SlantedRows& rows, T* const* a, const T* t, const T* x,
-                                 const T* u, const T* y) {
+  template <int C, class Rows>
+  static void update_twice_group(const Rows& rows, T* const* a, const T* t, const T* x, const T* u,
+                                 const T* y) {
     Factor<T> from_x[C], from_y[C];
+#pragma GCC unroll 8
     for (int c = 0; c < C; ++c) {
       from_x[c] = Factor<T>(t + c);
       from_y[c] = Factor<T>(u + c);
@@ -581,6 +612,7 @@ struct Kernels {
     for_rows<T, C>(rows, group.columns[0],
                    [&](int64_t i, auto access) __attribute__((always_inline)) {
                      const V vx = access.load(px + i), vy = access.load(py + i);
+#pragma GCC unroll 8
                      for (int c = 0; c < C; ++c) {
                        R* place = group.columns[c] + i;
                        const V sum = from_x[c].add_to(access.load(c, place), vx);
@@ -591,7 +623,10 @@ struct Kernels {
   static void update_columns_twice(Slant slant, int64_t m, int64_t count, T* const* a, const T* t,
                                    const T* x, const T* u, const T* y) {
     for_column_groups<4>(count, [&]<int C>(Width<C>, int64_t c) {
-      update_twice_group<C>({slant, m, count, c}, a + c, t + c, x, u + c, y);
+      if (slant.any())
+        update_twice_group<C>(SlantedRows{slant, m, count, c}, a + c, t + c, x, u + c, y);
+      else
+        update_twice_group<C>(AllRows{m}, a + c, t + c, x, u + c, y);
     });
   }
 
