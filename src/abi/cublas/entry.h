@@ -42,14 +42,15 @@ constexpr char signature_letter() {
 /// Name and signature of an entry, the result first. Without pointers, so that nothing is relocated when the
 /// library is loaded. signatures_test.cpp compares them with the toolkit's headers.
 struct EntryRecord {
-  char name[72];
-  char signature[24];
+  char name[64];
+  char signature[32];
 };
 template <typename R, typename... Args>
 consteval EntryRecord entry_record(const char* name, R (*)(Args...)) {
   EntryRecord record{};
   for (size_t i = 0; name[i]; ++i) record.name[i] = name[i];
   const char letters[] = {signature_letter<R>(), signature_letter<Args>()...};
+  static_assert(sizeof letters < sizeof record.signature);
   for (size_t i = 0; i < sizeof letters; ++i) record.signature[i] = letters[i];
   return record;
 }

@@ -55,6 +55,15 @@ def stubs(rows):
     return "\n".join(out) + "\n"
 
 
+def signature_checks(rows):
+    """For signatures_test.cpp: what cublas_v2.h, cublasXt.h and cublasLt.h of CUDA 13 declare."""
+    overloaded = ("cublasGemmEx", "cublasGemmBatchedEx", "cublasGemmStridedBatchedEx",
+                  "cublasSetEmulationStrategy", "cublasGetEmulationStrategy")  # in C++
+    return "".join(f"CHECK({row['name']});\n" for row in rows
+                   if "13" in row["generations"] and row["group"] not in ("legacy", "nvblas")
+                   and row["name"] not in overloaded)
+
+
 def matrix(rows):
     groups = {}
     for row in rows:
@@ -94,6 +103,7 @@ def main():
                       f"lib{library}.so.{generation} {{\n  global:\n" +
                       "".join(f"    {row['name']};\n" for row in names) + "  local: *;\n};\n")
         write(f"{arguments.output}/cublas_stubs.cpp", stubs(rows))
+        write(f"{arguments.output}/signature_checks.inc", signature_checks(rows))
     if arguments.matrix:
         with open(arguments.matrix) as file:
             before = file.read().split(MARKER)[0].rstrip("\n")
