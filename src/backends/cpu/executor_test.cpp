@@ -142,7 +142,7 @@ uint32_t neighbour_warps(const LaunchState* state, BlockState* block, uint32_t w
 
 TEST(Executor, WarpRegionsMeetAtBarriers) {
   kernel::KernelInfo kernel = testing::block_kernel(nullptr);
-  kernel.run_warp = neighbour_warps;
+  kernel.run_warps = testing::run_warps<neighbour_warps, 64>;
   kernel.frame_bytes = 64;
   std::vector<uint32_t> out(100 * 8);
   ASSERT_TRUE(launch(kernel, {100, 1, 1}, {256, 1, 1}, {out.data(), nullptr, 0}, 1024).is_ok());
@@ -174,7 +174,7 @@ uint32_t unequal_warps(const LaunchState* state, BlockState* block, uint32_t war
 
 TEST(Executor, WarpsMayEndAndUseCountedBarriers) {
   kernel::KernelInfo kernel = testing::block_kernel(nullptr);
-  kernel.run_warp = unequal_warps;
+  kernel.run_warps = testing::run_warps<unequal_warps, 0>;
   std::vector<uint32_t> out(3);
   ASSERT_TRUE(launch(kernel, {1, 1, 1}, {128, 1, 1}, {out.data(), nullptr, 0}).is_ok());
   EXPECT_EQ(out, (std::vector<uint32_t>{7, 8, 9}));

@@ -13,7 +13,7 @@ constexpr uint64_t kMaxChunk = 64;
 
 Launch::Mode choose_mode(const kernel::KernelInfo& kernel) {
   if (kernel.run_block != nullptr) return Launch::Mode::blocks;
-  if (kernel.run_warp != nullptr) return Launch::Mode::warps;
+  if (kernel.run_warps != nullptr) return Launch::Mode::warps;
   const uint32_t needs_fibers = kernel::kUsesBarrier | kernel::kUsesWarpOps | kernel::kPollsMemory;
   return (kernel.flags & needs_fibers) != 0 ? Launch::Mode::fibers : Launch::Mode::threads;
 }

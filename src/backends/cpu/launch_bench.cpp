@@ -110,7 +110,7 @@ int main() {
                one * blocks / ns);
   }
   kernel::KernelInfo regions = cpu::testing::block_kernel(nullptr);
-  regions.run_warp = two_regions;
+  regions.run_warps = cpu::testing::run_warps<two_regions, 0>;
   show("8 warps, one barrier, 1 block", median_of(11, 1000, [&] {
          static_cast<void>(cpu::testing::launch(regions, {1, 1, 1}, {256, 1, 1}, {}));
        }));

@@ -70,4 +70,23 @@ inline uint32_t global_index(const kernel::ThreadState* t) {
   return t->block->index.x * t->launch->block.x + t->index.x;
 }
 
+/// KernelInfo::run_warps made of a function that runs one warp from a region to the next.
+template <uint32_t (*run_warp)(const kernel::LaunchState*, kernel::BlockState*, uint32_t warp,
+                               void* frame, uint32_t region),
+          uint32_t frame_bytes>
+uint32_t run_warps(const kernel::LaunchState* state, kernel::BlockState* block, std::byte* frames,
+                   kernel::WarpProgress* progress, uint32_t region, uint32_t first, uint32_t end) {
+  bool apart = false;
+  for (uint32_t w = first; w < end; ++w) {
+    block->barrier_wait = 0;
+    progress[w].region = run_warp(state, block, w, frames + size_t{w} * frame_bytes, region);
+    progress[w].released = 0;
+    progress[w].wait = block->barrier_wait;
+    apart |= progress[w].region != progress[first].region ||
+             progress[w].wait != progress[first].wait ||
+             static_cast<uint32_t>(progress[w].wait) != 0;
+  }
+  return apart ? kernel::kWarpsApart : progress[first].region;
+}
+
 }  // namespace guda::cpu::testing

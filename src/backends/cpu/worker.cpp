@@ -76,7 +76,7 @@ bool Worker::prepare() {
   if (local_bytes > 0 && local_.reserve(local_bytes) == nullptr) return false;
   if (mode == Launch::Mode::warps) {
     // Frames, then the regions and barriers of warps that go separate ways.
-    const size_t bytes = calls * (size_t{kernel.frame_bytes} + sizeof(WarpProgress));
+    const size_t bytes = calls * (size_t{kernel.frame_bytes} + sizeof(kernel::WarpProgress));
     if (frames_.reserve(bytes) == nullptr) return false;
   }
   return true;
@@ -198,48 +198,38 @@ void Worker::run_threads(const kernel::KernelInfo& kernel) {
 // The common case: all warps meet at the same barrier each time, so one loop per region will do.
 void Worker::run_warps(const kernel::KernelInfo& kernel) {
   const uint32_t warps = (launch->block_threads() + kernel.lanes - 1) / kernel.lanes;
-  std::byte* frames = frames_.data();
-  auto* progress = reinterpret_cast<WarpProgress*>(frames + size_t{warps} * kernel.frame_bytes);
   uint32_t region = 0;
   do {
-    uint32_t next = 0;
-    bool together = true;
-    for (uint32_t w = 0; w < warps; ++w) {
-      block_state_.barrier_wait = 0;
-      const uint32_t result = kernel.run_warp(&launch->state(), &block_state_, w,
-                                              frames + size_t{w} * kernel.frame_bytes, region);
-      if (w == 0) next = result;
-      progress[w] = {result, false, block_state_.barrier_wait};
-      together &= result == next &&
-                  (result == kernel::kWarpDone || (block_state_.barrier_wait & 0xffffffffu) == 0);
-      together &= progress[w].wait == progress[0].wait || result == kernel::kWarpDone;
-    }
-    if (!together) {
-      run_warps_unequal(kernel);
+    region = kernel.run_warps(&launch->state(), &block_state_, frames_.data(),
+                              warp_progress(kernel, warps), region, 0, warps);
+    if (region == kernel::kWarpsApart) {
+      run_warps_unequal(kernel, warps);
       return;
     }
-    region = next;
   } while (region != kernel::kWarpDone);
+}
+
+kernel::WarpProgress* Worker::warp_progress(const kernel::KernelInfo& kernel, uint32_t warps) {
+  return reinterpret_cast<kernel::WarpProgress*>(frames_.data() +
+                                                 size_t{warps} * kernel.frame_bytes);
 }
 
 // Warps wait at different barriers, for counted barriers, or have ended early: barriers are arrival
 // counters, and warps that have ended count as arrived.
-void Worker::run_warps_unequal(const kernel::KernelInfo& kernel) {
-  const uint32_t warps = (launch->block_threads() + kernel.lanes - 1) / kernel.lanes;
-  std::byte* frames = frames_.data();
-  auto* progress = reinterpret_cast<WarpProgress*>(frames + size_t{warps} * kernel.frame_bytes);
+void Worker::run_warps_unequal(const kernel::KernelInfo& kernel, uint32_t warps) {
+  kernel::WarpProgress* progress = warp_progress(kernel, warps);
   for (;;) {
     uint32_t alive = 0;
     bool released = false;
     for (uint32_t w = 0; w < warps; ++w) alive += progress[w].region != kernel::kWarpDone ? 1 : 0;
     if (alive == 0) return;
     for (uint32_t w = 0; w < warps; ++w) {
-      if (progress[w].region == kernel::kWarpDone || progress[w].released) continue;
+      if (progress[w].region == kernel::kWarpDone || progress[w].released != 0) continue;
       const uint64_t id = progress[w].wait >> 32;
       const auto count = static_cast<uint32_t>(progress[w].wait);
       uint32_t arrived = 0;
       for (uint32_t other = 0; other < warps; ++other) {
-        if (progress[other].region != kernel::kWarpDone && !progress[other].released &&
+        if (progress[other].region != kernel::kWarpDone && progress[other].released == 0 &&
             progress[other].wait >> 32 == id) {
           ++arrived;
         }
@@ -250,7 +240,7 @@ void Worker::run_warps_unequal(const kernel::KernelInfo& kernel) {
       released = true;
       for (uint32_t other = 0; other < warps; ++other) {
         if (progress[other].region != kernel::kWarpDone && progress[other].wait >> 32 == id) {
-          progress[other].released = true;
+          progress[other].released = 1;
         }
       }
     }
@@ -262,12 +252,9 @@ void Worker::run_warps_unequal(const kernel::KernelInfo& kernel) {
       return;
     }
     for (uint32_t w = 0; w < warps; ++w) {
-      if (!progress[w].released) continue;
-      block_state_.barrier_wait = 0;
-      const uint32_t result =
-          kernel.run_warp(&launch->state(), &block_state_, w,
-                          frames + size_t{w} * kernel.frame_bytes, progress[w].region);
-      progress[w] = {result, false, block_state_.barrier_wait};
+      if (progress[w].released == 0) continue;
+      kernel.run_warps(&launch->state(), &block_state_, frames_.data(), progress,
+                       progress[w].region, w, w + 1);
     }
   }
 }

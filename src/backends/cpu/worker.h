@@ -25,13 +25,6 @@ struct FaultRecord {
   bool stack_overflow = false;
 };
 
-/// Where a warp of a SIMD kernel stands between two calls of run_warp.
-struct WarpProgress {
-  uint32_t region;
-  bool released;  // its barrier is complete
-  uint64_t wait;  // BlockState::barrier_wait
-};
-
 /// Owned by one thread (this_worker) and used by that thread only.
 class Worker {
  public:
@@ -71,7 +64,8 @@ class Worker {
   void run_range();
   void run_range_on_kernel_stack();
   void run_warps(const kernel::KernelInfo& kernel);
-  void run_warps_unequal(const kernel::KernelInfo& kernel);
+  void run_warps_unequal(const kernel::KernelInfo& kernel, uint32_t warps);
+  kernel::WarpProgress* warp_progress(const kernel::KernelInfo& kernel, uint32_t warps);
   void run_threads(const kernel::KernelInfo& kernel);
   void report_fault();
 

@@ -19,6 +19,7 @@
 #include "compiler/driver/flush_mode.h"
 #include "compiler/driver/kernel_info.h"
 #include "compiler/driver/pipeline.h"
+#include "compiler/driver/specialize.h"
 #include "compiler/target/alignment_checks.h"
 #include "compiler/target/target.h"
 #include "support/log.h"
@@ -138,6 +139,7 @@ class Compilation {
         .getValueAsString()
         .getAsInteger(10, description_.param_bytes);
 
+    specialize_block(*module_, request_.block_dim);
     optimize_device_ir(*module_);
     remove_redundant_flushes(*module_);
     timer_.finish("optimize");
@@ -184,7 +186,7 @@ class Compilation {
       return vectorized.status();
     }
     if (flush_mode) {
-      llvm::Function*& entry = vectorized->run_block ? vectorized->run_block : vectorized->run_warp;
+      llvm::Function*& entry = vectorized->run_block ? vectorized->run_block : vectorized->run_warps;
       entry = enter_flush_mode(*entry);
     }
     dump(".spmd.ll", *clone);
@@ -197,7 +199,7 @@ class Compilation {
     timer_.finish("expand");
     module_ = std::move(clone);
     description_.run_block = vectorized->run_block;
-    description_.run_warp = vectorized->run_warp;
+    description_.run_warps = vectorized->run_warps;
     description_.lanes = vectorized->lanes;
     description_.local_bytes = vectorized->local_bytes;
     description_.frame_bytes = vectorized->frame_bytes;

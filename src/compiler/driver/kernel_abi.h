@@ -11,11 +11,12 @@
 
 namespace guda::kernel {
 
-inline constexpr uint32_t kAbiVersion = 1;
+inline constexpr uint32_t kAbiVersion = 2;
 inline constexpr const char* kKernelSymbol = "guda_kernel";
-/// run_warp result: this warp has finished. Every other result is the region to resume at; region 0
-/// is the kernel's entry.
+/// run_warps results: the warps have finished; they stand at different places, see WarpProgress.
+/// Every other result is the region to resume all of them at; region 0 is the kernel's entry.
 inline constexpr uint32_t kWarpDone = 0xffffffffu;
+inline constexpr uint32_t kWarpsApart = 0xfffffffeu;
 
 struct Dim3 {
   uint32_t x, y, z;
@@ -48,9 +49,16 @@ struct BlockState {
   uint32_t worker;  // %smid
   std::byte* shared;  // base of the shared window, 128-byte aligned
   std::byte* local;  // local memory: KernelInfo::local_bytes per lane, see run_* below
-  uint64_t barrier_wait;  // out, run_warp: (barrier id << 32) | thread count (0: all threads)
+  uint64_t barrier_wait;  // used by run_warps: (barrier id << 32) | thread count (0: all threads)
   uint32_t warp_scratch[128];  // one word per warp, for block-wide reductions at barriers (tier A)
   uint32_t workers;  // %nsmid
+};
+
+/// Where a warp of a kernel with barriers stands.
+struct WarpProgress {
+  uint32_t region;  // to resume at, or kWarpDone
+  uint32_t released;  // for the caller's own use; run_warps writes 0
+  uint64_t wait;  // (barrier id << 32) | thread count (0: all threads); 0 when done
 };
 
 /// One thread of a kernel compiled for tier C.
@@ -174,10 +182,10 @@ enum KernelFlags : uint32_t {
 struct KernelInfo {
   uint32_t abi_version;
   uint32_t flags;  // KernelFlags
-  uint32_t lanes;  // SIMD width of run_block / run_warp; 1 for run_thread
+  uint32_t lanes;  // SIMD width of run_block / run_warps; 1 for run_thread
   uint32_t static_shared_bytes;
   uint32_t local_bytes;  // per thread; 16-byte multiple
-  uint32_t frame_bytes;  // per warp, run_warp only; 64-byte multiple
+  uint32_t frame_bytes;  // per warp, run_warps only; 64-byte multiple
   uint32_t param_bytes;
   uint32_t symbol_count;
   const char* name;  // mangled kernel name
@@ -186,11 +194,13 @@ struct KernelInfo {
   /// Tier A without barriers: runs the whole block BlockState::index. `local` must hold
   /// local_bytes * lanes (warps run one after the other and share it).
   void (*run_block)(const LaunchState*, BlockState*);
-  /// Tier A with barriers: runs warp `warp` (`lanes` threads) of the block from `region` to its next
-  /// barrier; returns the region to resume at, or kWarpDone. `frame` keeps frame_bytes between
-  /// calls of one warp; `local` must hold local_bytes for all threads (rounded up to whole warps).
-  uint32_t (*run_warp)(const LaunchState*, BlockState*, uint32_t warp, void* frame,
-                       uint32_t region);
+  /// Tier A with barriers: runs warps first <= w < end (`lanes` threads each) of the block, one after
+  /// the other, from `region` to their next barriers, and notes in progress[w] where they stand.
+  /// Returns kWarpsApart unless all stand at the same barrier, for all threads, or have all finished.
+  /// frames + w * frame_bytes (64-byte aligned) is kept between calls; `local` must hold local_bytes
+  /// for all threads (rounded up to whole warps).
+  uint32_t (*run_warps)(const LaunchState*, BlockState*, std::byte* frames, WarpProgress* progress,
+                        uint32_t region, uint32_t first, uint32_t end);
   /// Tier C: runs one thread from start to end, on a stack of its own when flags has kUsesBarrier,
   /// kUsesWarpOps or kPollsMemory.
   void (*run_thread)(ThreadState*);

@@ -48,7 +48,7 @@ void emit_kernel_info(llvm::Module& module, const KernelDescription& description
        number(description.frame_bytes), number(description.param_bytes),
        number(static_cast<uint32_t>(description.symbols.size())), text(module, description.name),
        symbols, description.note.empty() ? null : text(module, description.note),
-       function(description.run_block), function(description.run_warp),
+       function(description.run_block), function(description.run_warps),
        function(description.run_thread)});
   static_assert(sizeof(kernel::KernelInfo) == 8 * 4 + 6 * 8);
   static_assert(offsetof(kernel::KernelInfo, run_thread) == 8 * 4 + 5 * 8);

@@ -25,7 +25,7 @@ struct KernelDescription {
   std::vector<std::string> symbols;
   std::string note;  // empty: none
   llvm::Function* run_block = nullptr;
-  llvm::Function* run_warp = nullptr;
+  llvm::Function* run_warps = nullptr;
   llvm::Function* run_thread = nullptr;
 };
 

@@ -121,6 +121,8 @@ llvm::Value* Emitter::uniform(const llvm::Value* value) {
 llvm::Value* Emitter::base(const llvm::Value* value) {
   if (is_uniform(value)) return uniform(value);
   if (const auto found = base_here_.find(value); found != base_here_.end()) return found->second;
+  // A step of something uniform by alignment, such as tid.x >> 3 in (tid.x >> 3) & ~3.
+  if (affine(value) == nullptr) return builder_.CreateExtractElement(vector(value), uint64_t{0});
   llvm::AllocaInst* from = slot(base_slots_, value, value->getType(), "b");
   return base_here_[value] = builder_.CreateLoad(from->getAllocatedType(), from);
 }

@@ -184,6 +184,7 @@ Status Emitter::emit_load(const llvm::LoadInst& load) {
     define(load, nullptr, gather(load, pointer, type, load.getAlign(), mask_), nullptr);
     return Status::ok();
   }
+  if (stride == 1) prefetch_next_block(load, pointer, size * lanes_, false);
   const auto contiguous = [&]() -> Value* {
     Value* first = base(pointer);
     if (stride == 1) {
@@ -294,6 +295,7 @@ Status Emitter::emit_store(const llvm::StoreInst& store) {
     scatter(value, pointer, type, store.getAlign(), mask_);
     return Status::ok();
   }
+  if (stride == 1) prefetch_next_block(store, pointer, size * lanes_, true);
   const auto contiguous = [&] {
     Value* first = base(pointer);
     if (stride == 1) {

@@ -6,8 +6,10 @@
 #pragma once
 
 #include <llvm/ADT/DenseMap.h>
+#include <llvm/ADT/SmallPtrSet.h>
 #include <llvm/IR/IRBuilder.h>
 
+#include <optional>
 #include <string>
 
 #include "compiler/spmd/block_plan.h"
@@ -25,6 +27,7 @@ struct EmitContext {
   llvm::Function* kernel = nullptr;  // device IR
   const LaneShapes* shapes = nullptr;
   const LinearPlan* plan = nullptr;
+  const llvm::LoopInfo* loops = nullptr;  // of the kernel
   WarpLayout layout;
   uint32_t local_bytes = 0;
   bool per_warp_local = false;  // every warp has local memory of its own (kernels with barriers)
@@ -77,6 +80,12 @@ class Emitter {
   Value* logical_and(Value* mask, Value* condition);
   /// Lanes of `mask` from `value`, the others from `other`.
   Value* blend_lanes(Value* mask, Value* value, Value* other, llvm::Type* device_type);
+
+  // emit_prefetch.cpp
+  std::optional<Value*> block_step(const llvm::Value* value, unsigned depth);
+  void find_complete_blocks();
+  void prefetch_next_block(const Instruction& access, const llvm::Value* pointer, uint64_t bytes,
+                           bool write);
 
   // emit_values.cpp
   Status emit_instruction(const Instruction& instruction);
@@ -143,6 +152,7 @@ class Emitter {
   llvm::DenseMap<const llvm::Value*, Value*> uniform_here_, vector_here_, base_here_;
 
   const BlockPlan* current_ = nullptr;
+  llvm::SmallPtrSet<const llvm::BasicBlock*, 16> lanes_complete_;
   Value* mask_ = nullptr;  // of the current block
   Value* first_thread_ = nullptr;  // linear thread index of lane 0, i32
   Value* dummy_ = nullptr;

@@ -81,7 +81,16 @@ class WarpTarget final : public llvm::TargetTransformInfoImplBase {
              is_lane_aligned(operand, warp_);
     }
     if (match(&instruction, m_And(m_Value(operand), m_APInt(constant)))) {
-      return (constant->getZExtValue() & (lanes - 1)) == 0 && is_lane_aligned(operand, warp_);
+      // (tid.x >> 3) & ~3: what is kept lies above the lane bits.
+      const llvm::APInt* shift = nullptr;
+      Value* shifted = nullptr;
+      uint64_t dropped = 0;
+      if (match(operand, m_LShr(m_Value(shifted), m_APInt(shift))) && shift->ult(32)) {
+        dropped = shift->getZExtValue();
+        operand = shifted;
+      }
+      return (constant->getZExtValue() << dropped & (lanes - 1)) == 0 &&
+             is_lane_aligned(operand, warp_);
     }
     if (match(&instruction, m_UDiv(m_Value(operand), m_APInt(constant)))) {
       return constant->getZExtValue() % lanes == 0 && is_lane_aligned(operand, warp_);

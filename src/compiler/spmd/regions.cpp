@@ -104,7 +104,7 @@ LiveSets find_live(llvm::Function& function, llvm::ArrayRef<BasicBlock*> at) {
 
 }  // namespace
 
-uint32_t cut_at_barriers(llvm::Function& function) {
+Regions cut_at_barriers(llvm::Function& function) {
   llvm::SmallVector<llvm::CallInst*, 8> barriers;
   for (Instruction& instruction : llvm::instructions(function)) {
     auto* call = llvm::dyn_cast<llvm::CallInst>(&instruction);
@@ -215,7 +215,8 @@ uint32_t cut_at_barriers(llvm::Function& function) {
   for (auto& [value, stack_slot] : slots) promotable.push_back(stack_slot);
   llvm::DominatorTree dominators(function);
   llvm::PromoteMemToReg(promotable, dominators);
-  return static_cast<uint32_t>(llvm::alignTo(frame_bytes, 64));
+  return {static_cast<uint32_t>(barriers.size()) + 1,
+          static_cast<uint32_t>(llvm::alignTo(frame_bytes, 64))};
 }
 
 }  // namespace guda::spmd

@@ -10,7 +10,11 @@ namespace guda::spmd {
 /// `function` is `i32 (ptr launch, ptr block, i32 warp, ptr frame, i32 region)` in SSA form with calls
 /// of guda.barrier(i32 id, i32 count). Each becomes a return of the number of the region that
 /// follows; values that are needed there are kept in the frame, or computed again when that is
-/// cheaper. Returns the size of the frame in bytes, a multiple of 64.
-uint32_t cut_at_barriers(llvm::Function& function);
+/// cheaper.
+struct Regions {
+  uint32_t count = 0;  // regions are numbered from 0, the function's start
+  uint32_t frame_bytes = 0;  // a multiple of 64
+};
+Regions cut_at_barriers(llvm::Function& function);
 
 }  // namespace guda::spmd

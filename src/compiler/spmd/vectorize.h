@@ -20,7 +20,7 @@ struct Options {
 
 struct Vectorized {
   llvm::Function* run_block = nullptr;  // signatures of kernel::KernelInfo; exactly one is set
-  llvm::Function* run_warp = nullptr;
+  llvm::Function* run_warps = nullptr;
   uint32_t lanes = 0;
   uint32_t local_bytes = 0;
   uint32_t frame_bytes = 0;

@@ -108,7 +108,7 @@ Result<std::shared_ptr<KernelObject>> KernelObject::check(void* library, std::st
         fmt::format("is of interface version {}, not {}", info->abi_version, kernel::kAbiVersion);
   } else if (info->name == nullptr || info->name != name) {
     problem = fmt::format("is kernel {}", info->name != nullptr ? info->name : "without name");
-  } else if ((info->run_block != nullptr) + (info->run_warp != nullptr) +
+  } else if ((info->run_block != nullptr) + (info->run_warps != nullptr) +
                  (info->run_thread != nullptr) !=
              1) {
     problem = "does not have one way to run";

@@ -5,119 +5,12 @@
 #include <llvm/Transforms/Utils/Cloning.h>
 
 #include "compiler/spmd/device_calls.h"
+#include "compiler/spmd/version_region.h"
 
 namespace guda::spmd {
 namespace {
 
 using llvm::BasicBlock;
-
-/// A copy only pays for code whose cost depends on the mask.
-bool accesses_memory(llvm::ArrayRef<BasicBlock*> region) {
-  return llvm::any_of(region, [](const BasicBlock* block) {
-    return llvm::any_of(*block, [](const llvm::Instruction& instruction) {
-      return instruction.mayReadOrWriteMemory();
-    });
-  });
-}
-
-/// Reached by the lanes that are still in the kernel's main line, all together.
-bool on_uniform_path(const BasicBlock& block, const LaneShapes& shapes,
-                     const llvm::DominatorTree& dominators,
-                     const llvm::PostDominatorTree& post_dominators) {
-  for (auto* node = dominators.getNode(&block)->getIDom(); node != nullptr;
-       node = node->getIDom()) {
-    const BasicBlock* above = node->getBlock();
-    if (shapes.has_divergent_terminator(*above) && !post_dominators.dominates(&block, above)) {
-      return false;
-    }
-  }
-  return true;
-}
-
-constexpr const char* kVersioned = "guda.versioned";
-
-bool has_barrier(llvm::ArrayRef<BasicBlock*> region) {
-  return llvm::any_of(region, [](const BasicBlock* block) {
-    return llvm::any_of(*block, [](const llvm::Instruction& instruction) {
-      return device_function(instruction).starts_with("ptx.bar.");
-    });
-  });
-}
-
-}  // namespace
-
-bool add_full_version(llvm::Function& function, const LaneShapes& shapes,
-                      llvm::DominatorTree& dominators, llvm::PostDominatorTree& post_dominators,
-                      const llvm::LoopInfo& loops, unsigned instruction_limit) {
-  for (BasicBlock& block : function) {
-    auto* branch = llvm::dyn_cast<llvm::BranchInst>(block.getTerminator());
-    if (branch == nullptr || !branch->isConditional() || loops.getLoopFor(&block) != nullptr ||
-        !shapes.has_divergent_terminator(block) || branch->getMetadata(kVersioned) != nullptr) {
-      continue;
-    }
-    if (!on_uniform_path(block, shapes, dominators, post_dominators)) continue;
-    unsigned side = 2;
-    for (unsigned i = 0; i < 2; ++i) {
-      BasicBlock* other = branch->getSuccessor(1 - i);
-      if (post_dominators.dominates(other, &block) &&
-          branch->getSuccessor(i)->getSinglePredecessor() == &block) {
-        side = i;
-      }
-    }
-    if (side == 2) continue;
-    BasicBlock* body = branch->getSuccessor(side);
-    llvm::SmallVector<BasicBlock*, 16> region;
-    dominators.getDescendants(body, region);
-    size_t instructions = 0;
-    for (const BasicBlock* part : region) instructions += part->size();
-    if (instructions > instruction_limit || !accesses_memory(region) || has_barrier(region)) {
-      continue;
-    }
-
-    llvm::LLVMContext& context = function.getContext();
-    llvm::ValueToValueMapTy values;
-    llvm::SmallVector<BasicBlock*, 16> copies;
-    for (BasicBlock* part : region) {
-      BasicBlock* copy = llvm::CloneBasicBlock(part, values, ".full", &function);
-      values[part] = copy;
-      copies.push_back(copy);
-    }
-    llvm::remapInstructionsInBlocks(copies, values);
-    // Blocks behind the region now have more predecessors.
-    for (BasicBlock* part : region) {
-      for (BasicBlock* successor : llvm::successors(part)) {
-        if (llvm::is_contained(region, successor)) continue;
-        for (llvm::PHINode& phi : successor->phis()) {
-          llvm::Value* incoming = phi.getIncomingValueForBlock(part);
-          const auto mapped = values.find(incoming);
-          phi.addIncoming(
-              mapped != values.end() ? static_cast<llvm::Value*>(mapped->second) : incoming,
-              llvm::cast<BasicBlock>(values[part]));
-        }
-      }
-    }
-    BasicBlock* general = BasicBlock::Create(context, "partial", &function, body);
-    branch->removeFromParent();
-    branch->insertInto(general, general->end());
-    branch->setMetadata(kVersioned, llvm::MDNode::get(context, {}));
-    for (BasicBlock* successor : llvm::successors(general)) {
-      successor->replacePhiUsesWith(&block, general);
-    }
-    auto* copy_of_body = llvm::cast<BasicBlock>(values[body]);
-    copy_of_body->replacePhiUsesWith(general, &block);
-    llvm::IRBuilder<> builder(&block);
-    llvm::Value* condition = branch->getCondition();
-    if (side == 1) condition = builder.CreateNot(condition);
-    llvm::Value* all =
-        call_device(builder, "guda.all", builder.getInt1Ty(), {condition}, *function.getParent());
-    llvm::cast<llvm::CallInst>(all)->setConvergent();
-    builder.CreateCondBr(all, copy_of_body, general);
-    return true;
-  }
-  return false;
-}
-
-namespace {
 
 /// A loop variable that differs between lanes only because lanes may have come to the loop along
 /// different paths (the remainder of an unrolled loop): usually they are still in step.
