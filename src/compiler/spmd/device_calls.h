@@ -6,6 +6,9 @@
 
 namespace guda::spmd {
 
+/// Attribute of a scalar function that is to be called once for each lane (serial_loops.h).
+inline constexpr const char* kSerialLoop = "guda.serial_loop";
+
 /// Calls the pure lane-wise function `name`, declaring it as memory(none) when it is new.
 inline llvm::CallInst* call_device(llvm::IRBuilderBase& builder, llvm::StringRef name,
                                    llvm::Type* result, llvm::ArrayRef<llvm::Value*> arguments,

@@ -4,6 +4,7 @@
 #include <llvm/IR/Intrinsics.h>
 
 #include "compiler/driver/kernel_abi.h"
+#include "compiler/spmd/device_calls.h"
 #include "compiler/spmd/emitter.h"
 
 namespace guda::spmd {
@@ -406,8 +407,51 @@ Status Emitter::emit_intrinsic(const llvm::IntrinsicInst& call) {
   return Status::ok();
 }
 
+/// One call for each lane; arguments and results pass through arrays.
+Status Emitter::emit_serial_loop(const llvm::CallBase& call) {
+  auto* results = llvm::cast<llvm::StructType>(call.getType());
+  llvm::SmallVector<llvm::AllocaInst*, 8> arrays;
+  for (llvm::Type* type : results->elements()) {
+    llvm::IRBuilder<> at(entry_, entry_->begin());
+    arrays.push_back(at.CreateAlloca(widen(type), nullptr, "loop_result"));
+  }
+  llvm::SmallVector<Value*, 16> arguments;
+  for (const llvm::Value* argument : call.args()) {
+    arguments.push_back(is_uniform(argument) ? uniform(argument) : spill(vector(argument)));
+  }
+  for_each_lane(mask_, [&](Value* lane) {
+    llvm::SmallVector<Value*, 16> scalars;
+    for (unsigned i = 0; i < arguments.size(); ++i) {
+      const llvm::Value* argument = call.getArgOperand(i);
+      if (is_uniform(argument)) {
+        scalars.push_back(arguments[i]);
+        continue;
+      }
+      llvm::Type* type = argument->getType();
+      scalars.push_back(builder_.CreateLoad(type, builder_.CreateGEP(type, arguments[i], lane)));
+    }
+    llvm::CallInst* one = builder_.CreateCall(call.getCalledFunction(), scalars);
+    for (unsigned i = 0; i < arrays.size(); ++i) {
+      llvm::Type* type = results->getElementType(i);
+      builder_.CreateStore(builder_.CreateExtractValue(one, i),
+                           builder_.CreateGEP(type, arrays[i], lane));
+    }
+  });
+  Value* all = llvm::PoisonValue::get(widen(results));
+  for (unsigned i = 0; i < arrays.size(); ++i) {
+    all = builder_.CreateInsertValue(
+        all, builder_.CreateLoad(widen(results->getElementType(i)), arrays[i]), i);
+  }
+  define(call, nullptr, all, nullptr);
+  return Status::ok();
+}
+
 Status Emitter::emit_call(const llvm::CallBase& call) {
   llvm::StringRef name = device_function(call);
+  if (call.getCalledFunction() != nullptr &&
+      call.getCalledFunction()->hasFnAttribute(kSerialLoop)) {
+    return emit_serial_loop(call);
+  }
   using kernel::BlockState;
   using kernel::LaunchState;
   if (name == "guda.shared") {

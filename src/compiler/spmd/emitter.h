@@ -91,6 +91,7 @@ class Emitter {
   Status emit_instruction(const Instruction& instruction);
   Status emit_lane_wise(const Instruction& instruction);
   Status emit_call(const llvm::CallBase& call);
+  Status emit_serial_loop(const llvm::CallBase& call);
   Status emit_intrinsic(const llvm::IntrinsicInst& call);
   Status emit_special_register(llvm::StringRef name, const llvm::CallBase& call);
   void make_thread_indices();

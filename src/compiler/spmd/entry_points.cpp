@@ -1,6 +1,7 @@
 #include "compiler/spmd/entry_points.h"
 
 #include <llvm/IR/IRBuilder.h>
+#include <llvm/IR/InstIterator.h>
 #include <llvm/Transforms/InstCombine/InstCombine.h>
 #include <llvm/Transforms/Scalar/ADCE.h>
 #include <llvm/Transforms/Scalar/EarlyCSE.h>
@@ -9,6 +10,7 @@
 #include <llvm/Transforms/Utils/PromoteMemToReg.h>
 
 #include "compiler/driver/kernel_abi.h"
+#include "compiler/spmd/device_calls.h"
 #include "compiler/spmd/normalize.h"
 #include "compiler/spmd/regions.h"
 
@@ -26,6 +28,21 @@ void promote_slots(llvm::Function& function) {
   }
   llvm::DominatorTree dominators(function);
   llvm::PromoteMemToReg(slots, dominators);
+}
+
+void inline_serial_loops(llvm::Function& function) {
+  llvm::SmallVector<llvm::CallInst*, 4> calls;
+  for (llvm::Instruction& instruction : llvm::instructions(function)) {
+    auto* call = llvm::dyn_cast<llvm::CallInst>(&instruction);
+    if (call != nullptr && call->getCalledFunction() != nullptr &&
+        call->getCalledFunction()->hasFnAttribute(kSerialLoop)) {
+      calls.push_back(call);
+    }
+  }
+  for (llvm::CallInst* call : calls) {
+    llvm::InlineFunctionInfo info;
+    llvm::InlineFunction(*call, info);
+  }
 }
 
 void simplify(llvm::Function& function) {
@@ -90,6 +107,7 @@ Result<llvm::Function*> write_warp(const Writer& writer, uint32_t& frame_bytes, 
   builder.SetInsertPoint(entry);
   builder.CreateBr(prologue);
   llvm::MergeBlockIntoPredecessor(prologue);
+  inline_serial_loops(*warp);
   promote_slots(*warp);
   simplify(*warp);  // less to carry across barriers
   const Regions cut = cut_at_barriers(*warp);
@@ -180,6 +198,7 @@ Result<llvm::Function*> write_run_block(const EmitContext& emit) {
   Emitter emitter(emit, *body, body->getArg(0), body->getArg(1), body->getArg(2), body->getArg(3),
                   nullptr);
   if (Status status = emitter.run(); !status) return status;
+  inline_serial_loops(*body);
   promote_slots(*body);
 
   auto* type = llvm::FunctionType::get(llvm::Type::getVoidTy(context),

@@ -9,6 +9,8 @@
 #include <llvm/IR/PatternMatch.h>
 #include <llvm/Support/KnownBits.h>
 
+#include "compiler/spmd/device_calls.h"
+
 namespace guda::spmd {
 
 using namespace llvm::PatternMatch;
@@ -48,6 +50,10 @@ class WarpTarget final : public llvm::TargetTransformInfoImplBase {
  private:
   llvm::InstructionUniformity classify(const llvm::CallBase& call) const {
     using enum llvm::InstructionUniformity;
+    if (call.getCalledFunction() != nullptr &&
+        call.getCalledFunction()->hasFnAttribute(kSerialLoop)) {
+      return NeverUniform;
+    }
     llvm::StringRef name = device_function(call);
     if (name == "guda.lane" || name == "ptx.syscall.malloc" || name == "ptx.syscall.vprintf") {
       return NeverUniform;

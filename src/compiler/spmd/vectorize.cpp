@@ -5,10 +5,12 @@
 #include <llvm/Analysis/TargetLibraryInfo.h>
 
 #include "compiler/spmd/block_plan.h"
+#include "compiler/spmd/device_calls.h"
 #include "compiler/spmd/emitter.h"
 #include "compiler/spmd/entry_points.h"
 #include "compiler/spmd/local_memory.h"
 #include "compiler/spmd/normalize.h"
+#include "compiler/spmd/serial_loops.h"
 #include "compiler/spmd/suitability.h"
 #include "compiler/spmd/versions.h"
 
@@ -78,6 +80,11 @@ Result<Vectorized> vectorize(llvm::Function& kernel, const Options& options) {
     }
   }
   const uint32_t local_bytes = lower_local_memory(kernel, layout);
+  for (;;) {
+    Analyses analyses(kernel, layout);
+    if (!make_loop_serial(kernel, analyses.shapes, analyses.loops, layout.lanes)) break;
+    normalize(kernel);
+  }
   for (unsigned i = 0; i < kMaxVersions && kernel.getInstructionCount() < kGrowthLimit; ++i) {
     Analyses analyses(kernel, layout);
     if (!add_uniform_version(kernel, analyses.shapes, analyses.dominators, analyses.post_dominators,
@@ -116,6 +123,9 @@ Result<Vectorized> vectorize(llvm::Function& kernel, const Options& options) {
   if (!function) return function.status();
   (traits.barriers ? result.run_warps : result.run_block) = *function;
   kernel.deleteBody();
+  for (llvm::Function& part : llvm::make_early_inc_range(*kernel.getParent())) {
+    if (part.hasFnAttribute(kSerialLoop) && part.use_empty()) part.eraseFromParent();
+  }
   return result;
 }
 

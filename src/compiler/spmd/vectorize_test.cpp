@@ -270,6 +270,43 @@ define void @kernel(ptr noalias readonly %params) {
   EXPECT_EQ(regions, 2u);
 }
 
+// A row per thread: lanes are at unrelated places and leave at different times.
+TEST_F(VectorizeTest, ListsAreWalkedLaneByLane) {
+  run(R"(
+define void @kernel(ptr noalias readonly %params) {
+entry:
+  %base = load i64, ptr %params, !invariant.load !0
+  %tid = call i32 @ptx.sreg.tid.x()
+  %wide = zext nneg i32 %tid to i64
+  %offset = shl i64 %wide, 2
+  %address = add i64 %base, %offset
+  %p = inttoptr i64 %address to ptr
+  %first = load i32, ptr %p
+  %q = getelementptr i8, ptr %p, i64 4
+  %last = load i32, ptr %q
+  %some = icmp slt i32 %first, %last
+  br i1 %some, label %loop, label %end
+loop:
+  %k = phi i32 [ %first, %entry ], [ %next, %loop ]
+  %sum = phi float [ 0.0, %entry ], [ %more, %loop ]
+  %k64 = sext i32 %k to i64
+  %at = shl i64 %k64, 2
+  %entry_address = add i64 %base, %at
+  %e = inttoptr i64 %entry_address to ptr
+  %x = load float, ptr %e
+  %more = fadd float %sum, %x
+  %next = add i32 %k, 1
+  %again = icmp slt i32 %next, %last
+  br i1 %again, label %loop, label %end
+end:
+  %result = phi float [ 0.0, %entry ], [ %more, %loop ]
+  store float %result, ptr %p
+  ret void
+})");
+  EXPECT_EQ(intrinsics(llvm::Intrinsic::masked_gather), 0u);
+  EXPECT_GE(intrinsics(llvm::Intrinsic::cttz), 1u);  // the next lane
+}
+
 // Lanes that wait for each other at two places cannot run in lockstep.
 TEST_F(VectorizeTest, DivergentExchangeIsRefused) {
   llvm::SMDiagnostic error;
