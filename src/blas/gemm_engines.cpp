@@ -4,6 +4,8 @@ namespace guda::blas {
 namespace {
 
 namespace avx512 = kernels::avx512;
+namespace avx2 = kernels::avx2;
+namespace portable = kernels::portable;
 
 bool has(InstructionSet level) { return cpu_features().level >= level; }
 
@@ -13,33 +15,49 @@ RealEngine<T> engine_of(const kernels::GemmKernels<T>& tiles) {
 }
 
 template <class T>
-const RealEngine<T>* choose(const kernels::GemmKernels<T>& avx512_tiles) {
-  static const RealEngine<T> avx512_engine = engine_of(avx512_tiles);
-  return has(InstructionSet::avx512) ? &avx512_engine : nullptr;
+const RealEngine<T>* choose(const kernels::GemmKernels<T>& avx512_tiles,
+                            const kernels::GemmKernels<T>& avx2_tiles,
+                            const kernels::GemmKernels<T>& portable_tiles) {
+  static const RealEngine<T> engine = engine_of(has(InstructionSet::avx512) ? avx512_tiles
+                                                : has(InstructionSet::avx2) ? avx2_tiles
+                                                                            : portable_tiles);
+  return &engine;
+}
+
+// bf16 and f16 for the f32 tiles of the machine.
+WideningEngine widening(const kernels::Packing<uint16_t, float>& avx512_packing,
+                        const kernels::Packing<uint16_t, float>& portable_packing) {
+  const auto& packing = has(InstructionSet::avx512) ? avx512_packing : portable_packing;
+  return {gemm_engine<float>()->tiles, packing, packing, 1};
 }
 
 }  // namespace
 
 template <>
 const RealEngine<float>* gemm_engine<float>() {
-  return choose(avx512::gemm_f32);
+  return choose(avx512::gemm_f32, avx2::gemm_f32, portable::gemm_f32);
 }
 template <>
 const RealEngine<double>* gemm_engine<double>() {
-  return choose(avx512::gemm_f64);
+  return choose(avx512::gemm_f64, avx2::gemm_f64, portable::gemm_f64);
 }
 template <>
 const RealEngine<std::complex<float>>* gemm_engine<std::complex<float>>() {
-  return choose(avx512::gemm_c32);
+  return choose(avx512::gemm_c32, avx2::gemm_c32, portable::gemm_c32);
 }
 template <>
 const RealEngine<std::complex<double>>* gemm_engine<std::complex<double>>() {
-  return choose(avx512::gemm_c64);
+  return choose(avx512::gemm_c64, avx2::gemm_c64, portable::gemm_c64);
 }
 
 const WideningEngine* bf16_engine() {
-  static const WideningEngine engine{&avx512::gemm_f32, avx512::widen_bf16, avx512::widen_bf16, 1};
-  return has(InstructionSet::avx512) ? &engine : nullptr;
+  static const WideningEngine engine = widening(avx512::widen_bf16, portable::widen_bf16);
+  return &engine;
+}
+
+const WideningEngine* f16_engine() {
+  static const WideningEngine engine = widening(avx512::widen_f16, portable::widen_f16);
+  return &engine;
 }
 
 const PairEngine* bf16_pair_engine() {
@@ -47,20 +65,20 @@ const PairEngine* bf16_pair_engine() {
   return has(InstructionSet::avx512) && cpu_features().fast_bf16 ? &engine : nullptr;
 }
 
-const WideningEngine* f16_engine() {
-  static const WideningEngine engine{&avx512::gemm_f32, avx512::widen_f16, avx512::widen_f16, 1};
-  return has(InstructionSet::avx512) ? &engine : nullptr;
-}
-
 const IntegerEngine* s8_engine() {
-  static const IntegerEngine engine{&avx512::gemm_dot8, avx512::dot8_signed_a,
-                                    avx512::dot8_corrected_b, 4};
-  return has(InstructionSet::avx512) && cpu_features().vnni ? &engine : nullptr;
+  static const IntegerEngine dot{&avx512::gemm_dot8, avx512::dot8_signed_a,
+                                 avx512::dot8_corrected_b, 4};
+  static const IntegerEngine pairs{&avx2::gemm_pairs8, avx2::pairs8_signed, avx2::pairs8_signed, 2};
+  if (has(InstructionSet::avx512) && cpu_features().vnni) return &dot;
+  return has(InstructionSet::avx2) ? &pairs : nullptr;
 }
 
 const IntegerEngine* u8s8_engine() {
-  static const IntegerEngine engine{&avx512::gemm_dot8, avx512::dot8_unsigned_a, avx512::dot8_b, 4};
-  return has(InstructionSet::avx512) && cpu_features().vnni ? &engine : nullptr;
+  static const IntegerEngine dot{&avx512::gemm_dot8, avx512::dot8_unsigned_a, avx512::dot8_b, 4};
+  static const IntegerEngine pairs{&avx2::gemm_pairs8, avx2::pairs8_unsigned, avx2::pairs8_signed,
+                                   2};
+  if (has(InstructionSet::avx512) && cpu_features().vnni) return &dot;
+  return has(InstructionSet::avx2) ? &pairs : nullptr;
 }
 
 }  // namespace guda::blas

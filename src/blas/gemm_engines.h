@@ -17,6 +17,14 @@ using IntegerEngine = GemmEngine<uint8_t, uint32_t, int32_t, int32_t>;
 /// T: float, double, and complex of both.
 template <class T>
 const RealEngine<T>* gemm_engine();
+template <>
+const RealEngine<float>* gemm_engine<float>();
+template <>
+const RealEngine<double>* gemm_engine<double>();
+template <>
+const RealEngine<std::complex<float>>* gemm_engine<std::complex<float>>();
+template <>
+const RealEngine<std::complex<double>>* gemm_engine<std::complex<double>>();
 const WideningEngine* bf16_engine();
 /// Preferred to the former where the processor's bf16 instructions are worth it.
 const PairEngine* bf16_pair_engine();

@@ -133,10 +133,12 @@ void check(const Case<T>& test, std::mt19937& random) {
     std::memcpy(static_cast<void*>(c.data()), input.data(), input.size() * sizeof(T));
     gemm<T>(test.a, test.b, test.m, test.n, test.k, test.alpha, a.data(), lda, b.data(), ldb,
             test.beta, c.data(), ldc);
-    ASSERT_EQ(
-        std::memcmp(static_cast<void*>(c.data()), one_thread.data(), one_thread.size() * sizeof(T)),
-        0)
-        << "threads show in the result";
+    for (size_t i = 0; i < c.size(); ++i) {
+      ASSERT_EQ(std::memcmp(&c.data()[i], &one_thread[i], sizeof(T)), 0)
+          << "threads show in the result: " << c.data()[i] << " not " << one_thread[i] << " at " << i
+          << " of " << test.m << " x " << test.n << " x " << test.k << " ops "
+          << static_cast<int>(test.a) << static_cast<int>(test.b);
+    }
   }
 }
 
@@ -234,6 +236,28 @@ TYPED_TEST(GemmTest, ShortRowsAndLongSums) {
         if (this->HasFatalFailure()) return;
       }
     }
+  }
+}
+
+TYPED_TEST(GemmTest, ThreadsDoNotShowInTheResult) {
+  using T = TypeParam;
+  std::mt19937 random(7);
+  constexpr int64_t kSize = 130;
+  std::vector<T> a(kSize * kSize);
+  std::vector<T> b(kSize * kSize);
+  for (T& x : a) x = random_value<T>(random);
+  for (T& x : b) x = random_value<T>(random);
+  for (const Transpose op : kOps) {
+    const auto product = [&](int threads) {
+      set_thread_limit(threads);
+      std::vector<T> c(kSize * kSize, T(1));
+      gemm<T>(op, Transpose::no, kSize, kSize, kSize, T(3), a.data(), kSize, b.data(), kSize, T(2),
+              c.data(), kSize);
+      set_thread_limit(0);
+      return c;
+    };
+    const std::vector<T> expected = product(1);
+    for (int repeat = 0; repeat < 100; ++repeat) ASSERT_EQ(product(0), expected) << repeat;
   }
 }
 

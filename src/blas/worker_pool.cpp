@@ -22,6 +22,9 @@ namespace {
 // a thread costs as much as a product of 200 x 200.
 constexpr auto kSpin = std::chrono::microseconds(100);
 
+// Jobs in quick succession that are worth waking the workers for.
+constexpr int kBurst = 16;
+
 thread_local int t_limit = 0;
 thread_local bool t_inside = false;  // a task of a job
 
@@ -46,8 +49,7 @@ class Pool {
 
   void run(int count, int threads, Wake wake, void (*task)(void*, int), void* context) {
     const int helpers = std::min({threads, this->threads(), count}) - 1;
-    if (helpers <= 0 || t_inside ||
-        (wake == Wake::if_awake && awake_.load(std::memory_order_relaxed) == 0) ||
+    if (helpers <= 0 || t_inside || (wake == Wake::if_awake && !awake() && !is_burst(wake)) ||
         !mutex_.try_lock()) {
       for (int i = 0; i < count; ++i) task(context, i);
       return;
@@ -105,6 +107,21 @@ class Pool {
       pthread_detach(thread);
     }
     pthread_sigmask(SIG_SETMASK, &previous, nullptr);
+  }
+
+  bool awake() const { return awake_.load(std::memory_order_relaxed) != 0; }
+
+  // A small job does not repay waking a worker, a series of them does.
+  static bool is_burst(Wake& wake) {
+    thread_local std::chrono::steady_clock::time_point last{};
+    thread_local int streak = 0;
+    const auto now = std::chrono::steady_clock::now();
+    streak = now - last < kSpin / 2 ? streak + 1 : 0;
+    last = now;
+    if (streak < kBurst) return false;
+    streak = 0;
+    wake = Wake::always;
+    return true;
   }
 
   void work() {

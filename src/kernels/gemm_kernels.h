@@ -97,4 +97,26 @@ extern const Packing<uint8_t, uint32_t> dot8_b;
 extern const Packing<uint8_t, uint32_t> dot8_corrected_b;
 }  // namespace avx512
 
+/// AVX2 and FMA.
+namespace avx2 {
+extern const GemmKernels<float> gemm_f32;
+extern const GemmKernels<double> gemm_f64;
+extern const GemmKernels<std::complex<float>> gemm_c32;
+extern const GemmKernels<std::complex<double>> gemm_c64;
+/// 8-bit integers as 16-bit ones, two steps of k in a word; any signs.
+extern const GemmKernels<uint32_t, int32_t> gemm_pairs8;
+extern const Packing<uint8_t, uint32_t> pairs8_signed;
+extern const Packing<uint8_t, uint32_t> pairs8_unsigned;
+}  // namespace avx2
+
+/// What the compiler makes of 16-byte vectors.
+namespace portable {
+extern const GemmKernels<float> gemm_f32;
+extern const GemmKernels<double> gemm_f64;
+extern const GemmKernels<std::complex<float>> gemm_c32;
+extern const GemmKernels<std::complex<double>> gemm_c64;
+extern const Packing<uint16_t, float> widen_bf16;
+extern const Packing<uint16_t, float> widen_f16;
+}  // namespace portable
+
 }  // namespace guda::kernels
