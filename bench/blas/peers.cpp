@@ -30,16 +30,21 @@ bool load_peer(const std::string& description, Peer& peer) {
       setenv(field.substr(0, equals).c_str(), field.substr(equals + 1).c_str(), 1);
     }
   }
-  void* library = dlmopen(LM_ID_NEWLM, path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
   if (library == nullptr) {
     std::fprintf(stderr, "%s: %s\n", peer.name.c_str(), dlerror());
     return false;
   }
-  find(library, "cblas_sgemm", peer.sgemm);
-  find(library, "cblas_dgemm", peer.dgemm);
-  find(library, "cblas_cgemm", peer.cgemm);
-  find(library, "cblas_zgemm", peer.zgemm);
-  find(library, "openblas_set_num_threads", peer.set_threads_int);
+  // Some builds of OpenBLAS come with a prefix.
+  const std::string prefix = dlsym(library, "scipy_cblas_sgemm") != nullptr ? "scipy_" : "";
+  const auto find_prefixed = [&](const char* name, auto& function) {
+    find(library, (prefix + name).c_str(), function);
+  };
+  find_prefixed("cblas_sgemm", peer.sgemm);
+  find_prefixed("cblas_dgemm", peer.dgemm);
+  find_prefixed("cblas_cgemm", peer.cgemm);
+  find_prefixed("cblas_zgemm", peer.zgemm);
+  find_prefixed("openblas_set_num_threads", peer.set_threads_int);
   if (peer.set_threads_int == nullptr) find(library, "MKL_Set_Num_Threads", peer.set_threads_int);
   if (peer.set_threads_int == nullptr) find(library, "omp_set_num_threads", peer.set_threads_int);
   find(library, "bli_thread_set_num_threads", peer.set_threads_long);

@@ -1,4 +1,4 @@
-// Other BLAS libraries, loaded at run time: each into a namespace of its own, so that their equal
+// Other BLAS libraries, loaded at run time, each bound to its own symbols first, so that their equal
 // symbols do not meet. None is needed to build or to run.
 #pragma once
 

@@ -237,10 +237,10 @@ class BlockLoops {
     int vectors = tiles_.vectors;
     if (all_vectors < vectors) {
       vectors = static_cast<int>(all_vectors);
-    } else if (!blocking_.pack_a && all_vectors >= 4 && nb <= tiles_.max_columns[3]) {
-      vectors = 4;  // few columns leave registers for more rows
-    } else if (!blocking_.pack_a && all_vectors == 4) {
-      vectors = 2;
+    } else if (!blocking_.pack_a && !blocking_.pack_b && all_vectors >= 4 &&
+               (nb <= tiles_.max_columns[3] ||
+                (tiles_.max_columns[3] >= 4 && (all_vectors % 4 == 0 || all_vectors == 7)))) {
+      vectors = 4;  // few columns, or rows that fours divide evenly
     }
     int64_t width_limit = blocking_.pack_b ? tiles_.columns : tiles_.max_columns[vectors - 1];
     if (!blocking_.pack_b && aliasing_b_) {

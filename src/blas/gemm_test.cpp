@@ -135,8 +135,8 @@ void check(const Case<T>& test, std::mt19937& random) {
             test.beta, c.data(), ldc);
     for (size_t i = 0; i < c.size(); ++i) {
       ASSERT_EQ(std::memcmp(&c.data()[i], &one_thread[i], sizeof(T)), 0)
-          << "threads show in the result: " << c.data()[i] << " not " << one_thread[i] << " at " << i
-          << " of " << test.m << " x " << test.n << " x " << test.k << " ops "
+          << "threads show in the result: " << c.data()[i] << " not " << one_thread[i] << " at "
+          << i << " of " << test.m << " x " << test.n << " x " << test.k << " ops "
           << static_cast<int>(test.a) << static_cast<int>(test.b);
     }
   }
@@ -152,8 +152,9 @@ constexpr Transpose kOps[] = {Transpose::no, Transpose::yes, Transpose::conjugat
 TYPED_TEST(GemmTest, EveryShapeAroundTheTiles) {
   using T = TypeParam;
   std::mt19937 random(1);
-  for (int64_t m = 1; m <= 70; m += m < 36 ? 1 : 7) {
-    for (int64_t n = 1; n <= 30; n += n < 16 ? 1 : 3) {
+  const int64_t step = std::is_floating_point_v<T> ? 1 : 2;  // the reference takes its time
+  for (int64_t m = 1; m <= 70; m += m < 36 ? step : 7) {
+    for (int64_t n = 1; n <= 30; n += n < 16 ? step : 3) {
       for (const int64_t k : {1, 2, 7, 16}) {
         Case<T> test{kOps[random() % 3], kOps[random() % 3], m, n, k};
         test.pad_a = random() % 3;
@@ -180,6 +181,7 @@ TYPED_TEST(GemmTest, BlockBoundaries) {
   for (const auto& shape : shapes) {
     for (const Transpose a : {Transpose::no, Transpose::conjugate}) {
       for (const Transpose b : {Transpose::no, Transpose::yes}) {
+        if (!std::is_floating_point_v<T> && random() % 2 == 0) continue;
         Case<T> test{a, b, shape.m, shape.n, shape.k};
         test.alpha = random_value<T>(random);
         if (random() % 2 == 0) test.beta = random_value<T>(random);
@@ -193,6 +195,7 @@ TYPED_TEST(GemmTest, BlockBoundaries) {
 TYPED_TEST(GemmTest, TallAndWide) {
   using T = TypeParam;
   std::mt19937 random(6);
+  check(Case<T>{Transpose::no, Transpose::no, 1024, 16, 512}, random);
   for (const int64_t pad : {0, 3}) {
     Case<T> tall{Transpose::no, Transpose::no, 2048 - pad, 9, 130};
     tall.pad_a = pad;
