@@ -9,13 +9,12 @@
 // allocate only when a thread first needs a larger packing buffer than it has.
 #pragma once
 
+#include <guda/blas_types.h>
+
 #include <complex>
 #include <cstdint>
 
 namespace guda::blas {
-
-/// op(X): X, its transpose, its conjugate transpose (the transpose for real types).
-enum class Transpose : uint8_t { no, yes, conjugate };
 
 /// IEEE 754 binary16, and its wider-ranged cousin with 8 bits of exponent.
 struct float16 {

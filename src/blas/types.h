@@ -9,32 +9,13 @@
 // it says otherwise.
 #pragma once
 
-#include <complex>
-#include <cstdint>
+#include <guda/blas_types.h>
+
 #include <type_traits>
 
 #include "blas/gemm.h"
 
 namespace guda::blas {
-
-/// Which triangle of a symmetric, Hermitian or triangular matrix is stored; the other is never touched.
-enum class Triangle : uint8_t { lower, upper };
-/// `unit`: the diagonal is taken as ones and not read.
-enum class Diagonal : uint8_t { stored, unit };
-/// Whether the special matrix stands left or right of the general one.
-enum class Side : uint8_t { left, right };
-
-template <class T>
-struct RealOf {
-  using type = T;
-};
-template <class R>
-struct RealOf<std::complex<R>> {
-  using type = R;
-};
-/// float for float and std::complex<float>, double for the others.
-template <class T>
-using Real = typename RealOf<T>::type;
 
 template <class T>
 inline constexpr bool is_complex = !std::is_same_v<T, Real<T>>;

@@ -5,11 +5,14 @@ fortran.cpp and cblas.cpp hold one function for each routine, element type and i
 cblas_sgemm with 32 bits, sgemm_64_ and cblas_sgemm_64 with 64): checks of the arguments in their order, the
 error handler with the position of the first bad one, or the call. fortran_ilp64.cpp and cblas_ilp64.cpp have
 the plain names with 64 bits, as a library of its own, libblas64, has them.
-blas.map is the version script. cblas_declarations.inc declares the C interface for include/guda/cblas.h.
+cpp_interface.cpp is behind include/guda/blas.h. blas.map is the version script.
+
+generate.py routines.txt --headers include/guda renews the generated parts of blas.h and cblas.h.
 """
 import argparse
 import pathlib
 import re
+import sys
 from dataclasses import dataclass
 
 ELEMENTS = {"s": "float", "d": "double", "c": "std::complex<float>", "z": "std::complex<double>"}
@@ -50,6 +53,7 @@ class Routine:
     result: str
     layout: bool
     arguments: list
+    meaning: str
 
 
 def parse(path):
@@ -57,6 +61,7 @@ def parse(path):
         line = line.split("#")[0].strip()
         if not line:
             continue
+        line, meaning = line.split("|", 1)
         routine, names, result, *words = line.split()
         if "=" in names:
             pairs = [tuple(item.split("=")) for item in names.split(",")]
@@ -68,7 +73,7 @@ def parse(path):
             name, *leading = word.split(":")
             rows, columns = leading or ("", "")
             arguments.append(Argument(name.rstrip("!"), name.endswith("!"), rows, columns))
-        yield Routine(routine, pairs, result, layout, arguments)
+        yield Routine(routine, pairs, result, layout, arguments, meaning.strip())
 
 
 def is_integer(argument):
@@ -245,6 +250,92 @@ def write(path, text):
         path.write_text(text)
 
 
+# --- the C++ interface: include/guda/blas.h and what it calls
+
+def cpp_parameters(routine):
+    parameters = ["Layout layout"] if routine.layout else []
+    for argument in routine.arguments:
+        n = argument.name
+        if n in OPTIONS:
+            parameters.append(f"{OPTIONS[n]} {n}")
+        elif is_integer(argument):
+            parameters.append(f"int64_t {n}")
+        elif n in SCALARS:
+            parameters.append(("Real<T> " if n.startswith("r") else "T ") + n)
+        else:
+            parameters.append(("" if argument.written else "const ") + f"T* {n}")
+    result = {"T": "T", "R": "Real<T>", "index": "int64_t"}.get(routine.result, routine.result)
+    if result != "-":
+        parameters.append(f"{result}* result")
+    return ", ".join(["const Execution& execution"] + parameters)
+
+
+def cpp_routines(routines):
+    """Each once, with all its element types (gemmtr is gemmt)."""
+    letters = {}
+    for routine in routines:
+        known = letters.setdefault(routine.routine, (routine, []))[1]
+        known += [letter for letter, _ in routine.names if letter not in known]
+    return letters.values()
+
+
+def cpp_declarations(routines):
+    text = []
+    for routine, letters in cpp_routines(routines):
+        types = "" if letters == list("sdcz") else " (" + ", ".join(ELEMENTS[l] for l in letters) + ")"
+        text.append(f"/// {routine.meaning}{types}\n"
+                    f"template <class T>\nint {routine.routine}({cpp_parameters(routine)});\n")
+    return "\n".join(text)
+
+
+def cpp_definitions(routines):
+    text = []
+    for routine, letters in cpp_routines(routines):
+        # Options are enumerations: what they may still be wrong about depends on the type.
+        body = []
+        if routine.layout:
+            body.append("  const bool row_major = layout == Layout::row_major;")
+            refused = {a.name: option_check(a, "c") for a in routine.arguments}
+            for name, condition in refused.items():
+                if condition:
+                    position = 2 + [a.name for a in routine.arguments].index(name)
+                    condition = condition.replace(f"*{name}", name)
+                    body.append(f"  if (is_complex<T> && {condition}) return {position};")
+            for line in checks(routine, "s", True, 1):
+                condition, position = re.match(r"  if \((.*)\) return BAD\((\d+),", line).groups()
+                condition = re.sub(r"\*(\w+)", r"\1", condition)
+                if not condition.startswith("!"):
+                    body.append(f"  if ({condition}) return {position};")
+        values = ", ".join(a.name for a in routine.arguments)
+        template = "<T>" if routine.routine not in ("dsdot", "sdsdot") else ""
+        if routine.routine == "rot":
+            template = "<T, Real<T>>"
+        call = f"blas::{routine.routine}{template}({values})"
+        if routine.result != "-":
+            call = f"*result = {call}"
+        if routine.layout:
+            call = f"row_major ? blas::row_major::{routine.routine}{template}({values}) : {call}"
+        body.append(f"  return run(execution, [=] {{ {call}; }});")
+        text.append(f"template <class T>\nint {routine.routine}({cpp_parameters(routine)}) {{\n"
+                    + "\n".join(body) + "\n}\n")
+        for letter in letters:
+            parameters = re.sub(r" \w+(?=,|$)", "", cpp_parameters(routine))
+            parameters = re.sub(r"\bReal<T>", REALS[letter], parameters)
+            parameters = re.sub(r"\bT\b", ELEMENTS[letter], parameters)
+            text.append(f"template GUDA_EXPORT int {routine.routine}<{ELEMENTS[letter]}>({parameters});")
+        text.append("")
+    return "\n".join(text)
+
+
+def replace_between(path, begin, end, text):
+    """Puts generated text between two marks of a source file."""
+    old = path.read_text()
+    head, rest = old.split(begin, 1)
+    tail = rest.split(end, 1)[1]
+    new = head + begin + text + end + tail
+    return old, new
+
+
 HEAD = "// Generated from routines.txt by generate.py.\n"
 
 
@@ -259,18 +350,41 @@ def write_functions(path, function, include, routines, widths):
           + "using guda::blas::Transpose;\n\nextern \"C\" {\n\n" + "\n".join(text) + "\n}\n")
 
 
+def renew_headers(routines, folder, check):
+    c_declarations = "\n".join(
+        declaration(routine, letter, name, integer, suffix)
+        for integer, _, suffix in WIDTHS for routine, letter, name in entries(routines))
+    stale = 0
+    for file, text in (("blas.h", cpp_declarations(routines)), ("cblas.h", c_declarations + "\n")):
+        path = folder / file
+        old, new = replace_between(path, "// clang-format off: generated from the table of routines\n",
+                                   "// clang-format on\n", text)
+        if old == new:
+            continue
+        stale += 1
+        if check:
+            print(f"{path} is not what generate.py --headers writes")
+        else:
+            path.write_text(new)
+    return stale if check else 0
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("table")
-    parser.add_argument("--output", type=pathlib.Path, required=True)
+    parser.add_argument("--output", type=pathlib.Path)
+    parser.add_argument("--headers", type=pathlib.Path,
+                        help="include/guda, where the generated parts of blas.h and cblas.h are renewed")
+    parser.add_argument("--check", action="store_true", help="only say whether they are up to date")
     options = parser.parse_args()
+    if options.headers:
+        return renew_headers(list(parse(options.table)), options.headers, options.check)
     options.output.mkdir(parents=True, exist_ok=True)
 
     routines = list(parse(options.table))
-    declarations, symbols = [], []
+    symbols = []
     for routine, letter, name in entries(routines):
         for integer, fortran_suffix, c_suffix in WIDTHS:
-            declarations.append(declaration(routine, letter, name, integer, c_suffix))
             symbols += [name + fortran_suffix, c_name(routine, letter, name)[0] + c_suffix]
     for name in OTHERS:
         for _, fortran_suffix, c_suffix in WIDTHS:
@@ -283,14 +397,17 @@ def main():
                         [(integer, suffix) for integer, suffix, _ in widths])
         write_functions(options.output / f"cblas{file}.cpp", cblas, '#include "blas/row_major.h"\n',
                         routines, [(integer, suffix) for integer, _, suffix in widths])
-    write(options.output / "cblas_declarations.inc", HEAD + "\n".join(declarations) + "\n")
+    write(options.output / "cpp_interface.cpp",
+          HEAD + '#include "abi/blas/execution.h"\n#include "blas/row_major.h"\n\n'
+          + "namespace guda::blas {\nusing namespace guda::abi;\n\n" + cpp_definitions(routines)
+          + "\n}  // namespace guda::blas\n")
     write(options.output / "blas_symbols.inc",
           "".join(f'"{symbol}",\n' for symbol in sorted(set(symbols))))
     # No version: programs linked against other BLAS libraries look for plain names.
     write(options.output / "blas.map",
           "{\n  global:\n" + "".join(f"    {symbol};\n" for symbol in sorted(set(symbols)))
-          + "    guda_blas_*;\n    extern \"C++\" { guda::blas::api::*; };\n  local: *;\n};\n")
+          + "    guda_blas_*;\n    extern \"C++\" { *guda::blas::Execution*; };\n  local: *;\n};\n")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
