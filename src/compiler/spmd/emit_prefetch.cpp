@@ -1,7 +1,8 @@
-// Prefetching for the next block. A kernel that gives one row to each block reads it in pieces: warp
-// by warp, each at the stride of the block; one whose blocks are tiles reads a few lines of each row.
-// No hardware prefetcher follows that, but the next block will do the same one row or tile further,
-// and how far that is follows from the address computation.
+// Prefetching of what hardware cannot guess. A kernel that gives one row to each block reads it in
+// pieces: warp by warp, each at the stride of the block; one whose blocks are tiles reads a few lines
+// of each row. No hardware prefetcher follows that, but the next block will do the same one row or tile
+// further. How far that is
+// follows from the address computation.
 #include <llvm/IR/IntrinsicInst.h>
 #include <llvm/IR/Operator.h>
 
@@ -66,10 +67,10 @@ std::optional<Value*> Emitter::block_step(const Value* value, unsigned depth) {
     }
     case Instruction::Shl: {
       const auto* amount = llvm::dyn_cast<llvm::ConstantInt>(instruction->getOperand(1));
-      const std::optional<Value*> step = step_of(0);
-      if (amount == nullptr || amount->getValue().uge(32) || !step) return std::nullopt;
-      if (*step == nullptr) return nullptr;
-      return builder_.CreateShl(*step, amount->getZExtValue());
+      const std::optional<Value*> shifted = step_of(0);
+      if (amount == nullptr || amount->getValue().uge(32) || !shifted) return std::nullopt;
+      if (*shifted == nullptr) return nullptr;
+      return builder_.CreateShl(*shifted, amount->getZExtValue());
     }
     case Instruction::SExt:
     case Instruction::ZExt:
@@ -87,21 +88,21 @@ std::optional<Value*> Emitter::block_step(const Value* value, unsigned depth) {
       return sum(step_of(0), index);
     }
     case Instruction::PHI: {
-      // A loop variable moves with where it starts.
-      const llvm::Loop* loop = context_.loops->getLoopFor(instruction->getParent());
       const auto* phi = llvm::cast<llvm::PHINode>(instruction);
-      if (loop == nullptr || loop->getHeader() != phi->getParent() ||
-          loop->getLoopPreheader() == nullptr || loop->getLoopLatch() == nullptr) {
+      const llvm::Loop* own = context_.loops->getLoopFor(phi->getParent());
+      if (own == nullptr || own->getHeader() != phi->getParent() ||
+          own->getLoopPreheader() == nullptr || own->getLoopLatch() == nullptr) {
         return std::nullopt;
       }
-      // A stride known here is that of a row's threads; others (grid-stride loops) go far and long.
-      const auto* step =
-          llvm::dyn_cast<llvm::BinaryOperator>(phi->getIncomingValueForBlock(loop->getLoopLatch()));
-      if (step == nullptr || step->getOpcode() != Instruction::Add || step->getOperand(0) != phi ||
-          !llvm::isa<llvm::ConstantInt>(step->getOperand(1))) {
+      const auto* next =
+          llvm::dyn_cast<llvm::BinaryOperator>(phi->getIncomingValueForBlock(own->getLoopLatch()));
+      if (next == nullptr || next->getOpcode() != Instruction::Add || next->getOperand(0) != phi) {
         return std::nullopt;
       }
-      return block_step(phi->getIncomingValueForBlock(loop->getLoopPreheader()), depth + 1);
+      // It begins elsewhere, and takes the same steps if these are constant: those of the threads of
+      // a row. Others (grid-stride loops) go far and long.
+      if (!llvm::isa<llvm::ConstantInt>(next->getOperand(1))) return std::nullopt;
+      return block_step(phi->getIncomingValueForBlock(own->getLoopPreheader()), depth + 1);
     }
     default: return std::nullopt;
   }
@@ -114,6 +115,7 @@ void Emitter::find_complete_blocks() {
     const bool is_header = loop != nullptr && loop->getHeader() == plan.block;
     if (is_header && plan_.is_divergent(loop)) continue;
     const bool complete =
+        lanes_complete_.contains(plan.same_mask) ||
         llvm::all_of(llvm::predecessors(plan.block), [&](const BasicBlock* predecessor) {
           return (is_header && loop->contains(predecessor)) ||
                  (lanes_complete_.contains(predecessor) &&
@@ -127,15 +129,15 @@ void Emitter::prefetch_next_block(const Instruction& access, const Value* pointe
                                   bool write) {
   // Not for stragglers: only where all lanes are that entered the kernel.
   if (lanes_complete_.empty()) find_complete_blocks();
-  const bool in_loop = context_.loops->getLoopFor(access.getParent()) != nullptr;
+  const llvm::Loop* loop = context_.loops->getLoopFor(access.getParent());
   if (!lanes_complete_.contains(access.getParent()) ||
-      (!in_loop && context_.layout.one_dimensional)) {
+      (loop == nullptr && context_.layout.one_dimensional)) {
     return;
   }
   const std::optional<Value*> step = block_step(pointer, 0);
   if (!step || *step == nullptr) return;
   Value* distance = *step;
-  if (in_loop) {
+  if (loop != nullptr) {
     Value* near =
         builder_.CreateICmpULE(builder_.CreateAdd(distance, builder_.getInt64(kMaxDistance)),
                                builder_.getInt64(2 * kMaxDistance));

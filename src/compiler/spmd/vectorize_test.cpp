@@ -238,6 +238,24 @@ TEST_F(VectorizeTest, GridStrideLoopsAreNotPrefetched) {
   EXPECT_EQ(intrinsics(llvm::Intrinsic::prefetch), 0u);
 }
 
+TEST_F(VectorizeTest, ContiguousBlocksAreLeftToTheHardware) {
+  run(R"(
+define void @kernel(ptr noalias readonly %params) {
+  %base = load i64, ptr %params, !invariant.load !0
+  %ctaid = call i32 @ptx.sreg.ctaid.x()
+  %first = mul i32 %ctaid, 256
+  %tid = call i32 @ptx.sreg.tid.x()
+  %thread = add i32 %first, %tid
+  %wide = zext nneg i32 %thread to i64
+  %offset = shl i64 %wide, 2
+  %address = add i64 %base, %offset
+  %p = inttoptr i64 %address to ptr
+  store float 1.0, ptr %p
+  ret void
+})");
+  EXPECT_EQ(intrinsics(llvm::Intrinsic::prefetch), 0u);
+}
+
 TEST_F(VectorizeTest, BarriersCutTheKernelIntoRegions) {
   run(R"(
 define void @kernel(ptr noalias readonly %params) {
