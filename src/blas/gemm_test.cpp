@@ -56,6 +56,16 @@ wide_t<T> element(Transpose op, const T* x, int64_t ld, int64_t row, int64_t col
   return value;
 }
 
+// Without the tests for NaN that the language's complex product makes.
+template <class W>
+W product(W x, W y) {
+  if constexpr (std::is_floating_point_v<W>) {
+    return x * y;
+  } else {
+    return W(x.real() * y.real() - x.imag() * y.imag(), x.real() * y.imag() + x.imag() * y.real());
+  }
+}
+
 template <class T>
 struct Case {
   Transpose a, b;
@@ -109,10 +119,11 @@ void check(const Case<T>& test, std::mt19937& random) {
       wide_t<T> sum{};
       double magnitude = 0;
       for (int64_t p = 0; p < test.k; ++p) {
-        const auto product =
-            element(test.a, a.data(), lda, i, p) * element(test.b, b.data(), ldb, p, j);
-        sum += product;
-        magnitude += static_cast<double>(std::abs(product));
+        const auto term =
+            product(element(test.a, a.data(), lda, i, p), element(test.b, b.data(), ldb, p, j));
+        sum += term;
+        // |re| + |im|: no square root
+        magnitude += static_cast<double>(std::abs(std::real(term)) + std::abs(std::imag(term)));
       }
       sum *= wide_t<T>(test.alpha);
       magnitude *= static_cast<double>(std::abs(test.alpha));

@@ -6,6 +6,7 @@
 #include <immintrin.h>
 
 #include <bit>
+#include <type_traits>
 #include <utility>
 
 #include "kernels/avx512/real_arithmetic.h"
@@ -44,9 +45,11 @@ void tiny_tile(const TileArguments<typename X::In, typename X::Out, typename X::
   using Vector = typename X::Vector;
   constexpr int kShift = std::countr_zero(static_cast<unsigned>(kRows));
   constexpr int kColumns = X::kLanes / kRows;  // of A in a register
-  // Registers of A that one register of B's column serves; sums are kept apart while few columns
-  // would leave the multipliers waiting.
-  constexpr int kSums = N >= 8 ? 1 : (kRows < 8 / N ? kRows : 8 / N);
+  // Sums are kept apart while few columns would leave the multipliers waiting for one another: those of
+  // the kRows registers of A that one register of B's column serves, and of kRounds such steps.
+  constexpr int kRounds = kRows >= 4 || N >= 4 ? 1 : 4 / kRows;
+  constexpr int kAll = kRows * kRounds;
+  constexpr int kSums = N >= 8 ? 1 : (kAll < 8 / N ? kAll : 8 / N);
   Vector sum[N][kSums];
 #pragma GCC unroll 8
   for (int j = 0; j < N; ++j) {
@@ -60,23 +63,32 @@ void tiny_tile(const TileArguments<typename X::In, typename X::Out, typename X::
   const T* a = t.a;
   const T* b = t.b;
   int64_t k = t.k;
-#pragma GCC unroll 1
-  for (; k >= X::kLanes; k -= X::kLanes) {
-    Vector x[kRows];
+  const auto step = [&](auto rounds) __attribute__((always_inline)) {
+    constexpr int kSteps = decltype(rounds)::value;
 #pragma GCC unroll 8
-    for (int v = 0; v < kRows; ++v) x[v] = X::load(a + v * X::kLanes);
+    for (int round = 0; round < kSteps; ++round) {
+      Vector x[kRows];
 #pragma GCC unroll 8
-    for (int j = 0; j < N; ++j) {
-      const Vector y = X::load(b + j * t.b_step);
+      for (int v = 0; v < kRows; ++v) x[v] = X::load(a + (round * kRows + v) * X::kLanes);
 #pragma GCC unroll 8
-      for (int v = 0; v < kRows; ++v) {
-        const Vector factor = kRows == 1 ? y : X::permute(index[v], y);
-        sum[j][v % kSums] = X::multiply_add(x[v], factor, sum[j][v % kSums]);
+      for (int j = 0; j < N; ++j) {
+        const Vector y = X::load(b + round * X::kLanes + j * t.b_step);
+#pragma GCC unroll 8
+        for (int v = 0; v < kRows; ++v) {
+          const Vector factor = kRows == 1 ? y : X::permute(index[v], y);
+          Vector& to = sum[j][(round * kRows + v) % kSums];
+          to = X::multiply_add(x[v], factor, to);
+        }
       }
     }
-    a += kRows * X::kLanes;
-    b += X::kLanes;
-  }
+    a += kSteps * kRows * X::kLanes;
+    b += kSteps * X::kLanes;
+    k -= kSteps * X::kLanes;
+  };
+#pragma GCC unroll 1
+  while (k >= kRounds * X::kLanes) step(std::integral_constant<int, kRounds>{});
+#pragma GCC unroll 1
+  while (k >= X::kLanes) step(std::integral_constant<int, 1>{});
   if (k > 0) {
     const auto b_mask = X::mask(static_cast<int>(k));
 #pragma GCC unroll 8
