@@ -16,8 +16,7 @@ void check_division(const std::string& type, Element element) {
   std::vector<T> y = interesting_integers<T>(kCount, 42);
   // Multiples and their neighbours, where an estimate is most easily off by one.
   for (size_t i = 0; i < kCount; i += 3)
-    x[i] = static_cast<T>(static_cast<T>(static_cast<uint64_t>(x[i]) * uint64_t(y[i])) +
-                          static_cast<T>(i % 5) - 2);
+    x[i] = static_cast<T>(static_cast<uint64_t>(x[i]) * static_cast<uint64_t>(y[i]) + i % 5 - 2);
   auto divide = [&](size_t i) -> T {
     if (y[i] == 0) return static_cast<T>(-1);
     if (std::is_signed_v<T> && y[i] == static_cast<T>(-1))
