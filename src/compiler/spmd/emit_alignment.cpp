@@ -27,20 +27,35 @@ llvm::BasicBlock* Emitter::misaligned_block() {
   return misaligned_;
 }
 
-Status Emitter::emit_alignment_check(const llvm::CallBase& call) {
-  const llvm::Value* residue = call.getArgOperand(0);
-  const uint64_t low_bits = llvm::cast<llvm::ConstantInt>(call.getArgOperand(1))->getZExtValue();
-  const Affine* shape = affine(residue);
-  Value* bad = nullptr;
-  bool tests_mask = false;
+bool Emitter::agrees_on_low_bits(const llvm::Value* residue, uint64_t low_bits) const {
   // Deviations of wrapping extensions are multiples of 2^8 and more.
-  if (is_uniform(residue) || (shape != nullptr && (shape->stride & low_bits) == 0)) {
-    bad = builder_.CreateIsNotNull(builder_.CreateAnd(base(residue), low_bits));
+  const Affine* shape = affine(residue);
+  return is_uniform(residue) || (shape != nullptr && (shape->stride & low_bits) == 0);
+}
+
+Status Emitter::emit_alignment_check(const llvm::CallBase& call) {
+  const auto mask_of = [](const llvm::CallBase& check) {
+    return llvm::cast<llvm::ConstantInt>(check.getArgOperand(1))->getZExtValue();
+  };
+  const llvm::Value* residue = call.getArgOperand(0);
+  const uint64_t low_bits = mask_of(call);
+  Value* bad = nullptr;
+  bool tests_mask = true;
+  if (agrees_on_low_bits(residue, low_bits)) {
+    Value* bits = builder_.CreateAnd(base(residue), low_bits);
+    if (pending_low_bits_ != nullptr) bits = builder_.CreateOr(bits, pending_low_bits_);
+    pending_low_bits_ = nullptr;
+    const auto* next = llvm::dyn_cast_or_null<llvm::CallBase>(call.getNextNode());
+    if (next != nullptr && device_function(*next) == device_function(call) &&
+        agrees_on_low_bits(next->getArgOperand(0), mask_of(*next))) {
+      pending_low_bits_ = bits;  // one test for both
+      return Status::ok();
+    }
+    bad = builder_.CreateIsNotNull(bits);
     tests_mask = current_->never_empty;
   } else {
     Value* bits = builder_.CreateAnd(vector(residue), splat(builder_.getInt32(low_bits)));
     bad = any(logical_and(mask_, builder_.CreateIsNotNull(bits)));
-    tests_mask = true;
   }
   BasicBlock* aligned = BasicBlock::Create(out_.getContext(), "aligned", &out_);
   BasicBlock* fault = misaligned_block();

@@ -195,10 +195,10 @@ void Emitter::emit_prologue() {
   first_thread_ = builder_.CreateMul(warp_, builder_.getInt32(lanes_), "first_thread");
   uniform_here_[context_.kernel->getArg(0)] = nullptr;
   uniform_here_.clear();
-  Value* params =
+  params_ =
       scalar_load_field(launch_, offsetof(kernel::LaunchState, params), builder_.getPtrTy(), true);
   builder_.CreateStore(
-      params, slot(uniform_slots_, context_.kernel->getArg(0), builder_.getPtrTy(), "params"));
+      params_, slot(uniform_slots_, context_.kernel->getArg(0), builder_.getPtrTy(), "params"));
 }
 
 llvm::Value* Emitter::blend_lanes(Value* mask, Value* value, Value* other,

@@ -162,9 +162,37 @@ int64_t element_stride(const Affine& shape, uint64_t size) {
 
 }  // namespace
 
+llvm::Value* Emitter::early_parameter(const llvm::LoadInst& load) {
+  // Parameters can be read whether or not some lane asks. Then all warps of a block share the value and
+  // what is computed from it. Not in functions that begin anew at every barrier.
+  if (return_value_ != nullptr || load.isVolatile() ||
+      !load.hasMetadata(llvm::LLVMContext::MD_invariant_load)) {
+    return nullptr;
+  }
+  llvm::APInt offset(64, 0);
+  const llvm::Value* root =
+      load.getPointerOperand()->stripAndAccumulateConstantOffsets(layout_, offset, true);
+  uint64_t bytes = 0;
+  context_.kernel->getFnAttribute("guda.param_bytes").getValueAsString().getAsInteger(10, bytes);
+  const uint64_t size = layout_.getTypeStoreSize(load.getType()).getFixedValue();
+  if (root != context_.kernel->getArg(0) || offset.ugt(bytes) ||
+      offset.getZExtValue() + size > bytes) {
+    return nullptr;
+  }
+  llvm::IRBuilder<> prologue(entry_);
+  auto* copy = llvm::cast<llvm::LoadInst>(load.clone());
+  copy->setOperand(0, prologue.CreateGEP(prologue.getInt8Ty(), params_,
+                                         prologue.getInt64(offset.getZExtValue())));
+  return prologue.Insert(copy);
+}
+
 Status Emitter::emit_load(const llvm::LoadInst& load) {
   const llvm::Value* pointer = load.getPointerOperand();
   llvm::Type* type = load.getType();
+  if (Value* parameter = early_parameter(load)) {
+    define(load, parameter, nullptr, nullptr);
+    return Status::ok();
+  }
   const Affine* shape = affine(pointer);
   if (is_uniform(pointer) || (shape != nullptr && shape->stride == 0 && shape->checks.empty())) {
     auto* copy = llvm::cast<llvm::LoadInst>(load.clone());

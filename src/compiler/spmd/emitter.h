@@ -112,9 +112,14 @@ class Emitter {
   Value* vector_address(const llvm::Value* pointer);
   /// A pointer that may be dereferenced: the address itself, or a dummy when no lane is active.
   Value* safe_address(Value* pointer);
+  /// The load's value, read where the function begins, if it reads a fixed place in the parameters; else
+  /// null.
+  Value* early_parameter(const llvm::LoadInst& load);
 
   // emit_alignment.cpp
   Status emit_alignment_check(const llvm::CallBase& call);
+  /// The bits are the same in all lanes.
+  bool agrees_on_low_bits(const llvm::Value* residue, uint64_t low_bits) const;
   llvm::BasicBlock* misaligned_block();
 
   // emit_warp_ops.cpp
@@ -141,9 +146,11 @@ class Emitter {
   Value* warp_;
   Value* entry_mask_;
   Value* return_value_;
+  Value* params_ = nullptr;
   llvm::IRBuilder<> builder_;
   llvm::BasicBlock* entry_ = nullptr;
   llvm::BasicBlock* misaligned_ = nullptr;  // where all alignment checks that fail go
+  Value* pending_low_bits_ = nullptr;  // of checks that the next one tests as well
 
   llvm::DenseMap<const llvm::BasicBlock*, llvm::BasicBlock*> blocks_;
   llvm::DenseMap<const llvm::Value*, llvm::AllocaInst*> uniform_slots_, vector_slots_, base_slots_;

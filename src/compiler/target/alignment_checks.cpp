@@ -1,5 +1,6 @@
 #include "compiler/target/alignment_checks.h"
 
+#include <llvm/ADT/MapVector.h>
 #include <llvm/ADT/PostOrderIterator.h>
 #include <llvm/Analysis/LoopInfo.h>
 #include <llvm/IR/CFG.h>
@@ -73,13 +74,15 @@ class AlignmentChecks {
       }
     }
     // Places first: a check that moves out of a loop may make earlier ones superfluous.
-    for (auto& [access, residue] : needed) require(*place(*access, residue), residue);
-    for (const Check& check : checks_) emit(check);
+    for (auto& [access, residue] : needed) require(place(*access, residue));
+    emit();
   }
 
  private:
+  /// May stand before any instruction of a block from the earliest to the latest.
   struct Check {
-    Instruction* before;
+    Instruction* earliest;
+    Instruction* latest;
     AddressResidue residue;
   };
 
@@ -107,45 +110,83 @@ class AlignmentChecks {
            });
   }
 
-  Instruction* place(Instruction& access, const AddressResidue& residue) const {
-    Instruction* at = &access;
-    for (const llvm::Loop* loop = loops_.getLoopFor(at->getParent()); loop != nullptr;
+  /// As early in its block as nobody can tell.
+  static Instruction* raise(Instruction* at, const AddressResidue& residue) {
+    for (Instruction* above = at->getPrevNode(); above != nullptr; above = at->getPrevNode()) {
+      const bool is_needed = llvm::any_of(
+          residue.terms(), [&](const AddressResidue::Term& term) { return term.value == above; });
+      if (is_needed || llvm::isa<llvm::PHINode, llvm::AllocaInst>(above) || is_observable(*above)) {
+        break;
+      }
+      at = above;
+    }
+    return at;
+  }
+
+  Check place(Instruction& access, const AddressResidue& residue) const {
+    Instruction* latest = &access;
+    Instruction* earliest = raise(latest, residue);
+    for (const llvm::Loop* loop = loops_.getLoopFor(access.getParent()); loop != nullptr;
          loop = loop->getParentLoop()) {
       BasicBlock* preheader = loop->getLoopPreheader();
       const bool fixed = llvm::all_of(residue.terms(), [&](const AddressResidue::Term& term) {
         return loop->isLoopInvariant(term.value);
       });
-      if (preheader == nullptr || !fixed || !always_reached(*at, *loop)) break;
-      at = preheader->getTerminator();
+      if (preheader == nullptr || !fixed || !always_reached(*earliest, *loop)) break;
+      latest = preheader->getTerminator();
+      earliest = raise(latest, residue);
     }
-    return at;
+    return {earliest, latest, residue};
   }
 
-  void require(Instruction& before, const AddressResidue& residue) {
-    for (const Check& check : checks_) {
-      if (check.residue == residue &&
-          (check.before == &before || dominators_.dominates(check.before, &before))) {
-        return;
+  void require(Check&& wanted) {
+    const auto covers = [&](const Check& one, const Check& other) {
+      return one.residue == other.residue &&
+             (one.latest == other.latest || dominators_.dominates(one.latest, other.latest));
+    };
+    if (llvm::any_of(checks_, [&](const Check& check) { return covers(check, wanted); })) return;
+    llvm::erase_if(checks_, [&](const Check& check) { return covers(wanted, check); });
+    checks_.push_back(std::move(wanted));
+  }
+
+  /// As few places as possible: checks that stand side by side are tested together.
+  void emit() {
+    llvm::MapVector<BasicBlock*, llvm::SmallVector<const Check*, 4>> blocks;
+    for (const Check& check : checks_) blocks[check.latest->getParent()].push_back(&check);
+    for (auto& [block, checks] : blocks) {
+      llvm::stable_sort(checks, [](const Check* a, const Check* b) {
+        return a->latest != b->latest && a->latest->comesBefore(b->latest);
+      });
+      while (!checks.empty()) {
+        // All that may stand where the first one has to.
+        Instruction* end = checks.front()->latest;
+        Instruction* place = checks.front()->earliest;
+        llvm::SmallVector<const Check*, 4> together, others;
+        for (const Check* check : checks) {
+          const bool fits = check->earliest == end || check->earliest->comesBefore(end);
+          (fits ? together : others).push_back(check);
+          if (fits && place->comesBefore(check->earliest)) place = check->earliest;
+        }
+        emit(together, place);
+        checks = std::move(others);
       }
     }
-    llvm::erase_if(checks_, [&](const Check& check) {
-      return check.residue == residue && dominators_.dominates(&before, check.before);
-    });
-    checks_.push_back({&before, residue});
   }
 
-  void emit(const Check& check) {
-    llvm::Module& module = *function_.getParent();
-    llvm::IRBuilder<> builder(check.before);
+  void emit(llvm::ArrayRef<const Check*> checks, Instruction* place) {
+    llvm::IRBuilder<> builder(place);
     llvm::Type* word = builder.getInt32Ty();
-    llvm::FunctionCallee callee = module.getOrInsertFunction(
+    llvm::FunctionCallee callee = function_.getParent()->getOrInsertFunction(
         kAlignmentCheck, llvm::FunctionType::get(builder.getVoidTy(), {word, word}, false));
     auto* declaration = llvm::cast<llvm::Function>(callee.getCallee());
     declaration->setOnlyAccessesInaccessibleMemory();
     declaration->setDoesNotThrow();
-    builder.CreateCall(callee,
-                       {check.residue.emit(builder),
-                        builder.getInt32(static_cast<uint32_t>(check.residue.alignment() - 1))});
+    llvm::SmallVector<Value*, 4> residues;
+    for (const Check* check : checks) residues.push_back(check->residue.emit(builder));
+    for (const auto& [check, residue] : llvm::zip(checks, residues)) {
+      const auto mask = static_cast<uint32_t>(check->residue.alignment() - 1);
+      builder.CreateCall(callee, {residue, builder.getInt32(mask)});
+    }
   }
 
   llvm::Function& function_;
