@@ -9,7 +9,7 @@ template <class T>
 class Level2 : public ::testing::Test {};
 TYPED_TEST_SUITE(Level2, ElementTypes);
 
-constexpr int kRounds = 200;
+constexpr int kRounds = 120;
 
 int64_t random_size() {
   return pick({0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 65, 130, 259});

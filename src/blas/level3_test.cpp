@@ -14,7 +14,7 @@ int64_t random_size() { return pick({0, 1, 2, 3, 5, 8, 15, 17, 33, 64, 65, 100, 
 int64_t random_order(int round) { return round % 25 == 24 ? 300 : random_size(); }
 int64_t random_ld(int64_t rows) { return std::max<int64_t>(1, rows) + pick({0, 1, 7}); }
 
-constexpr int kRounds = 75;
+constexpr int kRounds = 50;
 
 // C = alpha AB + beta C was done where `inside` says so.
 template <class T, class Inside>

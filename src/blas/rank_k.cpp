@@ -10,6 +10,36 @@ namespace {
 // Diagonal blocks of this order are computed as squares of which half is used.
 constexpr int64_t kSquare = 64;
 
+// C = element + beta C for one triangle.
+template <class T, class Element>
+void add_triangle(Triangle uplo, int64_t n, T beta, T* c, int64_t ldc, Element element) {
+  for (int64_t j = 0; j < n; ++j) {
+    const int64_t first = uplo == Triangle::upper ? 0 : j;
+    const int64_t last = uplo == Triangle::upper ? j + 1 : n;
+    T* to = c + j * ldc;
+    if (beta == T(0)) {
+      for (int64_t i = first; i < last; ++i) to[i] = element(i, j);
+    } else if (beta == T(1)) {
+      for (int64_t i = first; i < last; ++i) to[i] += element(i, j);
+    } else {
+      for (int64_t i = first; i < last; ++i) to[i] = element(i, j) + product(beta, to[i]);
+    }
+  }
+}
+
+// op(A) op(B)^T or op(A) op(B)^H as gemm sees it.
+struct Operations {
+  Transpose a, b;
+};
+Operations symmetric(Transpose trans) {
+  if (trans == Transpose::no) return {Transpose::no, Transpose::yes};
+  return {Transpose::yes, Transpose::no};
+}
+Operations hermitian(Transpose trans) {
+  if (trans == Transpose::no) return {Transpose::no, Transpose::conjugate};
+  return {Transpose::conjugate, Transpose::no};
+}
+
 template <class T>
 struct TriangleProduct {
   Triangle uplo;
@@ -47,19 +77,49 @@ struct TriangleProduct {
   void square(int64_t n, const T* a, const T* b, T* c) const {
     Scratch<T> full(n * n);
     gemm(transa, transb, n, n, k, alpha, a, lda, b, ldb, T(0), full.data(), n);
-    for (int64_t j = 0; j < n; ++j) {
-      const int64_t first = uplo == Triangle::upper ? 0 : j;
-      const int64_t last = uplo == Triangle::upper ? j + 1 : n;
-      const T* from = full.data() + j * n;
-      T* to = c + j * ldc;
-      if (beta == T(0)) {
-        for (int64_t i = first; i < last; ++i) to[i] = from[i];
-      } else if (beta == T(1)) {
-        for (int64_t i = first; i < last; ++i) to[i] += from[i];
-      } else {
-        for (int64_t i = first; i < last; ++i) to[i] = from[i] + product(beta, to[i]);
-      }
+    add_triangle(uplo, n, beta, c, ldc, [&](int64_t i, int64_t j) { return full[i + j * n]; });
+  }
+};
+
+// C = alpha op(A) op(B)' + conj(alpha) op(B) op(A)' + beta C for one triangle, ' the transpose or the
+// adjoint. On the diagonal the second product is the first one's mirror image.
+template <bool hermitian_form, class T>
+struct TwoTriangleProducts {
+  Triangle uplo;
+  Operations op;
+  int64_t k;
+  T alpha;
+  int64_t lda, ldb;
+  T beta;
+  int64_t ldc;
+
+  void run(int64_t n, const T* a, const T* b, T* c) const {
+    if (n <= kSquare) {
+      Scratch<T> full(n * n);
+      gemm(op.a, op.b, n, n, k, alpha, a, lda, b, ldb, T(0), full.data(), n);
+      add_triangle(uplo, n, beta, c, ldc, [&](int64_t i, int64_t j) {
+        const T mirror = full[j + i * n];
+        return full[i + j * n] + (hermitian_form ? conjugate(mirror) : mirror);
+      });
+      return;
     }
+    const int64_t half = (n / 2 + kSquare - 1) / kSquare * kSquare;
+    const int64_t rest = n - half;
+    const bool plain = op.a == Transpose::no;
+    const T* a2 = plain ? a + half : a + half * lda;
+    const T* b2 = plain ? b + half : b + half * ldb;
+    const T second = hermitian_form ? conjugate(alpha) : alpha;
+    run(half, a, b, c);
+    if (uplo == Triangle::upper) {
+      T* c12 = c + half * ldc;
+      gemm(op.a, op.b, half, rest, k, alpha, a, lda, b2, ldb, beta, c12, ldc);
+      gemm(op.a, op.b, half, rest, k, second, b, ldb, a2, lda, T(1), c12, ldc);
+    } else {
+      T* c21 = c + half;
+      gemm(op.a, op.b, rest, half, k, alpha, a2, lda, b, ldb, beta, c21, ldc);
+      gemm(op.a, op.b, rest, half, k, second, b2, ldb, a, lda, T(1), c21, ldc);
+    }
+    run(rest, a2, b2, c + half + half * ldc);
   }
 };
 
@@ -91,19 +151,6 @@ void scale_hermitian(Triangle uplo, int64_t n, Real<T> beta, T* c, int64_t ldc) 
 template <class T>
 void make_diagonal_real(int64_t n, T* c, int64_t ldc) {
   for (int64_t j = 0; j < n; ++j) c[j + j * ldc] = T(real_part(c[j + j * ldc]));
-}
-
-// op(A) op(B)^T or op(A) op(B)^H as gemm sees it.
-struct Operations {
-  Transpose a, b;
-};
-Operations symmetric(Transpose trans) {
-  if (trans == Transpose::no) return {Transpose::no, Transpose::yes};
-  return {Transpose::yes, Transpose::no};
-}
-Operations hermitian(Transpose trans) {
-  if (trans == Transpose::no) return {Transpose::no, Transpose::conjugate};
-  return {Transpose::conjugate, Transpose::no};
 }
 
 }  // namespace
@@ -153,8 +200,13 @@ void herkx(Triangle uplo, Transpose trans, int64_t n, int64_t k, T alpha, const 
 template <class T>
 void syr2k(Triangle uplo, Transpose trans, int64_t n, int64_t k, T alpha, const T* a, int64_t lda,
            const T* b, int64_t ldb, T beta, T* c, int64_t ldc) {
-  syrkx(uplo, trans, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-  syrkx(uplo, trans, n, k, alpha, b, ldb, a, lda, T(1), c, ldc);
+  if (n <= 0) return;
+  if (alpha == T(0) || k <= 0) {
+    if (beta != T(1)) scale_triangle(uplo, n, beta, c, ldc);
+    return;
+  }
+  TwoTriangleProducts<false, T>{uplo, symmetric(trans), k, alpha, lda, ldb, beta, ldc}.run(n, a, b,
+                                                                                           c);
 }
 
 template <class T>
@@ -162,11 +214,11 @@ void her2k(Triangle uplo, Transpose trans, int64_t n, int64_t k, T alpha, const 
            const T* b, int64_t ldb, Real<T> beta, T* c, int64_t ldc) {
   const bool nothing = alpha == T(0) || k <= 0;
   if (n <= 0 || (nothing && beta == Real<T>(1))) return;
-  const Operations op = hermitian(trans);
   const bool fresh = beta == Real<T>(0) && !nothing;
   if (!fresh) scale_hermitian(uplo, n, beta, c, ldc);
-  gemmt(uplo, op.a, op.b, n, k, alpha, a, lda, b, ldb, fresh ? T(0) : T(1), c, ldc);
-  gemmt(uplo, op.a, op.b, n, k, conjugate(alpha), b, ldb, a, lda, T(1), c, ldc);
+  if (nothing) return;
+  TwoTriangleProducts<true, T>{uplo, hermitian(trans), k, alpha, lda, ldb, T(fresh ? 0 : 1), ldc}
+      .run(n, a, b, c);
   make_diagonal_real(n, c, ldc);
 }
 
