@@ -22,7 +22,13 @@ struct float8_e5m2 {
 };
 
 inline float widen(bfloat16 x) { return std::bit_cast<float>(uint32_t{x.bits} << 16); }
-inline float widen(float16 x) { return static_cast<float>(std::bit_cast<_Float16>(x.bits)); }
+/// Without a call into the compiler's library, so that loops become vector code.
+inline float widen(float16 x) {
+  uint32_t magnitude = uint32_t{x.bits} << 13 & 0x0fffe000u;
+  auto scaled = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) * 0x1p112f);
+  uint32_t special = magnitude >= 0x0f800000u ? 0x7f800000u : 0u;  // infinities and NaN
+  return std::bit_cast<float>(scaled | special | uint32_t{x.bits} << 16 >> 31 << 31);
+}
 
 template <int kExponentBits, int kMantissaBits>
 constexpr std::array<float, 256> float8_values() {

@@ -49,6 +49,52 @@ class WideVector {
   std::vector<Wide<T>> copy_;
 };
 
+/// Calls step(first, m) for pieces of a narrow vector, widened; long vectors would need as much memory again.
+constexpr int64_t kPiece = 2048;
+template <class T, class Step>
+void for_pieces(int64_t n, Step step) {
+  for (int64_t first = 0; first < n; first += kPiece) step(first, std::min(kPiece, n - first));
+}
+template <class T>
+void widen_piece(const T* x, int64_t increment, int64_t first, int64_t m, Wide<T>* out) {
+  const T* from = x + first * increment;
+  if (increment == 1) {
+    for (int64_t i = 0; i < m; ++i) out[i] = widen(from[i]);
+  } else {
+    for (int64_t i = 0; i < m; ++i) out[i] = widen(from[i * increment]);
+  }
+}
+
+/// Sums over narrow vectors: pieces in float, their sums in double.
+template <class T>
+double dot_of_pieces(int64_t n, const T* x, int64_t incx, const T* y, int64_t incy) {
+  const T* left = blas::first_element(x, n, incx);
+  const T* right = blas::first_element(y, n, incy);
+  std::array<float, kPiece> a, b;
+  double sum = 0;
+  for_pieces<T>(n, [&](int64_t first, int64_t m) {
+    widen_piece(left, incx, first, m, a.data());
+    widen_piece(right, incy, first, m, b.data());
+    sum += blas::dot<float>(m, a.data(), 1, b.data(), 1);
+  });
+  return sum;
+}
+/// Of magnitudes, or of squares: which do not overflow in double.
+template <class T, bool kSquares>
+double sum_of_pieces(int64_t n, const T* x, int64_t incx) {
+  const T* from = blas::first_element(x, n, incx);
+  std::array<float, kPiece> a;
+  double sum = 0;
+  for_pieces<T>(n, [&](int64_t first, int64_t m) {
+    widen_piece(from, incx, first, m, a.data());
+    for (int64_t i = 0; i < m; ++i) {
+      double value = a[i];
+      sum += kSquares ? value * value : std::fabs(value);
+    }
+  });
+  return sum;
+}
+
 template <class T>
 constexpr DataType kTypeOf = kR32F;
 template <>
@@ -75,9 +121,12 @@ Result nrm2_ex(Handle* handle, Int n, const void* x, DataType x_type, Int incx, 
       return kNotSupported;
     GUDA_CUBLAS_CHECK(result);
     return submit_result(handle, vector_ns<T>(n), [=] {
-      WideVector<T> wide(static_cast<const T*>(x), n, incx);
-      *static_cast<NormOf<T>*>(result) =
-          narrow<NormOf<T>>(blas::nrm2<Wide<T>>(n, wide.first(), wide.increment()));
+      auto* from = static_cast<const T*>(x);
+      auto* out = static_cast<NormOf<T>*>(result);
+      if constexpr (kIsNarrow<T>)
+        *out = narrow<T>(static_cast<float>(std::sqrt(sum_of_pieces<T, true>(n, from, incx))));
+      else
+        *out = blas::nrm2<T>(n, from, incx);
     });
   });
 }
@@ -91,9 +140,12 @@ Result asum_ex(Handle* handle, Int n, const void* x, DataType x_type, Int incx, 
       return kNotSupported;
     GUDA_CUBLAS_CHECK(result);
     return submit_result(handle, vector_ns<T>(n), [=] {
-      WideVector<T> wide(static_cast<const T*>(x), n, incx);
-      Real<Wide<T>> sum = incx < 1 ? 0 : blas::asum<Wide<T>>(n, wide.first(), wide.increment());
-      *static_cast<NormOf<T>*>(result) = narrow<NormOf<T>>(sum);
+      auto* from = static_cast<const T*>(x);
+      auto* out = static_cast<NormOf<T>*>(result);
+      if constexpr (kIsNarrow<T>)
+        *out = narrow<T>(static_cast<float>(incx < 1 ? 0 : sum_of_pieces<T, false>(n, from, incx)));
+      else
+        *out = blas::asum<T>(n, from, incx);
     });
   });
 }
@@ -107,16 +159,15 @@ Result dot_ex(Handle* handle, Int n, const void* x, DataType x_type, Int incx, c
       return kNotSupported;
     GUDA_CUBLAS_CHECK(result);
     return submit_result(handle, vector_ns<T>(n), [=] {
-      WideVector<T> left(static_cast<const T*>(x), n, incx);
-      WideVector<T> right(static_cast<const T*>(y), n, incy);
-      Wide<T> sum;
-      if constexpr (kConjugated)
-        sum = blas::dotc<Wide<T>>(n, left.first(), left.increment(), right.first(),
-                                  right.increment());
+      auto* left = static_cast<const T*>(x);
+      auto* right = static_cast<const T*>(y);
+      auto* out = static_cast<T*>(result);
+      if constexpr (kIsNarrow<T>)
+        *out = narrow<T>(static_cast<float>(dot_of_pieces(n, left, incx, right, incy)));
+      else if constexpr (kConjugated)
+        *out = blas::dotc<T>(n, left, incx, right, incy);
       else
-        sum =
-            blas::dot<Wide<T>>(n, left.first(), left.increment(), right.first(), right.increment());
-      *static_cast<T*>(result) = narrow<T>(sum);
+        *out = blas::dot<T>(n, left, incx, right, incy);
     });
   });
 }
