@@ -233,7 +233,11 @@ class BlockLoops {
   void block(int64_t ic, int64_t mb, int64_t jc, int64_t nb, int64_t pc, int64_t kb) {
     const Problem& p = problem_;
     const int64_t lanes = tiles_.lanes;
-    const int64_t all_vectors = (mb + lanes - 1) >> tiles_.lane_shift;
+    // A few rows at the end are for a tile of half the width, if there are other rows.
+    const int64_t half = tiles_.half_row[0] != nullptr ? lanes / 2 : 0;
+    const int64_t rest = mb & (lanes - 1);
+    int64_t all_vectors = (mb + lanes - 1) >> tiles_.lane_shift;
+    if (all_vectors > 1 && rest != 0 && rest <= half) --all_vectors;
     int vectors = tiles_.vectors;
     if (all_vectors < vectors) {
       vectors = static_cast<int>(all_vectors);
@@ -267,18 +271,22 @@ class BlockLoops {
         t.b_step = p.ldb;
       }
       Out* c = p.c + ic + (jc + j) * p.ldc;
-      int64_t step = lanes * vectors;
-      for (int64_t i = 0; i < mb; i += step) {
+      const int64_t step = lanes * vectors;
+      int64_t panel = 0;
+      int64_t left = 0;
+      for (int64_t i = 0; i < mb; i += left) {
         int v = vectors;
-        int64_t left = mb - i;
+        left = mb - i;
         if (left < step) {
           v = static_cast<int>((left + lanes - 1) >> tiles_.lane_shift);
+          if (v > 1 && left - (v - 1) * lanes <= half) left = --v * lanes;
         } else {
           left = step;
         }
         t.last_rows = static_cast<int>(left - (v - 1) * lanes);
         if (blocking_.pack_a) {
-          t.a = packed_a_ + i * kb;
+          if (i - panel >= packed_rows) panel += packed_rows;
+          t.a = packed_a_ + panel * kb + (i - panel);
           t.a_step = packed_rows;
         } else if constexpr (kDirect) {
           // Transposed and not packed: a single row.
@@ -286,7 +294,11 @@ class BlockLoops {
           t.a_step = p.transpose_a ? 1 : p.lda;
         }
         t.c = c + i;
-        tile(v, columns, row_tiles);
+        if (v == 1 && t.last_rows <= half) {
+          (row_tiles ? tiles_.half_row : tiles_.half_column)[columns - 1](t);
+        } else {
+          tile(v, columns, row_tiles);
+        }
       }
     }
   }

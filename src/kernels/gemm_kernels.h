@@ -64,6 +64,10 @@ struct GemmKernels {
   // [vectors - 1][columns - 1]
   Tile row[kMaxTileVectors][kMaxTileColumns];
   Tile column[kMaxTileVectors][kMaxTileColumns];
+  // One vector of half the width, for at most lanes / 2 rows: where narrow registers are as many per
+  // cycle, or more. Null: there are none.
+  Tile half_row[kMaxTileColumns];
+  Tile half_column[kMaxTileColumns];
   // For few rows and a long sum: [log2 of A's rows][columns - 1], A dense with a power of two of rows up
   // to tiny_rows, B a column tile's. 0: there are none.
   int tiny_rows;

@@ -143,5 +143,15 @@ constexpr void add_tiles(TilesOf<X>& set) {
   fill_tiles<X, false, V>(set, std::make_integer_sequence<int, N>{});
 }
 
+template <class X, int... N>
+constexpr void fill_half_tiles(TilesOf<X>& set, std::integer_sequence<int, N...>) {
+  ((set.half_row[N] = tile<X, 1, N + 1, true>, set.half_column[N] = tile<X, 1, N + 1, false>), ...);
+}
+
+template <class X>
+constexpr void add_half_tiles(TilesOf<X>& set) {
+  fill_half_tiles<X>(set, std::make_integer_sequence<int, kMaxTileColumns>{});
+}
+
 }  // namespace
 }  // namespace guda::kernels

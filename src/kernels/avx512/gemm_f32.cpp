@@ -22,6 +22,7 @@ constexpr GemmKernels<float> make() {
   add_tiny<TinyFloat, 2>(set);
   add_tiny<TinyFloat, 4>(set);
   add_tiny<TinyFloat, 8>(set);
+  add_half_tiles<HalfArithmetic<float>>(set);
   set.packing = {pack_copy<float>, pack_transpose<float>};
   return set;
 }

@@ -21,6 +21,7 @@ constexpr GemmKernels<double> make() {
   add_tiny<TinyDouble, 1>(set);
   add_tiny<TinyDouble, 2>(set);
   add_tiny<TinyDouble, 4>(set);
+  add_half_tiles<HalfArithmetic<double>>(set);
   set.packing = {pack_copy<double>, pack_transpose<double>};
   return set;
 }

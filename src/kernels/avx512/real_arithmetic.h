@@ -81,5 +81,68 @@ struct RealArithmetic<double> {
   }
 };
 
+template <class T>
+struct HalfArithmetic;
+
+/// Half a register: at most 8 rows.
+template <>
+struct HalfArithmetic<float> {
+  using In = float;
+  using Out = float;
+  using Scale = float;
+  using Vector = __m256;
+  using Mask = __mmask8;
+  static constexpr int kLanes = 8;
+  static constexpr int kParts = 1;
+
+  static Mask mask(int rows) { return static_cast<Mask>(0xffu >> (8 - rows)); }
+  static Vector zero() { return _mm256_setzero_ps(); }
+  static Vector load(const float* p) { return _mm256_loadu_ps(p); }
+  static Vector load(const float* p, Mask m) { return _mm256_maskz_loadu_ps(m, p); }
+  static Vector broadcast(const float* p, int) { return _mm256_set1_ps(*p); }
+  static Vector multiply_add(Vector a, Vector b, Vector c) { return _mm256_fmadd_ps(a, b, c); }
+
+  template <int V, Update kUpdate>
+  static void store(const Vector (&sum)[1][V], const TileArguments<float, float, float>& t,
+                    float* c, Mask m) {
+    static_assert(V == 1);
+    Vector x = sum[0][0];
+    if constexpr (kUpdate != Update::assign) x = _mm256_mul_ps(x, _mm256_set1_ps(t.alpha));
+    if constexpr (kUpdate == Update::add)
+      x = _mm256_fmadd_ps(_mm256_maskz_loadu_ps(m, c), _mm256_set1_ps(t.beta), x);
+    _mm256_mask_storeu_ps(c, m, x);
+  }
+};
+
+/// Half a register: at most 4 rows.
+template <>
+struct HalfArithmetic<double> {
+  using In = double;
+  using Out = double;
+  using Scale = double;
+  using Vector = __m256d;
+  using Mask = __mmask8;
+  static constexpr int kLanes = 4;
+  static constexpr int kParts = 1;
+
+  static Mask mask(int rows) { return static_cast<Mask>(0xfu >> (4 - rows)); }
+  static Vector zero() { return _mm256_setzero_pd(); }
+  static Vector load(const double* p) { return _mm256_loadu_pd(p); }
+  static Vector load(const double* p, Mask m) { return _mm256_maskz_loadu_pd(m, p); }
+  static Vector broadcast(const double* p, int) { return _mm256_set1_pd(*p); }
+  static Vector multiply_add(Vector a, Vector b, Vector c) { return _mm256_fmadd_pd(a, b, c); }
+
+  template <int V, Update kUpdate>
+  static void store(const Vector (&sum)[1][V], const TileArguments<double, double, double>& t,
+                    double* c, Mask m) {
+    static_assert(V == 1);
+    Vector x = sum[0][0];
+    if constexpr (kUpdate != Update::assign) x = _mm256_mul_pd(x, _mm256_set1_pd(t.alpha));
+    if constexpr (kUpdate == Update::add)
+      x = _mm256_fmadd_pd(_mm256_maskz_loadu_pd(m, c), _mm256_set1_pd(t.beta), x);
+    _mm256_mask_storeu_pd(c, m, x);
+  }
+};
+
 }  // namespace
 }  // namespace guda::kernels::avx512
