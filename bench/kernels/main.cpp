@@ -117,7 +117,8 @@ int main(int count, char** arguments) {
     } else if (argument == "--best") {
       use_best = true;
     } else {
-      std::fprintf(stderr, "usage: %s [--only REGEX] [--repetitions N] [--json] [--cpu-time] [--best]\n",
+      std::fprintf(stderr,
+                   "usage: %s [--only REGEX] [--repetitions N] [--json] [--cpu-time] [--best]\n",
                    arguments[0]);
       return 2;
     }

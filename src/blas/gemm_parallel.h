@@ -50,8 +50,8 @@ template <class From, class In, class Out, class Scale>
 void multiply_parallel(const GemmEngine<From, In, Out, Scale>& engine,
                        const GemmProblem<From, Out, Scale>& p) {
   if constexpr (std::is_same_v<From, In>) {
-    if ((p.m | p.n) < 256 && p.k <= 256 && !p.transpose_a && (p.m > 8 || p.k < 64) && p.m * p.n * p.k < 64 * 64 * 64 &&
-        !aliases(p.lda, sizeof(In))) {
+    if ((p.m | p.n) < 256 && p.k <= 256 && !p.transpose_a && (p.m > 8 || p.k < 64) &&
+        p.m * p.n * p.k < 64 * 64 * 64 && !aliases(p.lda, sizeof(In))) {
       constexpr GemmBlocking kNone{};
       BlockLoops(engine, p, kNone).run_direct();
       return;

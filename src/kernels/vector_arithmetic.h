@@ -102,8 +102,8 @@ struct ComplexVectorArithmetic {
 };
 
 template <class From, class To, class Convert>
-void pack_plainly(int64_t width, int64_t k, const From* x, int64_t row_step, int64_t k_step, To* out,
-                  int64_t panel, Convert convert) {
+void pack_plainly(int64_t width, int64_t k, const From* x, int64_t row_step, int64_t k_step,
+                  To* out, int64_t panel, Convert convert) {
   for (int64_t p = 0; p < k; ++p, x += k_step, out += panel) {
     if (row_step == 1) {
       for (int64_t i = 0; i < width; ++i) out[i] = convert(x[i]);

@@ -186,7 +186,8 @@ class Compilation {
       return vectorized.status();
     }
     if (flush_mode) {
-      llvm::Function*& entry = vectorized->run_block ? vectorized->run_block : vectorized->run_warps;
+      llvm::Function*& entry =
+          vectorized->run_block ? vectorized->run_block : vectorized->run_warps;
       entry = enter_flush_mode(*entry);
     }
     dump(".spmd.ll", *clone);

@@ -91,8 +91,8 @@ struct PairArithmetic {
         x = _mm256_mullo_epi32(x, _mm256_set1_epi32(t.alpha));
       }
       if constexpr (kUpdate == Update::add) {
-        x = _mm256_add_epi32(x, _mm256_mullo_epi32(_mm256_maskload_epi32(c, m.lanes),
-                                                   _mm256_set1_epi32(t.beta)));
+        x = _mm256_add_epi32(
+            x, _mm256_mullo_epi32(_mm256_maskload_epi32(c, m.lanes), _mm256_set1_epi32(t.beta)));
       }
       _mm256_maskstore_epi32(c, m.lanes, x);
     }
@@ -118,7 +118,8 @@ void pack_pairs(int64_t width, int64_t k, const uint8_t* x, int64_t row_step, in
     return p < k ? static_cast<uint16_t>(static_cast<Byte>(x[i * row_step + p * k_step])) : 0u;
   };
   for (int64_t p = 0; p < k; p += 2, out += panel) {
-    for (int64_t i = 0; i < width; ++i) out[i] = at(i, p) | static_cast<uint32_t>(at(i, p + 1)) << 16;
+    for (int64_t i = 0; i < width; ++i)
+      out[i] = at(i, p) | static_cast<uint32_t>(at(i, p + 1)) << 16;
     for (int64_t i = width; i < panel; ++i) out[i] = 0;
   }
 }

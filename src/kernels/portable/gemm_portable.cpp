@@ -17,8 +17,7 @@ void copy(int64_t width, int64_t k, const uint16_t* x, int64_t ld, float* out, i
 }
 
 template <float (*kWiden)(uint16_t)>
-void transpose(int64_t width, int64_t k, const uint16_t* x, int64_t ld, float* out,
-               int64_t panel) {
+void transpose(int64_t width, int64_t k, const uint16_t* x, int64_t ld, float* out, int64_t panel) {
   pack_plainly(width, k, x, ld, 1, out, panel, kWiden);
 }
 
@@ -33,7 +32,6 @@ constinit const GemmKernels<std::complex<double>> gemm_c64 =
     tiles_for_16_registers<ComplexVectorArithmetic<double, 16>>();
 constinit const Packing<uint16_t, float> widen_bf16{copy<widen_bf16_bits>,
                                                     transpose<widen_bf16_bits>};
-constinit const Packing<uint16_t, float> widen_f16{copy<widen_f16_bits>,
-                                                   transpose<widen_f16_bits>};
+constinit const Packing<uint16_t, float> widen_f16{copy<widen_f16_bits>, transpose<widen_f16_bits>};
 
 }  // namespace guda::kernels::portable
