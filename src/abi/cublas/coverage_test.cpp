@@ -29,6 +29,7 @@ std::vector<Row> table() {
 }
 
 TEST(CublasExports, EveryGenerationExportsItsFunctionsWithItsVersion) {
+  if (against_nvidia()) GTEST_SKIP() << "looks at the libraries of this build";
   auto rows = table();
   ASSERT_GT(rows.size(), 800u);
   for (const std::string library : {"cublas", "cublasLt", "nvblas"})
@@ -51,7 +52,7 @@ TEST(CublasExports, EveryGenerationExportsItsFunctionsWithItsVersion) {
 class Coverage : public testing::Environment {
  public:
   void TearDown() override {
-    if (testing::GTEST_FLAG(filter) != "*") return;
+    if (testing::GTEST_FLAG(filter) != "*" || against_nvidia()) return;
     for (auto& row : table()) {
       if (!called_names().contains(row.name)) ADD_FAILURE() << "no test calls " << row.name;
     }

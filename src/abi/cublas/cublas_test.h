@@ -26,6 +26,9 @@ inline void* open_library(const char* variable, const char* path) {
   return handle;
 }
 
+/// Whether the library under test is NVIDIA's. Parts that only hold for GUDA ask for it, with a reason.
+inline bool against_nvidia() { return std::getenv("GUDA_TEST_LIBCUBLAS") != nullptr; }
+
 /// Names of everything that was called: tests_complete_test.cpp compares them with the table.
 inline std::set<std::string>& called_names() {
   static std::set<std::string> names;

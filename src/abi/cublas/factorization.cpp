@@ -78,7 +78,7 @@ Result matinv(Handle* handle, int n, const T* const* a, int lda, T* const* inver
   GUDA_CUBLAS_HANDLE(handle);
   GUDA_CUBLAS_CHECK(n >= 0 && count >= 0 && lda >= at_least_one(n) &&
                     ld_inverse >= at_least_one(n));
-  if (n > kLargestInverse) return kNotSupported;
+  GUDA_CUBLAS_CHECK(n <= kLargestInverse);
   if (n == 0 || count == 0) return kSuccess;
   GUDA_CUBLAS_CHECK(a && inverse && info);
   return submit(handle, factor_ns<T>(n, count),

@@ -15,6 +15,11 @@ bool is_algo(GemmAlgo algo) {
          (algo >= kAlgoTensor && algo <= kAlgoTensorLast) || algo == kAlgoAutotune;
 }
 
+/// The compute type of programs written before there was cublasComputeType_t: CUDA_R_32F.
+ComputeType modern(ComputeType compute) {
+  return static_cast<int>(compute) == kR32F ? kCompute32F : compute;
+}
+
 /// A call that has passed its checks.
 struct Call {
   Handle* handle;
@@ -29,6 +34,9 @@ Result check(Call& call, const void* alpha, const void* beta, bool& done) {
   GUDA_CUBLAS_CHECK(is_compute_type(call.types.compute));
   if (Result result = check_shape(call.shape)) return result;
   if (Result result = product_scale_type(call.types, &call.scale)) return result;
+  // Sums of integers are taken four bytes at a time.
+  if (call.scale == kR32I && (call.shape.lda % 4 != 0 || call.shape.ldb % 4 != 0))
+    return kNotSupported;
   done = call.shape.m == 0 || call.shape.n == 0;
   GUDA_CUBLAS_CHECK(done || (alpha && beta));
   return kSuccess;
@@ -126,9 +134,11 @@ Result gemm_ex(Handle* handle, Op transa, Op transb, Int m, Int n, Int k, const 
                GemmAlgo algo) {
   GUDA_CUBLAS_HANDLE(handle);
   GUDA_CUBLAS_CHECK(is_algo(algo));
-  return single(
-      {handle, {a_type, b_type, c_type, compute}, {transa, transb, m, n, k, lda, ldb, ldc}, kR32F},
-      alpha, a, b, beta, c);
+  return single({handle,
+                 {a_type, b_type, c_type, modern(compute)},
+                 {transa, transb, m, n, k, lda, ldb, ldc},
+                 kR32F},
+                alpha, a, b, beta, c);
 }
 
 template <class Int>
@@ -138,9 +148,11 @@ Result gemm_batched_ex(Handle* handle, Op transa, Op transb, Int m, Int n, Int k
                        Int ldc, Int count, ComputeType compute, GemmAlgo algo) {
   GUDA_CUBLAS_HANDLE(handle);
   GUDA_CUBLAS_CHECK(is_algo(algo));
-  return batched(
-      {handle, {a_type, b_type, c_type, compute}, {transa, transb, m, n, k, lda, ldb, ldc}, kR32F},
-      alpha, a, b, beta, c, count);
+  return batched({handle,
+                  {a_type, b_type, c_type, modern(compute)},
+                  {transa, transb, m, n, k, lda, ldb, ldc},
+                  kR32F},
+                 alpha, a, b, beta, c, count);
 }
 
 template <class Int>
@@ -151,9 +163,11 @@ Result gemm_strided_ex(Handle* handle, Op transa, Op transb, Int m, Int n, Int k
                        GemmAlgo algo) {
   GUDA_CUBLAS_HANDLE(handle);
   GUDA_CUBLAS_CHECK(is_algo(algo));
-  return strided(
-      {handle, {a_type, b_type, c_type, compute}, {transa, transb, m, n, k, lda, ldb, ldc}, kR32F},
-      alpha, a, stride_a, b, stride_b, beta, c, stride_c, count);
+  return strided({handle,
+                  {a_type, b_type, c_type, modern(compute)},
+                  {transa, transb, m, n, k, lda, ldb, ldc},
+                  kR32F},
+                 alpha, a, stride_a, b, stride_b, beta, c, stride_c, count);
 }
 
 /// SgemmEx, CgemmEx, Cgemm3mEx: alpha and beta are of type T.
@@ -259,7 +273,7 @@ Result gemm_grouped_ex(Handle* handle, const Op* transa, const Op* transb, const
 
 // Unsigned bytes with offsets --------------------------------------------------------------------------
 
-/// C = clamp(((op(A) - a_bias) (op(B) - b_bias) c_mult >> c_shift) + c_bias), and transposed if transc says
+/// C = clamp(((op(A) - a_bias) (op(B) - b_bias) + c_bias) c_mult >> c_shift), and transposed if transc says
 /// so; the shift rounds to nearest.
 Result uint8_gemm_bias(Handle* handle, Op transa, Op transb, Op transc, int m, int n, int k,
                        const unsigned char* a, int a_bias, int lda, const unsigned char* b,
@@ -281,9 +295,9 @@ Result uint8_gemm_bias(Handle* handle, Op transa, Op transb, Op transc, int m, i
           int64_t right = b[transb == kN ? p + j * ldb : j + p * ldb];
           sum += (left - a_bias) * (right - b_bias);
         }
-        int64_t scaled = sum * c_mult;
+        int64_t scaled = (sum + c_bias) * c_mult;
         if (c_shift > 0) scaled = (scaled + (int64_t{1} << (c_shift - 1))) >> c_shift;
-        auto value = static_cast<unsigned char>(std::clamp<int64_t>(scaled + c_bias, 0, 255));
+        auto value = static_cast<unsigned char>(std::clamp<int64_t>(scaled, 0, 255));
         c[transc == kN ? i + j * ldc : j + i * ldc] = value;
       }
     }

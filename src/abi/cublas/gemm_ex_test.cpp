@@ -4,7 +4,7 @@
 namespace guda::cublas::test {
 namespace {
 
-constexpr int kM = 6, kNn = 5, kK = 4, kBatch = 3;
+constexpr int kM = 8, kNn = 4, kK = 12, kBatch = 3;
 
 /// Values that every type holds exactly, so that products are exact too.
 template <class T>
@@ -168,7 +168,8 @@ TEST(CublasGemmEx, EveryAdmittedTypeGivesTheProduct) {
 TEST(CublasGemmEx, OtherTypesAreRefused) {
   Cublas cublas;
   float one = 1;
-  float m[64] = {};
+  Array<float> memory(64);
+  float* m = memory.get();
   auto ex = [&](int a, int b, int c, int compute, int algo) {
     return call("cublasGemmEx", cublas.handle, 0, 0, 2, 2, 2, &one, m, a, 2, m, b, 2, &one, m, c, 2,
                 compute, algo);
@@ -179,7 +180,8 @@ TEST(CublasGemmEx, OtherTypesAreRefused) {
   EXPECT_EQ(ex(kR32F, kR32F, kR32F, kCompute64F, -1), kNotSupported);
   EXPECT_EQ(ex(kR8I, kR8I, kR8I, kCompute32I, -1), kNotSupported);
   EXPECT_EQ(ex(kR16F, kR16F, kR32F, kCompute16F, -1), kNotSupported);
-  EXPECT_EQ(ex(kR32F, kR32F, kR32F, 0, -1), kInvalidValue);
+  EXPECT_EQ(ex(kR32F, kR32F, kR32F, 0, -1), 0) << "CUDA_R_32F, from before compute types";
+  EXPECT_EQ(ex(kR8I, kR8I, kR32I, kCompute32I, -1), kNotSupported) << "columns 2 bytes apart";
   EXPECT_EQ(ex(kR32F, kR32F, kR32F, kCompute32F, 500), kInvalidValue);
 }
 
@@ -301,10 +303,11 @@ void scale_in_the_name() {
         std::string name = std::string("cublasC") + (hermitian ? "he" : "sy") + form + s;
         ComplexFloat alpha(2, 0), beta(0, 0);
         const void* source = bytes ? static_cast<void*>(a8.get()) : static_cast<void*>(a.get());
-        ASSERT_EQ(call(name, cublas.handle, kLower, kN, m, k, &alpha, source, bytes ? kC8I : kC32F,
-                       m, &beta, c.get(), kC32F, m),
-                  0)
-            << name;
+        int status = call(name, cublas.handle, kLower, kN, m, k, &alpha, source,
+                          bytes ? kC8I : kC32F, m, &beta, c.get(), kC32F, m);
+        // Which of them NVIDIA's has depends on the GPU.
+        if (against_nvidia() && status == kNotSupported) continue;
+        ASSERT_EQ(status, 0) << name;
         synchronize();
         for (int j = 0; j < kM; ++j)
           for (int i = 0; i < kM; ++i) {
@@ -335,7 +338,7 @@ TEST(CublasGemmEx, UnsignedBytesWithOffsets) {
     for (int i = 0; i < kM; ++i) {
       int sum = 0;
       for (int q = 0; q < kK; ++q) sum += (a[i + q * kM] - a_bias) * (b[q + j * kK] - b_bias);
-      int value = ((sum * mult + (1 << (shift - 1))) >> shift) + c_bias;
+      int value = ((sum + c_bias) * mult + (1 << (shift - 1))) >> shift;
       EXPECT_EQ(c[i + j * kM], std::clamp(value, 0, 255));
     }
 }

@@ -22,7 +22,11 @@ TEST(CublasHandle, SettingsAreKeptAndChecked) {
   };
   setting("PointerMode_v2", 1, 2);
   setting("AtomicsMode", 1, -1);
-  setting("MathMode", 3, 7);
+  EXPECT_EQ(call("cublasSetMathMode", cublas.handle, 7), 0) << "a combination without a name";
+  int mode = 0;
+  EXPECT_EQ(call("cublasSetMathMode", cublas.handle, 3), 0);
+  EXPECT_EQ(call("cublasGetMathMode", cublas.handle, &mode), 0);
+  EXPECT_EQ(mode, 3);
   setting("SmCountTarget", 1, 1000000);
   setting("EmulationStrategy", 2, 3);
   setting("EmulationSpecialValuesSupport", 1, -1);
@@ -44,8 +48,7 @@ TEST(CublasHandle, SettingsAreKeptAndChecked) {
   EXPECT_EQ(call("cudaStreamDestroy", stream), 0);
   Array<char> workspace(1 << 12);
   EXPECT_EQ(call("cublasSetWorkspace_v2", cublas.handle, workspace.get(), workspace.size()), 0);
-  EXPECT_EQ(call("cublasSetWorkspace_v2", cublas.handle, workspace.get() + 1, size_t{64}),
-            kInvalidValue);
+  EXPECT_EQ(call("cublasSetWorkspace_v2", cublas.handle, workspace.get() + 1, size_t{64}), 0);
 }
 
 TEST(CublasHandle, VersionsAndNames) {
@@ -68,13 +71,14 @@ TEST(CublasHandle, VersionsAndNames) {
     EXPECT_STREQ(call_as<const char*>(prefix + "GetStatusString", 7),
                  "an unsupported value or parameter was passed to the function");
   }
-  testing::internal::CaptureStderr();
+  testing::internal::CaptureStdout();
   call_as<void>("cublasXerbla", "SGEMM", 3);
-  EXPECT_NE(testing::internal::GetCapturedStderr().find("SGEMM"), std::string::npos);
+  EXPECT_NE(testing::internal::GetCapturedStdout().find("SGEMM"), std::string::npos);
 }
 
-std::string last_message;
-void remember(const char* message) { last_message = message; }
+// A call may be logged in several messages.
+std::string messages;
+void remember(const char* message) { messages += message; }
 
 TEST(CublasHandle, CallsAreLogged) {
   void (*callback)(const char*) = nullptr;
@@ -83,9 +87,9 @@ TEST(CublasHandle, CallsAreLogged) {
   EXPECT_EQ(callback, &remember);
   {
     Cublas cublas;
-    EXPECT_NE(last_message.find("cublasCreate_v2"), std::string::npos);
+    EXPECT_NE(messages.find("cublasCreate_v2"), std::string::npos);
     cublas.pointer_mode(1);
-    EXPECT_NE(last_message.find("cublasSetPointerMode_v2"), std::string::npos);
+    EXPECT_NE(messages.find("cublasSetPointerMode_v2"), std::string::npos);
   }
   EXPECT_EQ(call("cublasSetLoggerCallback", static_cast<void (*)(const char*)>(nullptr)), 0);
   std::string path = testing::TempDir() + "guda_cublas_log_" + std::to_string(getpid());
@@ -133,8 +137,9 @@ void transfers() {
     EXPECT_EQ(copy("cublasSetVector", n, element, host.data(), Int{0}, device.get(), one),
               kInvalidValue);
     EXPECT_EQ(copy("cublasSetMatrix", three, two, element, host.data(), two, device.get(), three),
-              kInvalidValue)
+              kMappingError)
         << "a leading dimension below the rows";
+    call("cudaGetLastError");  // NVIDIA's copy leaves it
   }
 }
 TEST(CublasTransfer, StridedVectorsAndMatrices) {
@@ -168,6 +173,7 @@ struct Stream {
 };
 
 TEST(CublasStream, WorkWaitsForWhatIsBeforeIt) {
+  if (against_nvidia()) GTEST_SKIP() << "loading a kernel for its first launch waits for the gate";
   Cublas cublas;
   Stream stream;
   EXPECT_EQ(call("cublasSetStream_v2", cublas.handle, stream.handle), 0);
@@ -194,6 +200,7 @@ TEST(CublasStream, WorkWaitsForWhatIsBeforeIt) {
 }
 
 TEST(CublasStream, DeviceScalarsAreReadWhenTheWorkRuns) {
+  if (against_nvidia()) GTEST_SKIP() << "loading a kernel for its first launch waits for the gate";
   Cublas cublas;
   Stream stream;
   EXPECT_EQ(call("cublasSetStream_v2", cublas.handle, stream.handle), 0);
@@ -211,6 +218,7 @@ TEST(CublasStream, DeviceScalarsAreReadWhenTheWorkRuns) {
 }
 
 TEST(CublasStream, BadStreamsAreRefused) {
+  if (against_nvidia()) GTEST_SKIP() << "the driver reads the stream";
   Cublas cublas;
   float alpha = 1, x = 1;
   EXPECT_EQ(call("cublasSetStream_v2", cublas.handle, reinterpret_cast<void*>(0x1234560)), 0);

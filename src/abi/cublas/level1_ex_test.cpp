@@ -87,10 +87,13 @@ void with_types() {
                  real_execution),
             0);
   compare<Norm>(std::sqrt(squares), norm, "Nrm2Ex");
-  EXPECT_EQ(call("cublasAsumEx" + s, cublas.handle, n, x.get(), type, incx, &norm, norm_type,
-                 real_execution),
-            0);
-  compare<Norm>(sum, norm, "AsumEx");
+  int asum = call("cublasAsumEx" + s, cublas.handle, n, x.get(), type, incx, &norm, norm_type,
+                  real_execution);
+  // NVIDIA's 13.1 refuses every type; here it computes.
+  if (!against_nvidia() || asum != kNotSupported) {
+    EXPECT_EQ(asum, 0);
+    compare<Norm>(sum, norm, "AsumEx");
+  }
   Int index = -1;
   EXPECT_EQ(call("cublasIamaxEx" + s, cublas.handle, n, x.get(), type, incx, &index), 0);
   EXPECT_EQ(index, Int(largest + 1));
@@ -155,7 +158,10 @@ void with_types() {
 
   W a0 = W(0.5), b0 = W(1.25);
   T a = narrow<T>(a0), b = narrow<T>(b0), cosine{}, made{};
-  EXPECT_EQ(call("cublasRotgEx", cublas.handle, &a, &b, type, &cosine, &made, type, execution), 0);
+  int rotg = call("cublasRotgEx", cublas.handle, &a, &b, type, &cosine, &made, type, execution);
+  // NVIDIA's 13.1 refuses single precision; here it computes.
+  if (against_nvidia() && rotg == kNotSupported) return;
+  EXPECT_EQ(rotg, 0);
   compare<T>(W(0),
              narrow<T>(W(blas::real_part(widen(cosine)) * b0 - blas::conjugate(widen(made)) * a0)),
              "RotgEx");

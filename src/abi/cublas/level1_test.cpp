@@ -273,14 +273,16 @@ TEST(CublasLevel1, MadeRotationsZeroTheSecondComponent) {
 
 TEST(CublasLevel1, BadArgumentsAreRefused) {
   Cublas cublas;
-  float x[4] = {1, 2, 3, 4}, result = 0;
+  Array<float> memory(std::vector<float>{1, 2, 3, 4});
+  float *x = memory.get(), result = 0;
   EXPECT_EQ(call("cublasSnrm2_v2", static_cast<void*>(nullptr), 4, x, 1, &result), kNotInitialized);
+  EXPECT_EQ(call("cublasSasum_v2", cublas.handle, -1, x, 1, &result), 0);
+  EXPECT_EQ(result, 0);
+  if (against_nvidia()) return;  // reads through null pointers to scalars
   EXPECT_EQ(call("cublasSnrm2_v2", cublas.handle, 4, x, 1, static_cast<float*>(nullptr)),
             kInvalidValue);
   EXPECT_EQ(call("cublasSaxpy_v2", cublas.handle, 4, static_cast<float*>(nullptr), x, 1, x, 1),
             kInvalidValue);
-  EXPECT_EQ(call("cublasSasum_v2", cublas.handle, -1, x, 1, &result), 0);
-  EXPECT_EQ(result, 0);
 }
 
 }  // namespace

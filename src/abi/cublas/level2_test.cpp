@@ -309,14 +309,18 @@ TEST(CublasLevel2, TriangularMatricesMultiplyAndSolve) {
 
 TEST(CublasLevel2, BadArgumentsAreRefused) {
   Cublas cublas;
-  float one = 1, a[4] = {}, x[2] = {}, y[2] = {};
+  float one = 1;
+  Array<float> memory(8);
+  float *a = memory.get(), *x = a + 4, *y = a + 6;
   auto gemv = [&](int op, int m, int lda, int incx, const float* alpha) {
     return call("cublasSgemv_v2", cublas.handle, op, m, 2, alpha, a, lda, x, incx, &one, y, 1);
   };
   EXPECT_EQ(gemv(0, 2, 2, 1, &one), 0);
+  EXPECT_EQ(gemv(0, 2, 1, 1, &one), kInvalidValue);
+  // cuBLAS 13.1 answers 0 to the next three, and reads through a null pointer.
+  if (against_nvidia()) return;
   EXPECT_EQ(gemv(7, 2, 2, 1, &one), kInvalidValue);
   EXPECT_EQ(gemv(0, -1, 2, 1, &one), kInvalidValue);
-  EXPECT_EQ(gemv(0, 2, 1, 1, &one), kInvalidValue);
   EXPECT_EQ(gemv(0, 2, 2, 0, &one), kInvalidValue);
   EXPECT_EQ(gemv(0, 2, 2, 1, nullptr), kInvalidValue);
   EXPECT_EQ(gemv(0, 0, 1, 1, nullptr), 0) << "nothing to do";

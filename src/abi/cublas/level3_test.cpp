@@ -36,6 +36,8 @@ void fortran(const std::string& routine, Args... args) {
 template <class T, class Routine>
 void in_host_memory(const std::string& what, const std::vector<T>& start,
                     const std::vector<T>& expected, Routine routine) {
+  // NVIDIA's nvblas needs a configuration file that names a BLAS for the CPU.
+  if (what.starts_with("nvblas") && against_nvidia()) return;
   std::vector<T> out = start;
   routine(out.data());
   expect_near(expected, out, what);
@@ -429,7 +431,9 @@ TEST(CublasLevel3, BetaZeroDoesNotReadC) {
 
 TEST(CublasLevel3, BadArgumentsAreRefused) {
   Cublas cublas;
-  float one = 1, m[16] = {};
+  float one = 1;
+  Array<float> memory(16);
+  float* m = memory.get();
   auto gemm = [&](int opa, int rows, int lda, int ldc, const float* alpha) {
     return call("cublasSgemm_v2", cublas.handle, opa, 0, rows, 2, 2, alpha, m, lda, m, 2, &one, m,
                 ldc);

@@ -42,10 +42,10 @@ Result copy_vector(int64_t n, int64_t element, const void* from, int64_t from_in
 Result copy_matrix(int64_t rows, int64_t columns, int64_t element, const void* from,
                    int64_t from_ld, void* to, int64_t to_ld, Direction direction,
                    const Async* async) {
-  GUDA_CUBLAS_CHECK(rows >= 0 && columns >= 0 && element > 0 && from_ld > 0 && to_ld > 0 &&
-                    from_ld >= rows && to_ld >= rows);
+  GUDA_CUBLAS_CHECK(rows >= 0 && columns >= 0 && element > 0 && from_ld > 0 && to_ld > 0);
   if (rows == 0 || columns == 0) return kSuccess;
   GUDA_CUBLAS_CHECK(from && to);
+  if (from_ld < rows || to_ld < rows) return kMappingError;  // the copy's error, as in cuBLAS
   return copy(rows, columns, element, from, from_ld, to, to_ld, direction, async);
 }
 

@@ -144,7 +144,6 @@ Result get_heuristic(Handle* handle, const MatmulDescriptor* operation, const La
                      int* returned) {
   GUDA_CUBLAS_HANDLE(handle);
   GUDA_CUBLAS_CHECK(preference && requested > 0 && results && returned);
-  *returned = 0;
   Problem problem;
   // Pointers in the descriptor are often set after the query.
   MatmulDescriptor queried{};
@@ -155,8 +154,11 @@ Result get_heuristic(Handle* handle, const MatmulDescriptor* operation, const La
     if (queried.auxiliary_ld == 0 && d)
       queried.auxiliary_ld = static_cast<int64_t>((d->rows + 127) / 128 * 128);
   }
-  if (Result result = make_problem(operation ? &queried : nullptr, a, b, c, d, &problem))
+  if (Result result = make_problem(operation ? &queried : nullptr, a, b, c, d, &problem)) {
+    // A refused argument leaves the count as it was, as in cuBLAS.
+    if (result == kNotSupported) *returned = 0;
     return result;
+  }
   Algorithm algorithm;
   algorithm.compute = operation->compute;
   fill(&results[0], algorithm);

@@ -48,7 +48,8 @@ class Epilogue {
     if (parts_ & kRelu) {
       for (int64_t i = 0; i < m; ++i) {
         bool positive = values[i] > 0;
-        if (parts_ & kAuxiliary) set_mask(i, j, positive);
+        // Zero passes its gradient on, as in cuBLAS.
+        if (parts_ & kAuxiliary) set_mask(i, j, values[i] >= 0);
         // A NaN passes.
         if (!positive && !(values[i] != values[i])) values[i] = 0;
       }

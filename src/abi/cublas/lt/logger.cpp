@@ -80,7 +80,7 @@ Result open_file(const char* path) {
 }
 
 Result set_level(int level) {
-  if (level < 0 || level > kApiTrace) return kInvalidValue;
+  if (level < 0) return kInvalidValue;
   Log& log = the_log();
   std::unique_lock lock(log.mutex);
   log.level = level;

@@ -86,7 +86,7 @@ int matmul(Lt& lt, Operation& operation, const void* alpha, const void* a, Matri
   return status;
 }
 
-constexpr int kM = 8, kNn = 6, kK = 16;
+constexpr int kM = 16, kNn = 16, kK = 16;
 
 TEST(CublasLt, DescriptorsKeepTheirAttributes) {
   void* layout = nullptr;
@@ -157,9 +157,12 @@ TEST(CublasLt, HeuristicsOfferAnAlgorithmThatRuns) {
   EXPECT_EQ(call("cublasLtMatmulAlgoGetHeuristic", lt.handle, operation.descriptor, a.descriptor,
                  b.descriptor, c.descriptor, c.descriptor, preference, 2, results, &count),
             0);
-  EXPECT_EQ(count, 1);
+  EXPECT_GE(count, 1);
   EXPECT_EQ(results[0].state, kSuccess);
-  EXPECT_EQ(results[0].workspace_bytes, 0u);
+  if (!against_nvidia()) {
+    EXPECT_EQ(results[0].workspace_bytes, 0u);
+  }
+  int offered = count;
   HeuristicResult checked;
   EXPECT_EQ(call("cublasLtMatmulAlgoCheck", lt.handle, operation.descriptor, a.descriptor,
                  b.descriptor, c.descriptor, c.descriptor, results[0].algorithm, &checked),
@@ -167,12 +170,12 @@ TEST(CublasLt, HeuristicsOfferAnAlgorithmThatRuns) {
   EXPECT_EQ(call("cublasLtMatmulAlgoGetHeuristic", lt.handle, operation.descriptor, odd.descriptor,
                  b.descriptor, c.descriptor, c.descriptor, preference, 2, results, &count),
             kInvalidValue);
-  EXPECT_EQ(count, 0);
+  EXPECT_EQ(count, offered) << "as it was";
   int ids[4];
   EXPECT_EQ(call("cublasLtMatmulAlgoGetIds", lt.handle, kCompute32F, kR32F, kR32F, kR32F, kR32F,
                  kR32F, 4, ids, &count),
             0);
-  ASSERT_EQ(count, 1);
+  ASSERT_GE(count, 1);
   alignas(8) std::byte algorithm[64];
   EXPECT_EQ(call("cublasLtMatmulAlgoInit", lt.handle, kCompute32F, kR32F, kR32F, kR32F, kR32F,
                  kR32F, ids[0], algorithm),
@@ -245,7 +248,9 @@ struct Case {
     fill(c);
   }
   static int64_t ld(Order order, int64_t rows, int64_t columns) {
-    return order == kColumn ? rows + 8 : order == kRow ? columns + 8 : 32 * ((rows + 31) / 32 * 32);
+    return order == kColumn ? rows + 16
+           : order == kRow  ? columns + 16
+                            : 32 * ((rows + 31) / 32 * 32);
   }
   double product(int64_t i, int64_t j) const {
     double sum = 0;
@@ -271,6 +276,8 @@ void plain(DataType at, DataType bt, DataType ct, DataType dt, ComputeType compu
            double relative, Op opa = kN, Op opb = kT) {
   Lt lt;
   for (Order order : {kColumn, kRow}) {
+    // 8-bit types in rows: not on every GPU.
+    if (order == kRow && sizeof(A) == 1 && against_nvidia()) continue;
     Case<A, B, C, D> p(at, bt, ct, dt, opa, opb, order, order);
     Operation operation(compute, scale);
     operation.set(kTransA, opa);
@@ -316,24 +323,25 @@ TEST(CublasLt, OtherTypesAreRefused) {
   Lt lt;
   float one = 1;
   auto refused = [&](DataType a, DataType b, DataType c, DataType d, ComputeType compute,
-                     DataType scale, Op opa) {
+                     DataType scale, Op opa, int status = kNotSupported) {
     Case<float, float, float, float> p(a, b, c, d, opa, kN);
     Operation operation(compute, scale);
     operation.set(kTransA, opa);
     EXPECT_EQ(matmul(lt, operation, &one, p.a.get(), p.am, p.b.get(), p.bm, &one, p.c.get(), p.cm,
                      p.d.get(), p.dm),
-              kNotSupported)
+              status)
         << a << " " << b << " " << c << " " << d;
   };
   refused(kR8E5M2, kR8E5M2, kR16F, kR16F, kCompute32F, kR32F, kT);
   refused(kR8E4M3, kR8E4M3, kR16F, kR8E5M2, kCompute32F, kR32F, kT);
   refused(kR8E4M3, kR8E4M3, kR16F, kR16F, kCompute32F, kR32F, kN);
   refused(kR32F, kR32F, kR32F, kR16F, kCompute32F, kR32F, kN);
-  refused(kR16F, kR16BF, kR32F, kR32F, kCompute32F, kR32F, kN);
+  refused(kR16F, kR16BF, kR32F, kR32F, kCompute32F, kR32F, kN, kInvalidValue);
   refused(kR64F, kR64F, kR64F, kR64F, kCompute32F, kR32F, kN);
 }
 
 TEST(CublasLt, TiledOrdersOfIntegers) {
+  if (against_nvidia()) GTEST_SKIP() << "orders of GPUs before Hopper";
   Lt lt;
   // B and the product as tensor cores of older GPUs take them.
   Case<int8_t, int8_t, int8_t, int8_t> p(kR8I, kR8I, kR8I, kR8I, kN, kT, kCol32, kCol32);
@@ -376,7 +384,7 @@ TEST(CublasLt, EpiloguesOfTheForwardPass) {
   Lt lt;
   Array<bfloat16> bias(kM);
   for (int i = 0; i < kM; ++i) bias[i] = narrow<bfloat16>(static_cast<float>(i) - 3.5f);
-  constexpr int64_t kMaskLd = 128, kAuxiliaryLd = 8;
+  constexpr int64_t kMaskLd = 128, kAuxiliaryLd = kM;
   Array<uint8_t> mask(kMaskLd / 8 * kNn);
   Array<bfloat16> auxiliary(kAuxiliaryLd * kNn);
   for (unsigned epilogue : {4u, 2u, 6u, 130u, 134u, 32u, 36u, 160u, 164u}) {
@@ -410,7 +418,7 @@ TEST(CublasLt, EpiloguesOfTheForwardPass) {
       for (int64_t i = 0; i < kM; ++i) {
         if (relu) {
           int64_t bit = i + j * kMaskLd;
-          ASSERT_EQ(mask[bit / 8] >> (bit % 8) & 1, before(i, j) > 0);
+          ASSERT_EQ(mask[bit / 8] >> (bit % 8) & 1, before(i, j) >= 0);
         } else {
           ASSERT_NEAR(widen(auxiliary[i + j * kAuxiliaryLd]), before(i, j),
                       0.01 * (1 + std::abs(before(i, j))));
@@ -421,7 +429,7 @@ TEST(CublasLt, EpiloguesOfTheForwardPass) {
 
 TEST(CublasLt, EpiloguesOfTheBackwardPass) {
   Lt lt;
-  constexpr int64_t kMaskLd = 128, kAuxiliaryLd = 8;
+  constexpr int64_t kMaskLd = 128, kAuxiliaryLd = kM;
   Array<uint8_t> mask(kMaskLd / 8 * kNn);
   Array<float> inputs(kAuxiliaryLd * kNn), gradient(std::max(kM, kNn));
   for (size_t i = 0; i < mask.size(); ++i) mask[i] = static_cast<uint8_t>(generator()());
@@ -511,6 +519,7 @@ TEST(CublasLt, ScalarsInVectorsAndOnTheDevice) {
   }
   float host_beta = -1;
   for (int mode : {1, 2, 3, 4}) {
+    if (mode != 1 && against_nvidia()) continue;  // vectors are for 8-bit types there
     Case<float, float, float, float> p(kR32F, kR32F, kR32F, kR32F, kN, kN);
     Operation operation(kCompute32F, kR32F);
     operation.set(kPointerModeAttribute, mode);
@@ -547,6 +556,7 @@ TEST(CublasLt, BatchesByStrideAndByPointer) {
   Operation operation(kCompute32F, kR32F);
   float one = 1, zero = 0;
   ASSERT_EQ(matmul(lt, operation, &one, a.get(), m, b.get(), m, &zero, d.get(), m, d.get(), m), 0);
+  if (against_nvidia()) return;  // pointers and a bias together are refused
   operation.set(kEpilogueAttribute, kBias);
   operation.set(kBiasPointer, bias.get());
   ASSERT_EQ(matmul(lt, operation, &one, a_at.get(), pointers, b_at.get(), pointers, &zero,
@@ -605,7 +615,7 @@ void remember(int level, const char* function, const char*) {
 TEST(CublasLt, CallsAreLogged) {
   EXPECT_EQ(call("cublasLtLoggerSetCallback", &remember), 0);
   EXPECT_EQ(call("cublasLtLoggerSetLevel", 5), 0);
-  EXPECT_EQ(call("cublasLtLoggerSetLevel", 6), kInvalidValue);
+  EXPECT_EQ(call("cublasLtLoggerSetLevel", 6), 0);
   {
     Lt lt;
   }

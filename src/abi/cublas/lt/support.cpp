@@ -1,4 +1,5 @@
 // Which matmuls there are: NVIDIA's table of types, epilogues and scales for compute capability 8.9.
+#include "abi/cublas/element.h"
 #include "abi/cublas/lt/layout.h"
 #include "abi/cublas/lt/matmul.h"
 #include "abi/cublas/product.h"
@@ -24,6 +25,16 @@ Result check_float8(const Problem& problem) {
   bool quantized = narrow_d && (c == kR16BF || c == kR16F);
   if (!wide && !quantized) return kNotSupported;
   if (operation.transa != kT || operation.transb != kN) return kNotSupported;
+  // Units of 16 bytes along k and m, and between the columns.
+  auto whole_units = [](const Layout& layout) {
+    auto bytes = static_cast<int64_t>(element_bytes(layout.type));
+    bool by_rows = layout.order == kRow;
+    auto along = static_cast<int64_t>(by_rows ? layout.columns : layout.rows);
+    return along * bytes % 16 == 0 && layout.ld * bytes % 16 == 0;
+  };
+  for (const Layout* layout : {&problem.a, &problem.b, &problem.c, &problem.d}) {
+    if (!whole_units(*layout)) return kNotSupported;
+  }
   return kSuccess;
 }
 
@@ -31,6 +42,7 @@ Result check_types(const Problem& problem) {
   const MatmulDescriptor& operation = problem.operation;
   DataType a = problem.a.type, b = problem.b.type, c = problem.c.type, d = problem.d.type;
   if (is_float8(a) || is_float8(b)) return check_float8(problem);
+  GUDA_CUBLAS_CHECK(a == b);
   if (c != d) return kNotSupported;
   bool whole = operation.compute == kCompute32I || operation.compute == kCompute32IPedantic;
   if (whole && operation.scale_type == kR32F)  // requantised
