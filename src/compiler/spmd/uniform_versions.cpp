@@ -252,6 +252,51 @@ void join_values(const Region& region, llvm::ValueToValueMapTy& values) {
   }
 }
 
+/// In front of `branch`: do all lanes go into its body (if it has one), and agree on the rest? `agreed`
+/// receives what they agree on, as scalars.
+Value* test_agreement(llvm::BranchInst& branch, std::optional<unsigned> body,
+                      Agreements& agreements, llvm::SmallVectorImpl<Value*>& agreed) {
+  llvm::Module& module = *branch.getModule();
+  llvm::IRBuilder<> builder(&branch);
+  const auto call = [&](const char* name, Value* value) {
+    llvm::CallInst* result = call_device(builder, name, value->getType(), {value}, module);
+    result->setConvergent();
+    return result;
+  };
+  Value* equal = nullptr;
+  if (body) {
+    equal = branch.getCondition();
+    if (*body == 1) equal = builder.CreateNot(equal);
+  }
+  for (Value* value : agreements.values()) {
+    Value* here = agreements.rematerialise(value, builder);
+    Value* same = nullptr;
+    if (here->getType()->isIntegerTy(1)) {
+      agreed.push_back(call("guda.all", here));
+      same = builder.CreateNot(builder.CreateXor(here, agreed.back()));
+    } else {
+      const bool wide = here->getType()->isIntegerTy(64);
+      agreed.push_back(call(wide ? "guda.first.b64" : "guda.first.b32", here));
+      same = builder.CreateICmpEQ(here, agreed.back());
+    }
+    equal = equal == nullptr ? same : builder.CreateAnd(equal, same);
+  }
+  return call("guda.all", equal);
+}
+
+/// In the region's copy `by` stands for `value`, wherever that was computed.
+void replace_in_copy(const Region& region, llvm::ValueToValueMapTy& values, Value* value,
+                     Value* by) {
+  const auto copy = values.find(value);
+  Value* copied = copy != values.end() ? static_cast<Value*>(copy->second) : nullptr;
+  for (BasicBlock* original : region.blocks) {
+    for (Instruction& instruction : *llvm::cast<BasicBlock>(values[original])) {
+      instruction.replaceUsesOfWith(value, by);
+      if (copied != nullptr) instruction.replaceUsesOfWith(copied, by);
+    }
+  }
+}
+
 }  // namespace
 
 bool add_uniform_version(llvm::Function& function, const LaneShapes& shapes,
@@ -273,38 +318,8 @@ bool add_uniform_version(llvm::Function& function, const LaneShapes& shapes,
     if (!body && !agreements.add(branch->getCondition())) continue;
     agreements.find(loops);
 
-    // Do all lanes go in, and agree on the rest?
-    llvm::Module& module = *function.getParent();
-    llvm::IRBuilder<> builder(branch);
     llvm::SmallVector<Value*, 8> agreed;
-    Value* equal = nullptr;
-    if (body) {
-      equal = branch->getCondition();
-      if (*body == 1) equal = builder.CreateNot(equal);
-    }
-    for (Value* value : agreements.values()) {
-      Value* here = agreements.rematerialise(value, builder);
-      Value* common = nullptr;
-      Value* same = nullptr;
-      if (here->getType()->isIntegerTy(1)) {
-        llvm::CallInst* all = call_device(builder, "guda.all", builder.getInt1Ty(), {here}, module);
-        all->setConvergent();
-        common = all;
-        same = builder.CreateXor(builder.CreateXor(here, common), builder.getTrue());
-      } else {
-        const bool wide = here->getType()->isIntegerTy(64);
-        llvm::CallInst* first = call_device(builder, wide ? "guda.first.b64" : "guda.first.b32",
-                                            here->getType(), {here}, module);
-        first->setConvergent();
-        common = first;
-        same = builder.CreateICmpEQ(here, common);
-      }
-      agreed.push_back(common);
-      equal = equal == nullptr ? same : builder.CreateAnd(equal, same);
-    }
-    llvm::CallInst* all = call_device(builder, "guda.all", builder.getInt1Ty(), {equal}, module);
-    all->setConvergent();
-
+    Value* all = test_agreement(*branch, body, agreements, agreed);
     llvm::ValueToValueMapTy values;
     clone_region(*region, values);
     const auto copy_of = [&](BasicBlock* target) {
@@ -340,20 +355,7 @@ bool add_uniform_version(llvm::Function& function, const LaneShapes& shapes,
       }
     }
     for (size_t i = 0; i < agreed.size(); ++i) {
-      Value* value = agreements.values()[i];
-      for (BasicBlock* original : region->blocks) {
-        for (Instruction& instruction : *llvm::cast<BasicBlock>(values[original])) {
-          instruction.replaceUsesOfWith(value, agreed[i]);
-        }
-      }
-      if (const auto copy = values.find(value); copy != values.end()) {
-        auto* made = llvm::cast<Instruction>(static_cast<Value*>(copy->second));
-        for (BasicBlock* original : region->blocks) {
-          for (Instruction& instruction : *llvm::cast<BasicBlock>(values[original])) {
-            instruction.replaceUsesOfWith(made, agreed[i]);
-          }
-        }
-      }
+      replace_in_copy(*region, values, agreements.values()[i], agreed[i]);
     }
     join_values(*region, values);
     return true;
