@@ -1,11 +1,13 @@
 #include "support/options.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <charconv>
 #include <cstdlib>
+#include <filesystem>
 
 namespace guda {
 namespace {
@@ -65,6 +67,23 @@ int64_t option_integer(Option option) {
 
 bool option_flag(Option option) { return option_integer(option) != 0; }
 
+namespace {
+
+/// A directory for temporary files belongs to everyone: another user may have made ours first.
+std::string private_temporary_directory() {
+  std::error_code error;
+  const std::filesystem::path parent = std::filesystem::temp_directory_path(error);
+  if (error) return {};
+  std::string path = (parent / fmt::format("guda-{}", geteuid())).string();
+  mkdir(path.c_str(), S_IRWXU);
+  struct stat status{};
+  const bool ours = lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode) &&
+                    status.st_uid == geteuid() && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+  return ours ? path : std::string();
+}
+
+}  // namespace
+
 std::string cache_directory() {
   for (const Option option : {Option::cache_dir, Option::cuda_cache_path}) {
     if (std::string path = option_value(option); !path.empty()) return path;
@@ -75,7 +94,7 @@ std::string cache_directory() {
   if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0') {
     return fmt::format("{}/.cache/guda", home);
   }
-  return fmt::format("/tmp/guda-{}", getuid());
+  return private_temporary_directory();
 }
 
 }  // namespace guda

@@ -46,7 +46,9 @@ int64_t option_integer(Option option);
 bool option_flag(Option option);
 
 /// Directory of compiled kernels: GUDA_CACHE_DIR, else CUDA_CACHE_PATH, else XDG_CACHE_HOME/guda, else
-/// HOME/.cache/guda, else /tmp/guda-<uid>.
+/// HOME/.cache/guda, else guda-<uid> in the directory for temporary files, which is made if need be. Code
+/// is loaded from there, so that one has to be a directory of this user that nobody else can write to:
+/// empty when it is not.
 std::string cache_directory();
 
 }  // namespace guda

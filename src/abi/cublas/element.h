@@ -112,6 +112,20 @@ struct TypeTag {
   using type = T;
 };
 
+/// The name of a calculation's element type; see with_float_type for the way back.
+template <class T>
+constexpr DataType kTypeOf = kR32F;
+template <>
+inline constexpr DataType kTypeOf<float16> = kR16F;
+template <>
+inline constexpr DataType kTypeOf<bfloat16> = kR16BF;
+template <>
+inline constexpr DataType kTypeOf<double> = kR64F;
+template <>
+inline constexpr DataType kTypeOf<ComplexFloat> = kC32F;
+template <>
+inline constexpr DataType kTypeOf<ComplexDouble> = kC64F;
+
 /// Bytes of one element; 0 for a type that no routine here knows.
 inline size_t element_bytes(DataType type) {
   switch (type) {

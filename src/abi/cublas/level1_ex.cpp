@@ -95,19 +95,6 @@ double sum_of_pieces(int64_t n, const T* x, int64_t incx) {
   return sum;
 }
 
-template <class T>
-constexpr DataType kTypeOf = kR32F;
-template <>
-constexpr DataType kTypeOf<float16> = kR16F;
-template <>
-constexpr DataType kTypeOf<bfloat16> = kR16BF;
-template <>
-constexpr DataType kTypeOf<double> = kR64F;
-template <>
-constexpr DataType kTypeOf<ComplexFloat> = kC32F;
-template <>
-constexpr DataType kTypeOf<ComplexDouble> = kC64F;
-
 /// Results of nrm2 and asum.
 template <class T>
 using NormOf = std::conditional_t<kIsNarrow<T>, T, Real<T>>;

@@ -9,19 +9,6 @@ namespace {
 constexpr int kCount = 21;
 
 template <class T>
-constexpr DataType kTypeOf = kR32F;
-template <>
-constexpr DataType kTypeOf<float16> = kR16F;
-template <>
-constexpr DataType kTypeOf<bfloat16> = kR16BF;
-template <>
-constexpr DataType kTypeOf<double> = kR64F;
-template <>
-constexpr DataType kTypeOf<ComplexFloat> = kC32F;
-template <>
-constexpr DataType kTypeOf<ComplexDouble> = kC64F;
-
-template <class T>
 T small_value() {
   auto value = static_cast<float>(static_cast<int>(generator()() % 17) - 8) / 4;
   if constexpr (is_complex<T>)

@@ -1,6 +1,7 @@
 #include "compiler/lanes/service_calls.h"
 
 #include "compiler/driver/texture_instruction.h"
+#include "compiler/target/alignment_checks.h"
 
 #include <llvm/IR/InstIterator.h>
 #include <llvm/IR/Instructions.h>
@@ -283,7 +284,7 @@ Status ServiceCalls::lower(llvm::CallInst& call, llvm::StringRef name) {
     replace(call, access_.symbol(static_cast<uint32_t>(index->getZExtValue())));
     return Status::ok();
   }
-  if (name == "guda.aligned") {
+  if (name == target::kAlignmentCheck) {
     Value* low = builder_.CreateAnd(call.getArgOperand(0), call.getArgOperand(1));
     builder_.SetInsertPoint(llvm::SplitBlockAndInsertIfThen(
         builder_.CreateIsNotNull(low), &call, /*Unreachable=*/true,

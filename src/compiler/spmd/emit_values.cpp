@@ -6,6 +6,7 @@
 #include "compiler/driver/kernel_abi.h"
 #include "compiler/spmd/device_calls.h"
 #include "compiler/spmd/emitter.h"
+#include "compiler/target/alignment_checks.h"
 
 namespace guda::spmd {
 
@@ -493,7 +494,7 @@ Status Emitter::emit_call(const llvm::CallBase& call) {
     define(call, builder_.CreateNot(any(failing)), nullptr, nullptr);
     return Status::ok();
   }
-  if (name == "guda.aligned") return emit_alignment_check(call);
+  if (name == target::kAlignmentCheck) return emit_alignment_check(call);
   if (!name.consume_front("ptx.")) return unsupported(call, "call");
   if (name.consume_front("sreg.")) return emit_special_register(name, call);
   if (name.starts_with("syscall.") || name == "trap" || name == "brkpt" || name == "nanosleep") {

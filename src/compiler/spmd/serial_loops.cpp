@@ -8,6 +8,7 @@
 #include <llvm/Transforms/Utils/Cloning.h>
 
 #include "compiler/spmd/device_calls.h"
+#include "compiler/target/alignment_checks.h"
 
 namespace guda::spmd {
 namespace {
@@ -16,7 +17,7 @@ using llvm::BasicBlock;
 using llvm::Instruction;
 using llvm::Value;
 
-constexpr const char* kAlignmentCheck = "guda.aligned";
+using target::kAlignmentCheck;
 constexpr unsigned kMaxInstructions = 200;
 
 // Estimates in cycles of a machine with AVX-512: a gather or scatter of up to 16 elements, a branch

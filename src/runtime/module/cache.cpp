@@ -137,8 +137,15 @@ KernelCache::KernelCache(std::string directory, uint64_t max_bytes)
 KernelCache& KernelCache::process_cache() {
   static KernelCache cache = [] {
     const int64_t size = option_integer(Option::cuda_cache_maxsize);
-    const bool disabled = option_flag(Option::cuda_cache_disable);
-    return KernelCache(cache_directory(), disabled || size < 0 ? 0 : static_cast<uint64_t>(size));
+    bool disabled = option_flag(Option::cuda_cache_disable) || size <= 0;
+    std::string directory = cache_directory();
+    if (directory.empty() && !disabled) {
+      log(LogPart::module, LogLevel::warn,
+          "kernels are not cached: no directory that only this user can write to; set "
+          "GUDA_CACHE_DIR");
+      disabled = true;
+    }
+    return KernelCache(std::move(directory), disabled ? 0 : static_cast<uint64_t>(size));
   }();
   return cache;
 }

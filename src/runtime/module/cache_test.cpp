@@ -6,11 +6,14 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <map>
+#include <string>
 
 #include "compiler/driver/kernel_abi.h"
 #include "runtime/module/compiler_client.h"
 #include "runtime/module/kernel_object.h"
 #include "runtime/module/test_support.h"
+#include "support/options.h"
 
 namespace guda::runtime {
 namespace {
@@ -62,6 +65,34 @@ class CacheTest : public ::testing::Test {
   KernelSource source;
   CompilerClient compiler{GUDA_FAKE_COMPILER};
 };
+
+// Kernels are code: a directory that somebody else prepared under our name is not used.
+TEST_F(CacheTest, TemporaryDirectoryMustBeOurs) {
+  struct Environment {
+    std::map<std::string, std::string> saved;
+    ~Environment() {
+      for (const auto& [name, value] : saved) setenv(name.c_str(), value.c_str(), 1);
+      if (!saved.contains("TMPDIR")) unsetenv("TMPDIR");
+    }
+  } environment;
+  for (const char* name :
+       {"GUDA_CACHE_DIR", "CUDA_CACHE_PATH", "XDG_CACHE_HOME", "HOME", "TMPDIR"}) {
+    if (const char* value = std::getenv(name)) environment.saved[name] = value;
+    unsetenv(name);
+  }
+  setenv("TMPDIR", root.c_str(), 1);
+  const fs::path own = root / ("guda-" + std::to_string(geteuid()));
+  EXPECT_EQ(cache_directory(), own.string());
+  EXPECT_EQ(fs::status(own).permissions(), fs::perms::owner_all);
+  EXPECT_EQ(cache_directory(), own.string());
+
+  fs::permissions(own, fs::perms::others_write, fs::perm_options::add);
+  EXPECT_EQ(cache_directory(), "");
+  fs::remove(own);
+  fs::create_directory(root / "elsewhere");
+  fs::create_directory_symlink(root / "elsewhere", own);
+  EXPECT_EQ(cache_directory(), "");
+}
 
 TEST_F(CacheTest, SecondUseComesFromTheCacheWithoutOpeningTheCompiler) {
   KernelCache cache(root / "cache", 1 << 30);
