@@ -1,0 +1,193 @@
+// The one interface between GUDA and an engine: a CPU, a CUDA device, an OpenCL device.
+//
+// A device runs kernels and matrix products in its own memory. The program sees one address per
+// allocation; map() gives the device memory for such a range, and every function here names device memory
+// by the program's address. What is current where is the coherent pool's business (memory/coherent_pool.h);
+// what runs where the scheduler's. A backend has no policy.
+//
+// Results: every function that can fail returns a Status. `not_supported` means that the device will never
+// do this (the message says why), and the caller goes elsewhere; out_of_memory that it might later. Any other
+// failure of a kernel has the code that CUDA gives. After device_lost() nothing but destruction is called.
+//
+// Threads: a Device may be used from any thread; a Queue from one thread at a time; a Mark from any.
+#pragma once
+
+#include "compiler/driver/kernel_abi.h"
+#include "support/status.h"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace guda::backend {
+
+using kernel::Dim3;
+
+struct DeviceInfo {
+  std::string backend;  // "cuda", as GUDA_DEVICES names it
+  uint32_t ordinal = 0;  // "cuda:1" has 1
+  std::string name;  // the product's name
+  std::string driver;  // version text; part of what calibration is remembered for
+  uint64_t memory_bytes = 0;  // its own memory; 0 when it works in the host's
+  uint32_t compute_units = 1;
+  /// Works in host memory at the program's addresses: map, upload and download are never called.
+  bool host_memory = false;
+  /// An address of ours is valid in device code wherever the kernel read it. Otherwise only pointers that are
+  /// kernel parameters are translated, and kernels that follow others must not be sent here.
+  bool stored_pointers = false;
+  /// Computes on the host's own cores: of no use beside the CPU engine unless asked for by name.
+  bool host_cores = false;
+  /// map() takes ranges that start and end at multiples of this; a power of two.
+  size_t map_alignment = 4096;
+
+  /// "cuda:1".
+  std::string id() const { return backend + ':' + std::to_string(ordinal); }
+};
+
+/// A module-scope variable: where the program sees it.
+struct Variable {
+  std::string_view name;
+  void* address = nullptr;
+  size_t size = 0;
+  bool constant = false;
+};
+
+/// A kernel as the program brought it. Views are valid during the call only.
+struct KernelSource {
+  std::string_view ptx;  // the whole module, linked
+  std::array<uint64_t, 2> ptx_hash{};  // of that text
+  std::string_view module_name;  // for messages
+  std::string_view kernel;  // mangled
+  Dim3 block{0, 0, 0};  // dimensions that it will be launched with; zeros: any
+  std::span<const Variable> variables;  // of the module
+  /// Offsets in the parameter block of the parameters that are addresses, as far as the compiler knows; devices without
+  /// stored_pointers need them.
+  std::span<const uint32_t> pointer_offsets;
+};
+
+/// A kernel made ready for one device; the device keeps what it needs alive.
+class DeviceKernel {
+ public:
+  virtual ~DeviceKernel() = default;
+};
+
+struct Launch {
+  const DeviceKernel* kernel = nullptr;
+  std::span<const std::byte> params;  // laid out as PTX says; copied by launch()
+  Dim3 grid{1, 1, 1};  // %nctaid, also of a slice
+  Dim3 block{1, 1, 1};
+  Dim3 first{0, 0, 0};  // the slice: blocks first <= b < first + count
+  Dim3 count{1, 1, 1};
+  uint32_t dynamic_shared_bytes = 0;
+  bool cooperative = false;
+
+  bool whole() const {
+    return first.x == 0 && first.y == 0 && first.z == 0 && count.x == grid.x && count.y == grid.y &&
+           count.z == grid.z;
+  }
+};
+
+enum class ElementType : uint8_t { f32, f64, c32, c64, f16, bf16, s8 };
+enum class Transpose : uint8_t { none, transpose, conjugate };
+
+/// C = alpha op(A) op(B) + beta C, column-major, all matrices in device memory by the program's addresses.
+/// Sums are f32 for f16 and bf16, s32 for s8; `alpha` and `beta` point to host values of the sum's type.
+struct GemmProblem {
+  ElementType input = ElementType::f32;
+  ElementType output = ElementType::f32;  // s8 products have s32 output, see sums_out
+  bool sums_out = false;  // C has the type of the sums
+  Transpose transpose_a = Transpose::none, transpose_b = Transpose::none;
+  int64_t m = 0, n = 0, k = 0;
+  const void* alpha = nullptr;
+  const void* a = nullptr;
+  int64_t lda = 0;
+  const void* b = nullptr;
+  int64_t ldb = 0;
+  const void* beta = nullptr;
+  void* c = nullptr;
+  int64_t ldc = 0;
+};
+
+/// A point in a queue's order.
+class Mark {
+ public:
+  virtual ~Mark() = default;
+  /// Everything before it has finished.
+  virtual bool reached() const = 0;
+  /// Waits. Errors: those of the work before it.
+  virtual Status wait() = 0;
+  /// Nanoseconds from `earlier` (reached, of the same device) to this mark (reached), by the device's clock;
+  /// empty when the device keeps no time.
+  virtual std::optional<int64_t> since(const Mark& earlier) const = 0;
+};
+
+/// Work in order, asynchronous to the host. Destruction waits for it.
+class Queue {
+ public:
+  virtual ~Queue() = default;
+
+  virtual Status launch(const Launch& launch) = 0;
+  /// `host` must stay valid until the copy has finished.
+  virtual Status upload(void* address, const void* host, size_t bytes) = 0;
+  virtual Status download(void* host, const void* address, size_t bytes) = 0;
+  /// Within the device's memory; ranges do not overlap.
+  virtual Status copy(void* to, const void* from, size_t bytes) = 0;
+  /// Repeats the low `element` bytes (1, 2 or 4) of `value`.
+  virtual Status fill(void* address, uint32_t value, uint32_t element, size_t bytes) = 0;
+  virtual Status gemm(const GemmProblem& problem) {
+    (void)problem;
+    return {StatusCode::not_supported, "the backend has no matrix product"};
+  }
+
+  virtual Result<std::unique_ptr<Mark>> mark() = 0;
+  /// Later work waits for `mark`, of the same device.
+  virtual Status wait_for(const Mark& mark) = 0;
+  /// Starts what has been handed over, without waiting.
+  virtual Status flush() { return Status::ok(); }
+  /// Waits for all of it. Errors: those of execution; the first one is reported, then the queue is usable
+  /// again unless the device is lost.
+  virtual Status synchronize() = 0;
+};
+
+class Device {
+ public:
+  virtual ~Device() = default;
+
+  virtual const DeviceInfo& info() const = 0;
+  /// False once the device has vanished or can no longer be trusted.
+  virtual bool usable() const = 0;
+
+  /// Gives the range memory of the device's own; contents undefined. `host_file`, when not negative, is the
+  /// file whose pages the host has at this range: a backend may map it a second time for transfers.
+  /// Errors: out_of_memory, invalid_value (overlaps a mapped range, wrong alignment).
+  virtual Status map(void* address, size_t bytes, int host_file = -1) = 0;
+  /// Errors: invalid_value unless exactly a mapped range. The caller has waited for work that uses it.
+  virtual Status unmap(void* address, size_t bytes) = 0;
+  /// Device memory that map() could still get; 0 when unknown.
+  virtual uint64_t free_bytes() const { return 0; }
+
+  /// Errors: not_supported with the reason, invalid_ptx, out_of_memory.
+  virtual Result<std::shared_ptr<DeviceKernel>> load(const KernelSource& source) = 0;
+  virtual Result<std::unique_ptr<Queue>> create_queue() = 0;
+
+  /// Value of a cudaDeviceAttr when the device defines what programs see of it (CUDA devices); else empty.
+  virtual std::optional<int> cuda_attribute(int attribute) const {
+    (void)attribute;
+    return std::nullopt;
+  }
+};
+
+/// What looking for a backend's devices gave.
+struct Discovery {
+  std::vector<std::unique_ptr<Device>> devices;
+  /// Why there are none or fewer, for `guda doctor`: "libOpenCL.so.1 not found".
+  std::string note;
+};
+
+}  // namespace guda::backend
