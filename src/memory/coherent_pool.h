@@ -1,0 +1,155 @@
+// Coherence between the memories of several engines: which of them holds the latest contents of what.
+//
+// Every allocation has one address. The host's copy lives there; a device has one of its own after its region was
+// mapped on it. For each granule of a region the pool knows the latest version, and the version that each memory
+// holds. Work says beforehand what it may access, and stamps a new version after it has succeeded, so work that
+// fails leaves the old contents valid wherever else they are.
+//
+// Thread safe. Two pieces of work may use the pool at the same time as long as neither writes what the other
+// accesses; the caller's stream order sees to that.
+#pragma once
+
+#include "backends/device.h"
+#include "support/status.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+namespace guda::memory {
+
+/// Bytes begin <= a < end.
+struct Range {
+  uintptr_t begin = 0;
+  uintptr_t end = 0;
+
+  static Range of(const void* start, size_t bytes) {
+    auto address = reinterpret_cast<uintptr_t>(start);
+    return {address, address + bytes};
+  }
+  size_t bytes() const { return end - begin; }
+  bool empty() const { return begin >= end; }
+  friend bool operator==(const Range&, const Range&) = default;
+};
+
+/// One of the memories: the host's is 0, devices follow in the order in which they were added.
+using Space = uint32_t;
+inline constexpr Space kHostSpace = 0;
+
+class CoherentPool {
+ public:
+  /// What versions are kept for.
+  static constexpr size_t kGranule = 64 << 10;
+
+  CoherentPool() = default;
+  ~CoherentPool();
+  CoherentPool(const CoherentPool&) = delete;
+  CoherentPool& operator=(const CoherentPool&) = delete;
+
+  /// A device with memory of its own; must outlive the pool. Before the first region.
+  Space add_device(backend::Device& device);
+  /// Host memory at [base, base + size) that devices may get copies of; its present contents are the latest version.
+  /// `host_file`: the file behind it, or -1.
+  void add_region(void* base, size_t size, int host_file);
+  /// Forgets the region; nothing uses it any more.
+  void remove_region(void* base);
+  /// All of the range lies in regions.
+  bool covers(Range range) const;
+
+  /// Regions in use by work on a device, kept from eviction until the lease ends.
+  class Lease {
+   public:
+    Lease() = default;
+    ~Lease() { release(); }
+    Lease(Lease&& other) noexcept { *this = std::move(other); }
+    Lease& operator=(Lease&& other) noexcept {
+      std::swap(pool_, other.pool_);
+      std::swap(regions_, other.regions_);
+      std::swap(space_, other.space_);
+      return *this;
+    }
+    void release();
+
+   private:
+    friend class CoherentPool;
+    CoherentPool* pool_ = nullptr;
+    Space space_ = 0;
+    std::vector<uintptr_t> regions_;
+  };
+
+  /// Makes the latest contents of `accessed` (everything that may be read, or may be written but need not)
+  /// and room for `overwritten` (written to the last byte) current in `space`. Returns when they are.
+  /// Evicts other regions when the device's memory is full. Errors: out_of_memory, the device's; invalid_value
+  /// for a range outside all regions unless `space` is the host.
+  Result<Lease> acquire(Space space, std::span<const Range> accessed,
+                        std::span<const Range> overwritten = {});
+  /// Work in `space` has succeeded and may have written these ranges, which were acquired.
+  void commit(Space space, std::span<const Range> written);
+  /// Parts of one piece of work ran in different spaces; `written` of each is exact to the byte where parts
+  /// share a granule. Such granules are put together in host memory. Errors: the devices'.
+  struct Part {
+    Space space;
+    std::vector<Range> written;
+  };
+  Status commit_parts(std::span<const Part> parts);
+  /// Shorthand: the latest contents to the host.
+  Status bring_to_host(std::span<const Range> ranges);
+
+  /// Bytes that acquire() would have to transfer.
+  size_t missing_bytes(Space space, std::span<const Range> accessed) const;
+  /// The device has vanished: nothing it held counts. Returns ranges whose latest contents are lost; what is
+  /// left of them is the newest older version.
+  std::vector<Range> lose(Space space);
+
+  struct Statistics {
+    uint64_t uploaded_bytes = 0, downloaded_bytes = 0;
+    uint64_t transfers = 0, evictions = 0;
+  };
+  Statistics statistics() const;
+
+ private:
+  struct Region {
+    uintptr_t base = 0;
+    size_t size = 0;
+    int host_file = -1;
+    std::vector<uint32_t> latest;  // per granule
+    std::vector<std::vector<uint32_t>> held;  // per space, per granule; empty: not mapped
+    std::vector<uint64_t> last_use;  // per space
+    std::vector<uint32_t> pins;  // per space
+
+    size_t granule(uintptr_t address) const { return (address - base) / kGranule; }
+    size_t end_granule(uintptr_t address) const {
+      return (address - base + kGranule - 1) / kGranule;
+    }
+    Range bytes_of(size_t first, size_t last) const;
+    bool mapped(Space space) const { return !held[space].empty(); }
+  };
+  struct DeviceState {
+    backend::Device* device = nullptr;
+    std::unique_ptr<backend::Queue> transfers;
+  };
+
+  Region* region_of(uintptr_t address);
+  const Region* region_of(uintptr_t address) const;
+  template <typename Visit>
+  Status for_each_piece(std::span<const Range> ranges, Space space, Visit&& visit);
+  void forget_copies(Space space, std::span<const Range> first, std::span<const Range> second);
+  Status ensure_mapped(Region& region, Space space);
+  Status evict_one(Space space);
+  Status make_current(Region& region, Space space, size_t first, size_t last);
+  Status to_host(Region& region, size_t first, size_t last);
+  Status transfer(Space space, Range bytes, bool upload);
+  Status finish(Space space);
+
+  mutable std::mutex mutex_;  // all of the below; held during transfers
+  std::map<uintptr_t, Region> regions_;
+  std::vector<DeviceState> devices_;  // index: space - 1
+  uint64_t clock_ = 0;
+  Statistics statistics_;
+};
+
+}  // namespace guda::memory

@@ -1,0 +1,238 @@
+#include "memory/coherent_pool.h"
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+
+#include <random>
+#include <set>
+
+#include "tests/backends/memory_device.h"
+
+namespace guda::memory {
+namespace {
+
+using backend::MemoryDevice;
+
+constexpr size_t kGranule = CoherentPool::kGranule;
+
+/// Host memory of a few granules.
+class Memory {
+ public:
+  explicit Memory(size_t granules) : size_(granules * kGranule) {
+    data_ = static_cast<std::byte*>(
+        mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  }
+  ~Memory() { munmap(data_, size_); }
+  std::byte* data() const { return data_; }
+  size_t size() const { return size_; }
+  Range bytes(size_t offset, size_t count) const { return Range::of(data_ + offset, count); }
+  Range all() const { return bytes(0, size_); }
+
+ private:
+  std::byte* data_;
+  size_t size_;
+};
+
+class CoherentPoolTest : public testing::Test {
+ protected:
+  CoherentPoolTest() : first_(8 * kGranule), second_(64 * kGranule, 1) {
+    a_ = pool_.add_device(first_);
+    b_ = pool_.add_device(second_);
+  }
+  void add(const Memory& memory) { pool_.add_region(memory.data(), memory.size(), -1); }
+  /// Work on a device that writes `value` into a range that it may read as well.
+  void write(Space space, MemoryDevice& device, Range range, int value) {
+    auto lease = pool_.acquire(space, {&range, 1});
+    ASSERT_TRUE(lease) << lease.status().message();
+    std::memset(device.at(reinterpret_cast<void*>(range.begin)), value, range.bytes());
+    pool_.commit(space, {&range, 1});
+  }
+
+  MemoryDevice first_, second_;
+  CoherentPool pool_;
+  Space a_ = 0, b_ = 0;
+};
+
+TEST_F(CoherentPoolTest, DeviceSeesWhatTheHostWrote) {
+  Memory memory(2);
+  add(memory);
+  memory.data()[5] = std::byte{42};
+  Range range = memory.bytes(0, 16);
+  ASSERT_TRUE(pool_.acquire(a_, {&range, 1}));
+  EXPECT_EQ(*first_.at(memory.data() + 5), std::byte{42});
+  EXPECT_EQ(pool_.statistics().uploaded_bytes, kGranule);
+}
+
+TEST_F(CoherentPoolTest, NothingMovesTwice) {
+  Memory memory(2);
+  add(memory);
+  Range range = memory.all();
+  ASSERT_TRUE(pool_.acquire(a_, {&range, 1}));
+  uint64_t before = pool_.statistics().transfers;
+  EXPECT_EQ(pool_.missing_bytes(a_, {&range, 1}), 0u);
+  ASSERT_TRUE(pool_.acquire(a_, {&range, 1}));
+  EXPECT_EQ(pool_.statistics().transfers, before);
+  EXPECT_EQ(pool_.missing_bytes(b_, {&range, 1}), memory.size());
+}
+
+TEST_F(CoherentPoolTest, LatestVersionTravelsBetweenDevices) {
+  Memory memory(3);
+  add(memory);
+  write(a_, first_, memory.bytes(kGranule, 100), 7);
+  EXPECT_EQ(memory.data()[kGranule], std::byte{0});  // not yet
+  write(b_, second_, memory.bytes(kGranule + 50, 100), 9);
+  Range range = memory.all();
+  ASSERT_TRUE(pool_.bring_to_host({&range, 1}));
+  EXPECT_EQ(memory.data()[kGranule + 49], std::byte{7});
+  EXPECT_EQ(memory.data()[kGranule + 50], std::byte{9});
+  ASSERT_TRUE(pool_.acquire(a_, {&range, 1}));
+  EXPECT_EQ(*first_.at(memory.data() + kGranule + 149), std::byte{9});
+}
+
+TEST_F(CoherentPoolTest, HostWritesMakeDevicesStale) {
+  Memory memory(1);
+  add(memory);
+  write(a_, first_, memory.bytes(0, 10), 1);
+  Range range = memory.bytes(4, 4);
+  ASSERT_TRUE(pool_.acquire(kHostSpace, {&range, 1}));
+  std::memset(memory.data() + 4, 2, 4);
+  pool_.commit(kHostSpace, {&range, 1});
+  ASSERT_TRUE(pool_.acquire(a_, {&range, 1}));
+  EXPECT_EQ(*first_.at(memory.data() + 3), std::byte{1});
+  EXPECT_EQ(*first_.at(memory.data() + 4), std::byte{2});
+}
+
+TEST_F(CoherentPoolTest, OverwritingTransfersOnlyTheEdges) {
+  Memory memory(4);
+  add(memory);
+  std::memset(memory.data(), 3, memory.size());
+  Range range = memory.bytes(10, 3 * kGranule);
+  ASSERT_TRUE(pool_.acquire(a_, {}, {&range, 1}));
+  EXPECT_EQ(pool_.statistics().uploaded_bytes, 2 * kGranule);
+  EXPECT_EQ(*first_.at(memory.data() + 9), std::byte{3});
+}
+
+TEST_F(CoherentPoolTest, FailedWorkLeavesTheOldContents) {
+  Memory memory(1);
+  add(memory);
+  std::memset(memory.data(), 5, memory.size());
+  Range range = memory.all();
+  ASSERT_TRUE(pool_.acquire(a_, {&range, 1}));
+  std::memset(first_.at(memory.data()), 6, memory.size());  // not committed
+  first_.vanish();
+  EXPECT_TRUE(pool_.lose(a_).empty());
+  ASSERT_TRUE(pool_.acquire(b_, {&range, 1}));
+  EXPECT_EQ(*second_.at(memory.data()), std::byte{5});
+}
+
+TEST_F(CoherentPoolTest, ALostDeviceTakesOnlyWhatNobodyElseHas) {
+  Memory memory(3);
+  add(memory);
+  write(a_, first_, memory.bytes(0, 2 * kGranule), 1);
+  Range saved = memory.bytes(0, 1);
+  ASSERT_TRUE(pool_.bring_to_host({&saved, 1}));
+  first_.vanish();
+  auto lost = pool_.lose(a_);
+  ASSERT_EQ(lost.size(), 1u);
+  EXPECT_EQ(lost[0], memory.bytes(kGranule, kGranule));
+  Range all = memory.all();
+  ASSERT_TRUE(pool_.acquire(b_, {&all, 1}));
+  EXPECT_EQ(*second_.at(memory.data()), std::byte{1});
+}
+
+TEST_F(CoherentPoolTest, AFullDeviceGivesUpWhatWasUsedLongestAgo) {
+  Memory one(4), two(4), three(4);
+  for (auto* memory : {&one, &two, &three}) add(*memory);
+  write(a_, first_, one.all(), 1);
+  write(a_, first_, two.all(), 2);
+  write(a_, first_, one.bytes(0, 1), 3);
+  write(a_, first_, three.all(), 4);  // two goes
+  EXPECT_EQ(first_.mapped_ranges(), 2u);
+  EXPECT_EQ(first_.at(two.data()), nullptr);
+  EXPECT_EQ(two.data()[0], std::byte{2});
+  EXPECT_EQ(pool_.statistics().evictions, 1u);
+}
+
+TEST_F(CoherentPoolTest, MemoryInUseIsNotTaken) {
+  Memory one(4), two(4), three(4);
+  for (auto* memory : {&one, &two, &three}) add(*memory);
+  Range both[2] = {one.all(), two.all()};
+  auto lease = pool_.acquire(a_, both);
+  ASSERT_TRUE(lease);
+  Range more = three.all();
+  EXPECT_EQ(pool_.acquire(a_, {&more, 1}).status().code(), StatusCode::out_of_memory);
+  lease->release();
+  EXPECT_TRUE(pool_.acquire(a_, {&more, 1}));
+}
+
+TEST_F(CoherentPoolTest, PartsThatShareAGranuleAreMerged) {
+  Memory memory(3);
+  add(memory);
+  size_t half = memory.size() / 2;  // inside the second granule
+  Range all = memory.all();
+  auto lease_a = pool_.acquire(a_, {&all, 1});
+  auto lease_b = pool_.acquire(b_, {&all, 1});
+  std::memset(first_.at(memory.data()), 1, half);
+  std::memset(second_.at(memory.data()) + half, 2, memory.size() - half);
+  std::vector<CoherentPool::Part> parts{{a_, {memory.bytes(0, half)}},
+                                        {b_, {memory.bytes(half, memory.size() - half)}}};
+  ASSERT_TRUE(pool_.commit_parts(parts));
+  ASSERT_TRUE(pool_.bring_to_host({&all, 1}));
+  for (size_t i = 0; i < memory.size(); ++i)
+    ASSERT_EQ(memory.data()[i], std::byte(i < half ? 1 : 2)) << i;
+}
+
+TEST_F(CoherentPoolTest, AFailedUploadIsDoneAgain) {
+  Memory memory(1);
+  add(memory);
+  memory.data()[0] = std::byte{8};
+  Range range = memory.all();
+  first_.fault = [](const char* call) {
+    return std::string_view(call) == "synchronize" ? Status(StatusCode::launch_failed, "injected")
+                                                   : Status::ok();
+  };
+  EXPECT_FALSE(pool_.acquire(a_, {&range, 1}));
+  first_.fault = nullptr;
+  *first_.at(memory.data()) = std::byte{0};
+  ASSERT_TRUE(pool_.acquire(a_, {&range, 1}));
+  EXPECT_EQ(*first_.at(memory.data()), std::byte{8});
+}
+
+TEST_F(CoherentPoolTest, MemoryOutsideRegionsIsTheHosts) {
+  Memory memory(1);
+  Range range = memory.all();
+  EXPECT_FALSE(pool_.covers(range));
+  EXPECT_TRUE(pool_.bring_to_host({&range, 1}));
+  EXPECT_EQ(pool_.acquire(a_, {&range, 1}).status().code(), StatusCode::invalid_value);
+}
+
+// Random work on random engines against plain memory.
+TEST_F(CoherentPoolTest, AnySequenceGivesWhatOneMemoryGives) {
+  std::mt19937 random(7);
+  Memory memory(6), other(3);
+  add(memory);
+  add(other);
+  std::vector<std::byte> expected[2] = {std::vector<std::byte>(memory.size()),
+                                        std::vector<std::byte>(other.size())};
+  for (int step = 1; step < 2000; ++step) {
+    size_t which = random() % 2;
+    const Memory& region = which == 0 ? memory : other;
+    size_t from = random() % region.size();
+    size_t count = 1 + random() % std::min<size_t>(region.size() - from, 3 * kGranule);
+    Range range = region.bytes(from, count);
+    Space space = random() % 3;
+    auto lease = pool_.acquire(space, {&range, 1});
+    ASSERT_TRUE(lease) << lease.status().message();
+    std::byte* bytes = space == kHostSpace
+                           ? region.data() + from
+                           : (space == a_ ? first_ : second_).at(region.data() + from);
+    ASSERT_EQ(std::memcmp(bytes, expected[which].data() + from, count), 0) << "step " << step;
+    if (random() % 2) continue;
+    std::memset(bytes, step, count);
+    std::memset(expected[which].data() + from, step, count);
+    pool_.commit(space, {&range, 1});
+  }
+}
+
+}  // namespace
+}  // namespace guda::memory
