@@ -1,0 +1,742 @@
+#include "tests/backends/conformance.h"
+
+#include "support/status.h"
+#include "tests/backends/kernels.h"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+#include <thread>
+
+namespace guda::backend::conformance {
+namespace {
+
+/// How a case ended, thrown from wherever that shows.
+struct Unsupported {
+  std::string why;
+};
+struct Failed {
+  std::string why;
+};
+
+void must(const Status& status, std::string_view what) {
+  if (status) return;
+  if (status.code() == StatusCode::not_supported) throw Unsupported{status.message()};
+  throw Failed{fmt::format("{}: {} ({})", what, status.message(), static_cast<int>(status.code()))};
+}
+
+template <typename T>
+T must(Result<T> result, std::string_view what) {
+  must(result.status(), what);
+  return std::move(result).value();
+}
+
+void expect(bool condition, std::string_view what) {
+  if (!condition) throw Failed{std::string(what)};
+}
+
+/// Memory of the program that the device has mapped (or works in, when it has none of its own).
+class Region {
+ public:
+  Region(Device& device, size_t bytes) : device_(device) {
+    size_t alignment = std::max<size_t>(device.info().map_alignment, 4096);
+    size_ = (bytes + alignment - 1) / alignment * alignment;
+    reservation_ = size_ + alignment;
+    start_ =
+        mmap(nullptr, reservation_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    auto address = (reinterpret_cast<uintptr_t>(start_) + alignment - 1) / alignment * alignment;
+    data_ = reinterpret_cast<std::byte*>(address);
+    file_ = memfd_create("conformance", MFD_CLOEXEC);
+    if (ftruncate(file_, static_cast<off_t>(size_)) != 0 || !map_file()) throw Failed{"no memory"};
+    if (device.info().host_memory) return;
+    must(device.map(data_, size_, file_), "map");
+    mapped_ = true;
+  }
+  ~Region() {
+    if (mapped_) (void)device_.unmap(data_, size_);
+    munmap(start_, reservation_);
+    close(file_);
+  }
+  Region(const Region&) = delete;
+  Region& operator=(const Region&) = delete;
+
+  bool map_file() {
+    return mmap(data_, size_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file_, 0) !=
+           MAP_FAILED;
+  }
+  void* data() const { return data_; }
+  size_t size() const { return size_; }
+  template <typename T>
+  T* as(size_t offset = 0) const {
+    return reinterpret_cast<T*>(data_ + offset);
+  }
+  uint64_t address(size_t offset = 0) const { return reinterpret_cast<uint64_t>(data_ + offset); }
+  void forget_mapping() { mapped_ = false; }
+  void remember_mapping() { mapped_ = true; }
+
+ private:
+  Device& device_;
+  void* start_ = nullptr;
+  size_t reservation_ = 0;
+  std::byte* data_ = nullptr;
+  size_t size_ = 0;
+  int file_ = -1;
+  bool mapped_ = false;
+};
+
+/// What a case works with.
+struct Bench {
+  explicit Bench(Device& given)
+      : device(given), queue(must(given.create_queue(), "create_queue")) {}
+
+  /// Between the host's copy and the device's; nothing to do where there is one memory.
+  void upload(const Region& region, size_t offset, size_t bytes) {
+    if (device.info().host_memory) return;
+    must(queue->upload(region.as<void>(offset), region.as<void>(offset), bytes), "upload");
+  }
+  void download(const Region& region, size_t offset, size_t bytes) {
+    must(queue->synchronize(), "synchronize");
+    if (device.info().host_memory) return;
+    must(queue->download(region.as<void>(offset), region.as<void>(offset), bytes), "download");
+    must(queue->synchronize(), "synchronize");
+  }
+  void upload(const Region& region) { upload(region, 0, region.size()); }
+  void download(const Region& region) { download(region, 0, region.size()); }
+
+  std::shared_ptr<DeviceKernel> load(std::string_view name, Dim3 block,
+                                     std::span<const uint32_t> pointers,
+                                     std::span<const Variable> variables = {}) {
+    KernelSource source;
+    source.ptx = kKernels;
+    source.ptx_hash = {0x636f6e666f726d, 1};
+    source.module_name = "conformance";
+    source.kernel = name;
+    source.block = block;
+    source.pointer_offsets = pointers;
+    source.variables = variables;
+    return must(device.load(source), name);
+  }
+
+  Device& device;
+  std::unique_ptr<Queue> queue;
+};
+
+/// A parameter block, each parameter at its own alignment.
+class Parameters {
+ public:
+  template <typename T>
+  Parameters& add(const T& value, size_t alignment = alignof(T)) {
+    bytes_.resize((bytes_.size() + alignment - 1) / alignment * alignment);
+    const auto* from = reinterpret_cast<const std::byte*>(&value);
+    bytes_.insert(bytes_.end(), from, from + sizeof value);
+    return *this;
+  }
+  std::span<const std::byte> block() const { return bytes_; }
+
+ private:
+  std::vector<std::byte> bytes_;
+};
+
+Launch whole(const std::shared_ptr<DeviceKernel>& kernel, const Parameters& parameters, Dim3 grid,
+             Dim3 block) {
+  Launch launch;
+  launch.kernel = kernel.get();
+  launch.params = parameters.block();
+  launch.grid = launch.count = grid;
+  launch.block = block;
+  return launch;
+}
+
+constexpr uint32_t kOnePointer[] = {0};
+constexpr uint32_t kTwoPointers[] = {0, 8};
+constexpr uint32_t kThreePointers[] = {0, 8, 16};
+
+// ---- the cases ----------------------------------------------------------------------------------------
+
+void has_a_name(Bench& bench) {
+  const DeviceInfo& info = bench.device.info();
+  expect(!info.backend.empty() && !info.name.empty(), "backend and name");
+  expect(info.compute_units > 0, "compute units");
+  expect((info.map_alignment & (info.map_alignment - 1)) == 0, "alignment is a power of two");
+  expect(bench.device.usable(), "usable");
+}
+
+void transfers_whole_and_in_part(Bench& bench) {
+  Region region(bench.device, 3 << 20);
+  if (bench.device.info().host_memory) throw Unsupported{"works in host memory"};
+  auto* words = region.as<uint32_t>();
+  size_t count = region.size() / 4;
+  std::iota(words, words + count, 5u);
+  bench.upload(region);
+  must(bench.queue->synchronize(), "synchronize");
+  std::fill(words, words + count, 0u);
+  bench.download(region, 4096 + 12, 1 << 20);
+  expect(words[0] == 0 && words[(4096 + 12) / 4 - 1] == 0, "bytes before the part are left alone");
+  for (size_t i = (4096 + 12) / 4; i < (4096 + 12 + (1 << 20)) / 4; ++i)
+    expect(words[i] == i + 5, fmt::format("word {}", i));
+  words[7] = 99;
+  bench.upload(region, 28, 4);
+  bench.download(region);
+  expect(words[6] == 11 && words[7] == 99 && words[8] == 13, "a word in the middle");
+  expect(words[count - 1] == count + 4, "the last word");
+}
+
+void transfers_other_host_memory(Bench& bench) {
+  if (bench.device.info().host_memory) throw Unsupported{"works in host memory"};
+  Region region(bench.device, 5 << 20);
+  std::vector<uint32_t> from(region.size() / 4 - 3), to(from.size());
+  std::iota(from.begin(), from.end(), 1u);
+  must(bench.queue->upload(region.as<void>(4), from.data(), from.size() * 4), "upload");
+  must(bench.queue->download(to.data(), region.as<void>(4), to.size() * 4), "download");
+  must(bench.queue->synchronize(), "synchronize");
+  expect(from == to, "contents");
+}
+
+void copies_within(Bench& bench) {
+  Region region(bench.device, 2 << 20);
+  auto* bytes = region.as<uint8_t>();
+  for (size_t i = 0; i < 5000; ++i) bytes[i] = static_cast<uint8_t>(i * 7);
+  bench.upload(region);
+  must(bench.queue->copy(region.as<void>(100001), region.as<void>(3), 4000), "copy");
+  bench.download(region);
+  expect(std::memcmp(bytes + 100001, bytes + 3, 4000) == 0 && bytes[104001] == 0, "contents");
+}
+
+void fills(Bench& bench) {
+  Region region(bench.device, 1 << 20);
+  bench.upload(region);
+  must(bench.queue->fill(region.as<void>(1), 0x1234567a, 1, 9), "fill 1");
+  must(bench.queue->fill(region.as<void>(64), 0x1234abcd, 2, 10), "fill 2");
+  must(bench.queue->fill(region.as<void>(128), 0x12345678, 4, 400000), "fill 4");
+  bench.download(region);
+  auto* bytes = region.as<uint8_t>();
+  expect(bytes[0] == 0 && bytes[1] == 0x7a && bytes[9] == 0x7a && bytes[10] == 0, "bytes");
+  expect(region.as<uint16_t>(64)[4] == 0xabcd && region.as<uint16_t>(64)[5] == 0, "halves");
+  expect(region.as<uint32_t>(128)[99999] == 0x12345678 && region.as<uint32_t>(128)[100000] == 0,
+         "words");
+}
+
+void refuses_bad_ranges(Bench& bench) {
+  if (bench.device.info().host_memory) throw Unsupported{"works in host memory"};
+  Region region(bench.device, 2 << 20);
+  expect(bench.device.map(region.data(), region.size()).code() == StatusCode::invalid_value,
+         "a range that is mapped already");
+  expect(!bench.device.unmap(region.as<void>(bench.device.info().map_alignment), region.size())
+              .is_ok(),
+         "unmapping something else");
+  int on_the_stack = 0;
+  expect(!bench.device.unmap(&on_the_stack, 4096).is_ok(), "unmapping what was never mapped");
+}
+
+void maps_again_at_the_same_place(Bench& bench) {
+  if (bench.device.info().host_memory) throw Unsupported{"works in host memory"};
+  Region region(bench.device, 4 << 20);
+  region.as<uint32_t>()[0] = 77;
+  for (int round = 0; round < 5; ++round) {
+    bench.upload(region);
+    must(bench.queue->synchronize(), "synchronize");
+    region.forget_mapping();
+    must(bench.device.unmap(region.data(), region.size()), "unmap");
+    expect(region.map_file(), "host side");
+    must(bench.device.map(region.data(), region.size(), -1), "map");
+    region.remember_mapping();
+    expect(region.map_file(), "host side");
+    expect(region.as<uint32_t>()[0] == 77, "the host's contents stay");
+  }
+}
+
+void too_much_memory(Bench& bench) {
+  const DeviceInfo& info = bench.device.info();
+  if (info.memory_bytes == 0) throw Unsupported{"no memory of its own"};
+  size_t bytes = (info.memory_bytes / info.map_alignment + 2) * info.map_alignment;
+  void* range = mmap(nullptr, bytes + info.map_alignment, PROT_NONE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (range == MAP_FAILED) throw Unsupported{"the host has no such range"};
+  auto base = (reinterpret_cast<uintptr_t>(range) + info.map_alignment - 1) / info.map_alignment *
+              info.map_alignment;
+  StatusCode code = bench.device.map(reinterpret_cast<void*>(base), bytes).code();
+  if (code == StatusCode::ok) (void)bench.device.unmap(reinterpret_cast<void*>(base), bytes);
+  munmap(range, bytes + info.map_alignment);
+  if (code == StatusCode::not_supported) throw Unsupported{"no memory"};
+  expect(code == StatusCode::out_of_memory, "out_of_memory");
+  expect(bench.device.usable(), "usable afterwards");
+}
+
+void marks_are_reached(Bench& bench) {
+  Region region(bench.device, 8 << 20);
+  auto first = must(bench.queue->mark(), "mark");
+  bench.upload(region);
+  must(bench.queue->fill(region.data(), 1, 4, region.size()), "fill");
+  auto second = must(bench.queue->mark(), "mark");
+  must(bench.queue->flush(), "flush");
+  must(second->wait(), "wait");
+  expect(first->reached() && second->reached(), "reached");
+  if (auto elapsed = second->since(*first)) expect(*elapsed > 0, "time goes on");
+}
+
+void queues_wait_for_marks(Bench& bench) {
+  Region region(bench.device, 16 << 20);
+  auto other = must(bench.device.create_queue(), "create_queue");
+  for (uint32_t round = 1; round < 20; ++round) {
+    must(bench.queue->fill(region.data(), round, 4, region.size()), "fill");
+    auto mark = must(bench.queue->mark(), "mark");
+    must(bench.queue->flush(), "flush");
+    must(other->wait_for(*mark), "wait_for");
+    uint32_t* last = region.as<uint32_t>(region.size() - 4);
+    if (!bench.device.info().host_memory) must(other->download(last, last, 4), "download");
+    must(other->synchronize(), "synchronize");
+    expect(*last == round, fmt::format("round {}", round));
+  }
+}
+
+void queues_from_two_threads(Bench& bench) {
+  std::string failures[2];
+  std::thread threads[2];
+  for (int t = 0; t < 2; ++t) {
+    threads[t] = std::thread([&, t] {
+      try {
+        Bench mine(bench.device);
+        for (uint32_t round = 0; round < 50; ++round) {
+          Region region(bench.device, 1 << 20);
+          must(mine.queue->fill(region.data(), round, 4, region.size()), "fill");
+          mine.download(region);
+          expect(region.as<uint32_t>()[1000] == round, "contents");
+        }
+      } catch (const Failed& failure) {
+        failures[t] = failure.why;
+      } catch (const Unsupported&) {
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  for (auto& failure : failures) expect(failure.empty(), failure);
+}
+
+void loading_reports_errors(Bench& bench) {
+  KernelSource source;
+  source.ptx =
+      ".version 7.5\n.target sm_52\n.address_size 64\n.visible .entry k() { bogus.u32 %r1; ret; "
+      "}\n";
+  source.ptx_hash = {1, 2};
+  source.kernel = "k";
+  source.module_name = "broken";
+  auto broken = bench.device.load(source);
+  expect(!broken, "invalid PTX is not loaded");
+  if (broken.status().code() == StatusCode::not_supported)
+    throw Unsupported{broken.status().message()};
+  expect(!broken.status().message().empty(), "a message");
+  source.ptx = kKernels;
+  source.ptx_hash = {0x636f6e666f726d, 1};
+  source.kernel = "no_such_kernel";
+  expect(!bench.device.load(source), "a kernel that is not there is not loaded");
+}
+
+void adds_vectors(Bench& bench) {
+  constexpr uint32_t kCount = 100000;
+  Region a(bench.device, kCount * 4), b(bench.device, kCount * 4), c(bench.device, kCount * 4);
+  for (uint32_t i = 0; i < kCount; ++i) {
+    a.as<float>()[i] = static_cast<float>(i);
+    b.as<float>()[i] = 0.5f;
+  }
+  auto kernel = bench.load("vector_add", {256, 1, 1}, kThreePointers);
+  bench.upload(a);
+  bench.upload(b);
+  bench.upload(c);
+  Parameters parameters;
+  parameters.add(a.address()).add(b.address()).add(c.address()).add(kCount);
+  must(bench.queue->launch(whole(kernel, parameters, {(kCount + 255) / 256, 1, 1}, {256, 1, 1})),
+       "launch");
+  bench.download(c);
+  for (uint32_t i = 0; i < kCount; ++i)
+    expect(c.as<float>()[i] == static_cast<float>(i) + 0.5f, fmt::format("element {}", i));
+  expect(kCount * 4 == c.size() || c.as<float>()[kCount] == 0, "nothing behind the end");
+}
+
+void pointers_into_the_middle(Bench& bench) {
+  Region region(bench.device, 1 << 20);
+  for (uint32_t i = 0; i < 3000; ++i) region.as<float>()[i] = static_cast<float>(i);
+  auto kernel = bench.load("vector_add", {64, 1, 1}, kThreePointers);
+  bench.upload(region);
+  Parameters parameters;  // three arguments in one allocation
+  parameters.add(region.address(4 * 10))
+      .add(region.address(4 * 500))
+      .add(region.address(1 << 19))
+      .add(700u);
+  must(bench.queue->launch(whole(kernel, parameters, {11, 1, 1}, {64, 1, 1})), "launch");
+  bench.download(region);
+  for (uint32_t i = 0; i < 700; ++i)
+    expect(region.as<float>(1 << 19)[i] == static_cast<float>(510 + 2 * i),
+           fmt::format("element {}", i));
+}
+
+std::vector<uint32_t> positions(Dim3 grid, Dim3 block) {
+  std::vector<uint32_t> words;
+  for (uint32_t bz = 0; bz < grid.z; ++bz)
+    for (uint32_t by = 0; by < grid.y; ++by)
+      for (uint32_t bx = 0; bx < grid.x; ++bx)
+        for (uint32_t y = 0; y < block.y; ++y)
+          for (uint32_t x = 0; x < block.x; ++x)
+            words.insert(words.end(), {bx, by, bz, grid.x, grid.y, grid.z, x, y});
+  return words;
+}
+
+void knows_where_threads_are(Bench& bench) {
+  constexpr Dim3 kGrid{3, 4, 5}, kBlock{8, 5, 1};
+  auto expected = positions(kGrid, kBlock);
+  Region out(bench.device, expected.size() * 4);
+  auto kernel = bench.load("where", kBlock, kOnePointer);
+  bench.upload(out);
+  Parameters parameters;
+  parameters.add(out.address());
+  must(bench.queue->launch(whole(kernel, parameters, kGrid, kBlock)), "launch");
+  bench.download(out);
+  for (size_t i = 0; i < expected.size(); ++i)
+    expect(out.as<uint32_t>()[i] == expected[i], fmt::format("word {}", i));
+}
+
+void runs_slices(Bench& bench) {
+  constexpr Dim3 kGrid{5, 4, 3}, kBlock{16, 2, 1};
+  auto expected = positions(kGrid, kBlock);
+  Region out(bench.device, expected.size() * 4);
+  auto kernel = bench.load("where", kBlock, kOnePointer);
+  bench.upload(out);
+  Parameters parameters;
+  parameters.add(out.address());
+  Launch launch = whole(kernel, parameters, kGrid, kBlock);
+  // Out of order, and cut in every dimension.
+  const std::pair<Dim3, Dim3> slices[] = {{{0, 0, 2}, {5, 4, 1}},
+                                          {{0, 0, 0}, {5, 1, 2}},
+                                          {{3, 1, 0}, {2, 3, 2}},
+                                          {{0, 1, 0}, {3, 3, 1}},
+                                          {{0, 1, 1}, {3, 3, 1}}};
+  size_t block_words = size_t{8} * kBlock.x * kBlock.y;
+  for (auto& [first, count] : slices) {
+    launch.first = first;
+    launch.count = count;
+    must(bench.queue->launch(launch), "launch");
+  }
+  bench.download(out);
+  for (size_t i = 0; i < expected.size(); ++i)
+    expect(out.as<uint32_t>()[i] == expected[i], fmt::format("block {}", i / block_words));
+}
+
+void passes_parameters_of_all_sizes(Bench& bench) {
+  struct Large {
+    uint64_t words[3] = {1, 2, 0x0123456789abcdef};
+  };
+  Region out(bench.device, 4096);
+  auto kernel = bench.load("parameters", {1, 1, 1}, kOnePointer);
+  bench.upload(out);
+  Parameters parameters;
+  parameters.add(out.address()).add(uint8_t{200}).add(uint16_t{60000}).add(4000000000u);
+  parameters.add(uint64_t{1} << 60).add(Large{});
+  must(bench.queue->launch(whole(kernel, parameters, {1, 1, 1}, {1, 1, 1})), "launch");
+  bench.download(out);
+  const uint64_t expected[] = {200, 60000, 4000000000, uint64_t{1} << 60, 0x0123456789abcdef};
+  for (size_t i = 0; i < 5; ++i)
+    expect(out.as<uint64_t>()[i] == expected[i], fmt::format("parameter {}", i));
+}
+
+void has_shared_memory_and_barriers(Bench& bench) {
+  constexpr uint32_t kBlocks = 37;
+  Region in(bench.device, kBlocks * 512), out(bench.device, kBlocks * 4);
+  for (uint32_t i = 0; i < kBlocks * 128; ++i) in.as<uint32_t>()[i] = i * 2654435761u;
+  auto kernel = bench.load("block_sum", {128, 1, 1}, kTwoPointers);
+  bench.upload(in);
+  bench.upload(out);
+  Parameters parameters;
+  parameters.add(in.address()).add(out.address());
+  must(bench.queue->launch(whole(kernel, parameters, {kBlocks, 1, 1}, {128, 1, 1})), "launch");
+  bench.download(out);
+  for (uint32_t block = 0; block < kBlocks; ++block) {
+    auto* first = in.as<uint32_t>() + block * 128;
+    expect(out.as<uint32_t>()[block] == std::accumulate(first, first + 128, 0u),
+           fmt::format("block {}", block));
+  }
+}
+
+void has_dynamic_shared_memory(Bench& bench) {
+  constexpr uint32_t kThreads = 160, kBlocks = 6;
+  Region data(bench.device, kThreads * kBlocks * 4);
+  std::iota(data.as<uint32_t>(), data.as<uint32_t>() + kThreads * kBlocks, 0u);
+  auto kernel = bench.load("reverse", {kThreads, 1, 1}, kOnePointer);
+  bench.upload(data);
+  Parameters parameters;
+  parameters.add(data.address());
+  Launch launch = whole(kernel, parameters, {kBlocks, 1, 1}, {kThreads, 1, 1});
+  launch.dynamic_shared_bytes = kThreads * 4;
+  must(bench.queue->launch(launch), "launch");
+  bench.download(data);
+  for (uint32_t i = 0; i < kThreads * kBlocks; ++i) {
+    uint32_t mirrored = i / kThreads * kThreads + (kThreads - 1 - i % kThreads);
+    expect(data.as<uint32_t>()[i] == mirrored, fmt::format("element {}", i));
+  }
+}
+
+void has_atomics(Bench& bench) {
+  constexpr uint32_t kCount = 64 * 1000;
+  Region data(bench.device, kCount * 4), histogram(bench.device, 64);
+  uint32_t expected[16] = {};
+  for (uint32_t i = 0; i < kCount; ++i) {
+    data.as<uint32_t>()[i] = i * i + 3 * i;
+    ++expected[(i * i + 3 * i) % 16];
+  }
+  auto kernel = bench.load("histogram", {64, 1, 1}, kTwoPointers);
+  bench.upload(data);
+  bench.upload(histogram);
+  Parameters parameters;
+  parameters.add(data.address()).add(histogram.address());
+  must(bench.queue->launch(whole(kernel, parameters, {kCount / 64, 1, 1}, {64, 1, 1})), "launch");
+  bench.download(histogram);
+  for (size_t i = 0; i < 16; ++i)
+    expect(histogram.as<uint32_t>()[i] == expected[i], fmt::format("bin {}", i));
+}
+
+void has_warps_of_32(Bench& bench) {
+  constexpr uint32_t kCount = 96 * 5;
+  Region data(bench.device, kCount * 4);
+  for (uint32_t i = 0; i < kCount; ++i) data.as<uint32_t>()[i] = i * i;
+  auto kernel = bench.load("warp_sum", {96, 1, 1}, kOnePointer);
+  bench.upload(data);
+  Parameters parameters;
+  parameters.add(data.address());
+  must(bench.queue->launch(whole(kernel, parameters, {5, 1, 1}, {96, 1, 1})), "launch");
+  bench.download(data);
+  for (uint32_t i = 0; i < kCount; ++i) {
+    uint32_t sum = 0;
+    for (uint32_t j = i / 32 * 32; j < i / 32 * 32 + 32; ++j) sum += j * j;
+    expect(data.as<uint32_t>()[i] == sum, fmt::format("element {}", i));
+  }
+}
+
+void has_module_variables(Bench& bench) {
+  Region storage(bench.device, 4096), out(bench.device, 4096);
+  storage.as<uint32_t>()[0] = 17;
+  storage.as<float>(256)[0] = 2;
+  storage.as<float>(256)[1] = 3;
+  const Variable variables[] = {{"counter", storage.data(), 4, false},
+                                {"factors", storage.as<void>(256), 8, true}};
+  auto kernel = bench.load("variables", {1, 1, 1}, kOnePointer, variables);
+  bench.upload(storage);
+  bench.upload(out);
+  Parameters parameters;
+  parameters.add(out.address());
+  Launch launch = whole(kernel, parameters, {1, 1, 1}, {1, 1, 1});
+  must(bench.queue->launch(launch), "launch");
+  must(bench.queue->launch(launch), "launch");
+  bench.download(out);
+  expect(out.as<uint32_t>()[0] == 19, "a global variable counts");
+  expect(out.as<float>()[1] == 23, "constants");
+  bench.download(storage);
+  expect(storage.as<uint32_t>()[0] == 19, "the program sees the variable where it has it");
+  storage.as<float>(256)[0] = 5;  // cudaMemcpyToSymbol
+  bench.upload(storage);
+  must(bench.queue->launch(launch), "launch");
+  bench.download(out);
+  expect(out.as<float>()[1] == 53, "a constant that was changed");
+}
+
+void follows_stored_pointers(Bench& bench) {
+  if (!bench.device.info().stored_pointers)
+    throw Unsupported{"pointers in memory are not translated"};
+  Region memory(bench.device, 1 << 20), other(bench.device, 1 << 20);
+  memory.as<uint64_t>()[0] = other.address(5000);
+  *other.as<uint32_t>(5000) = 31415;
+  auto kernel = bench.load("follow", {1, 1, 1}, kTwoPointers);
+  bench.upload(memory);
+  bench.upload(other);
+  Parameters parameters;
+  parameters.add(memory.address()).add(memory.address(64));
+  must(bench.queue->launch(whole(kernel, parameters, {1, 1, 1}, {1, 1, 1})), "launch");
+  bench.download(memory);
+  expect(*memory.as<uint32_t>(64) == 31415, "the value behind the pointer");
+}
+
+void keeps_order_without_waiting(Bench& bench) {
+  constexpr uint32_t kCount = 4096;
+  Region a(bench.device, kCount * 4), one(bench.device, kCount * 4);
+  std::fill_n(one.as<float>(), kCount, 1.0f);
+  auto kernel = bench.load("vector_add", {128, 1, 1}, kThreePointers);
+  bench.upload(a);
+  bench.upload(one);
+  Parameters parameters;
+  parameters.add(a.address()).add(one.address()).add(a.address()).add(kCount);
+  for (int i = 0; i < 300; ++i)
+    must(bench.queue->launch(whole(kernel, parameters, {kCount / 128, 1, 1}, {128, 1, 1})),
+         "launch");
+  bench.download(a);
+  expect(a.as<float>()[0] == 300 && a.as<float>()[kCount - 1] == 300, "300 additions");
+}
+
+void launches_do_not_keep_their_arguments(Bench& bench) {
+  Region out(bench.device, 4096);
+  bench.upload(out);
+  auto kernel = bench.load("parameters", {1, 1, 1}, kOnePointer);
+  {
+    auto parameters = std::make_unique<Parameters>();
+    parameters->add(out.address()).add(uint8_t{1}).add(uint16_t{2}).add(3u).add(uint64_t{4});
+    parameters->add(std::array<uint64_t, 3>{5, 6, 7});
+    must(bench.queue->launch(whole(kernel, *parameters, {1, 1, 1}, {1, 1, 1})), "launch");
+    std::memset(const_cast<std::byte*>(parameters->block().data()), 0xff,
+                parameters->block().size());
+  }
+  bench.download(out);
+  expect(out.as<uint64_t>()[4] == 7, "the value at the time of the launch");
+}
+
+template <typename T>
+void multiplies(Bench& bench, ElementType type, T tolerance) {
+  constexpr int64_t m = 70, n = 33, k = 129, lda = 80, ldb = 130, ldc = 71;
+  Region a(bench.device, static_cast<size_t>(lda * k) * sizeof(T));
+  Region b(bench.device, static_cast<size_t>(ldb * n) * sizeof(T));
+  Region c(bench.device, static_cast<size_t>(ldc * n) * sizeof(T));
+  auto value = [](int64_t i) { return static_cast<T>((i * 37 % 101) - 50) / 16; };
+  for (int64_t i = 0; i < lda * k; ++i) a.as<T>()[i] = value(i);
+  for (int64_t i = 0; i < ldb * n; ++i) b.as<T>()[i] = value(i + 3);
+  for (int64_t i = 0; i < ldc * n; ++i) c.as<T>()[i] = value(i + 5);
+  std::vector<T> before(c.as<T>(), c.as<T>() + ldc * n);
+  bench.upload(a);
+  bench.upload(b);
+  bench.upload(c);
+  T alpha = T{3} / 2, beta = T{-1} / 4;
+  GemmProblem problem;
+  problem.input = problem.output = type;
+  problem.m = m;
+  problem.n = n;
+  problem.k = k;
+  problem.alpha = &alpha;
+  problem.beta = &beta;
+  problem.a = a.data();
+  problem.b = b.data();
+  problem.c = c.data();
+  problem.lda = lda;
+  problem.ldb = ldb;
+  problem.ldc = ldc;
+  must(bench.queue->gemm(problem), "gemm");
+  bench.download(c);
+  for (int64_t j = 0; j < n; ++j) {
+    for (int64_t i = 0; i < m; ++i) {
+      double sum = 0;
+      for (int64_t l = 0; l < k; ++l)
+        sum += static_cast<double>(a.as<T>()[i + l * lda]) *
+               static_cast<double>(b.as<T>()[l + j * ldb]);
+      double expected = alpha * sum + beta * before[static_cast<size_t>(i + j * ldc)];
+      expect(std::abs(expected - c.as<T>()[i + j * ldc]) <= tolerance,
+             fmt::format("({}, {})", i, j));
+    }
+    expect(c.as<T>()[m + j * ldc] == before[static_cast<size_t>(m + j * ldc)],
+           "rows behind the end");
+  }
+}
+
+void multiplies_f32(Bench& bench) { multiplies<float>(bench, ElementType::f32, 1e-2f); }
+void multiplies_f64(Bench& bench) { multiplies<double>(bench, ElementType::f64, 1e-10); }
+
+void a_trap_is_an_error(Bench& bench) {
+  auto kernel = bench.load("trap", {32, 1, 1}, {});
+  Parameters parameters;
+  Status status = bench.queue->launch(whole(kernel, parameters, {1, 1, 1}, {32, 1, 1}));
+  if (status) status = bench.queue->synchronize();
+  if (status.code() == StatusCode::not_supported) throw Unsupported{status.message()};
+  expect(status.code() == StatusCode::launch_failed ||
+             status.code() == StatusCode::illegal_instruction,
+         fmt::format("719 or 715, not {}", static_cast<int>(status.code())));
+}
+
+struct Case {
+  const char* name;
+  void (*run)(Bench&);
+};
+
+/// a_trap_is_an_error comes last: a device need not survive it.
+constexpr Case kCases[] = {
+    {"has_a_name", has_a_name},
+    {"transfers_whole_and_in_part", transfers_whole_and_in_part},
+    {"transfers_other_host_memory", transfers_other_host_memory},
+    {"copies_within", copies_within},
+    {"fills", fills},
+    {"refuses_bad_ranges", refuses_bad_ranges},
+    {"maps_again_at_the_same_place", maps_again_at_the_same_place},
+    {"too_much_memory", too_much_memory},
+    {"marks_are_reached", marks_are_reached},
+    {"queues_wait_for_marks", queues_wait_for_marks},
+    {"queues_from_two_threads", queues_from_two_threads},
+    {"loading_reports_errors", loading_reports_errors},
+    {"adds_vectors", adds_vectors},
+    {"pointers_into_the_middle", pointers_into_the_middle},
+    {"knows_where_threads_are", knows_where_threads_are},
+    {"runs_slices", runs_slices},
+    {"passes_parameters_of_all_sizes", passes_parameters_of_all_sizes},
+    {"has_shared_memory_and_barriers", has_shared_memory_and_barriers},
+    {"has_dynamic_shared_memory", has_dynamic_shared_memory},
+    {"has_atomics", has_atomics},
+    {"has_warps_of_32", has_warps_of_32},
+    {"has_module_variables", has_module_variables},
+    {"follows_stored_pointers", follows_stored_pointers},
+    {"keeps_order_without_waiting", keeps_order_without_waiting},
+    {"launches_do_not_keep_their_arguments", launches_do_not_keep_their_arguments},
+    {"multiplies_f32", multiplies_f32},
+    {"multiplies_f64", multiplies_f64},
+    {"a_trap_is_an_error", a_trap_is_an_error},
+};
+
+Subject& the_subject() {
+  static Subject subject;
+  return subject;
+}
+
+/// One device for all cases: backends must not depend on a fresh one.
+Device* the_device(std::string& note) {
+  static Discovery found = the_subject().discover();
+  note = found.note;
+  return found.devices.empty() ? nullptr : found.devices.front().get();
+}
+
+TEST_P(Conformance, Case) {
+  const Subject& subject = the_subject();
+  std::string note;
+  Device* device = the_device(note);
+  if (device == nullptr) GTEST_SKIP() << "no device: " << note;
+  const Case& wanted = *std::find_if(std::begin(kCases), std::end(kCases),
+                                     [](const Case& each) { return GetParam() == each.name; });
+  std::string failure;
+  try {
+    Bench bench(*device);
+    wanted.run(bench);
+  } catch (const Unsupported& unsupported) {
+    bool allowed =
+        !subject.complete || std::count(subject.may_be_unsupported.begin(),
+                                        subject.may_be_unsupported.end(), GetParam()) > 0;
+    ASSERT_TRUE(allowed) << "must be supported: " << unsupported.why;
+    RecordProperty("outcome", "unsupported");
+    GTEST_SKIP() << "unsupported: " << unsupported.why;
+  } catch (const Failed& failed) {
+    failure = failed.why;
+  }
+  auto expected = subject.expected_failures.find(GetParam());
+  if (expected == subject.expected_failures.end()) {
+    ASSERT_TRUE(failure.empty()) << failure;
+    return;
+  }
+  ASSERT_FALSE(failure.empty()) << "unexpected pass; it was listed because: " << expected->second;
+  RecordProperty("outcome", "expected failure");
+  GTEST_SKIP() << "expected failure (" << expected->second << "): " << failure;
+}
+
+std::vector<std::string> case_names() {
+  std::vector<std::string> names;
+  for (const Case& each : kCases) names.emplace_back(each.name);
+  return names;
+}
+
+INSTANTIATE_TEST_SUITE_P(Device, Conformance, testing::ValuesIn(case_names()),
+                         [](const auto& info) { return info.param; });
+
+}  // namespace
+
+void add_subject(Subject subject) { the_subject() = std::move(subject); }
+
+}  // namespace guda::backend::conformance
