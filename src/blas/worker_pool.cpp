@@ -28,6 +28,8 @@ constexpr int kBurst = 16;
 thread_local int t_limit = 0;
 thread_local bool t_inside = false;  // a task of a job
 
+const TaskTrap* g_trap = nullptr;
+
 void pause() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
@@ -54,8 +56,21 @@ class Pool {
       for (int i = 0; i < count; ++i) task(context, i);
       return;
     }
+    uintptr_t bad_address = 0;
+    const TaskTrap* trap = g_trap != nullptr && g_trap->active() ? g_trap : nullptr;
+    const bool completed = run_shared(count, helpers, wake, task, context, trap, &bad_address);
+    // Other threads have left the caller's stack by now, and its lock is free.
+    if (!completed) trap->leave(bad_address);
+  }
+
+ private:
+  // With the lock taken. False when a bad address ended a task.
+  bool run_shared(int count, int helpers, Wake wake, void (*task)(void*, int), void* context,
+                  const TaskTrap* trap, uintptr_t* bad_address) {
     const std::lock_guard lock(mutex_, std::adopt_lock);
     if (!started_) start();
+    trap_ = trap;
+    faulted_.store(false, std::memory_order_relaxed);
     task_ = task;
     context_ = context;
     count_ = count;
@@ -71,9 +86,10 @@ class Pool {
     for (int i = 0; members_.load(std::memory_order_acquire) != 0; ++i) {
       i < 4096 ? pause() : static_cast<void>(sched_yield());
     }
+    *bad_address = bad_address_.load(std::memory_order_relaxed);
+    return !faulted_.load(std::memory_order_relaxed);
   }
 
- private:
   static int configured_threads() {
     const int64_t wanted = option_integer(Option::num_threads);
     if (wanted > 0) return static_cast<int>(std::min<int64_t>(wanted, 1024));
@@ -126,8 +142,26 @@ class Pool {
 
   void work() {
     t_inside = true;
-    for (int i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < count_;) task_(context_, i);
+    for (int i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < count_;) {
+      trap_ == nullptr ? task_(context_, i) : run_task_trapped(i);
+    }
     t_inside = false;
+  }
+
+  void run_task_trapped(int index) {
+    struct Call {
+      Pool* pool;
+      int index;
+    } call{this, index};
+    uintptr_t address = 0;
+    const auto run = [](void* argument) {
+      const Call& task_call = *static_cast<Call*>(argument);
+      task_call.pool->task_(task_call.pool->context_, task_call.index);
+    };
+    if (trap_->run(run, &call, &address)) return;
+    bad_address_.store(address, std::memory_order_relaxed);
+    faulted_.store(true, std::memory_order_relaxed);
+    next_.store(count_, std::memory_order_relaxed);  // the rest need not be done
   }
 
   // A job is open while it has members; the caller is one until it has run out of tasks.
@@ -178,6 +212,9 @@ class Pool {
   void (*task_)(void*, int) = nullptr;
   void* context_ = nullptr;
   int count_ = 0;
+  const TaskTrap* trap_ = nullptr;  // of this job
+  std::atomic<bool> faulted_{false};
+  std::atomic<uintptr_t> bad_address_{0};
   alignas(64) std::atomic<uint32_t> epoch_{0};  // counts jobs; workers sleep on it
   alignas(64) std::atomic<int> next_{0};
   alignas(64) std::atomic<int> members_{0};
@@ -201,6 +238,8 @@ int worker_limit() {
 }
 
 void set_worker_limit(int threads) { t_limit = threads; }
+
+void set_task_trap(const TaskTrap* trap) { g_trap = trap; }
 
 void run_tasks(int count, int threads, Wake wake, void (*task)(void*, int), void* context) {
   pool().run(count, threads, wake, task, context);

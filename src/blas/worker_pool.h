@@ -28,4 +28,14 @@ void run_tasks(int count, int threads, Wake wake, Task& task) {
       count, threads, wake, [](void* context, int i) { (*static_cast<Task*>(context))(i); }, &task);
 }
 
+/// How a task that touches memory which is not there ends without ending the process.
+struct TaskTrap {
+  bool (*active)();  // whether the calling thread, whose job it is, wants that
+  // Calls function(argument); false when a bad address ended it.
+  bool (*run)(void (*function)(void*), void* argument, uintptr_t* address);
+  void (*leave)(uintptr_t address);  // ends what the calling thread does; does not return
+};
+/// For all jobs from now on. Not while one runs.
+void set_task_trap(const TaskTrap* trap);
+
 }  // namespace guda::blas

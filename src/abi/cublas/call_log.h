@@ -13,6 +13,9 @@
 
 namespace guda::cublas {
 
+/// The exported function that the calling thread is in, or was in last.
+[[gnu::tls_model("initial-exec")]] extern constinit thread_local const char* current_entry;
+
 extern std::atomic<bool> call_log_on;
 inline bool call_log_enabled() { return call_log_on.load(std::memory_order_relaxed); }
 

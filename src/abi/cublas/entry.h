@@ -61,6 +61,7 @@ struct Entry;
 template <EntryName kName, typename R, typename... Args, R (*kFunction)(Args...)>
 struct Entry<kName, kFunction> {
   static R call(Args... args) {
+    current_entry = kName.text;
     if (call_log_enabled()) [[unlikely]]
       log_call(kName.text, args...);
     if constexpr (std::is_same_v<R, Result>) {

@@ -2,6 +2,8 @@
 #include "abi/cublas/handle.h"
 
 #include "abi/cublas/entry.h"
+#include "blas/worker_pool.h"
+#include "support/log.h"
 
 #include <cstdio>
 #include <cstdlib>
@@ -9,7 +11,7 @@
 namespace guda::cublas {
 
 Result result_of_error(int error) {
-  switch (error) {
+  switch (error < 0 ? -error : error) {
     case 0: return kSuccess;
     case 2: return kAllocFailed;
     case 3:
@@ -17,15 +19,36 @@ Result result_of_error(int error) {
     case 400: return kInvalidValue;
     case 900:
     case 901: return kInternalError;
-    default: return kExecutionFailed;
+    // The work was done and failed: its result, in host memory, could not be had.
+    default: return error < 0 ? kMappingError : kExecutionFailed;
   }
+}
+
+Result enter_library() {
+  int error = library::guda_library_enter();
+  return error == 0 ? kSuccess : error == 2 ? kAllocFailed : kNotInitialized;
+}
+
+constinit thread_local const char* current_entry = "cuBLAS";
+
+Status bad_address(const char* entry, uintptr_t address) {
+  Status status{StatusCode::illegal_address,
+                fmt::format("{}: illegal memory access at {:#x}", entry, address)};
+  log(LogPart::blas, LogLevel::error, "{}", status.message());
+  return status;
 }
 
 namespace {
 
+// Operations run where a bad address ends them; so must their parts on other threads.
+constexpr blas::TaskTrap kTaskTrap{&library::guda_library_in_trap,
+                                   &library::guda_library_run_trapped,
+                                   &library::guda_library_leave_trap};
+[[maybe_unused]] const bool task_trap_set = (blas::set_task_trap(&kTaskTrap), true);
+
 Result create(Handle** out) {
   GUDA_CUBLAS_CHECK(out);
-  if (int error = library::guda_library_enter()) return result_of_error(error);
+  if (Result result = enter_library()) return result;
   *out = new Handle;
   return kSuccess;
 }

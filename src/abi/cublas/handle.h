@@ -4,6 +4,7 @@
 // in cuBLAS.
 #pragma once
 
+#include "abi/cublas/call_log.h"
 #include "abi/cublas/library_stream.h"
 #include "abi/cublas/types.h"
 #include "support/status.h"
@@ -37,8 +38,13 @@ struct Handle {
 
 inline bool valid(const Handle* handle) { return handle && handle->magic == Handle::kMagic; }
 
-/// What a cudaError_t of libguda means to a caller of cuBLAS.
+/// What a cudaError_t of libguda means to a caller of cuBLAS; negative as of guda_library_submit().
 Result result_of_error(int error);
+/// Makes sure that there is a device to work on.
+Result enter_library();
+
+/// An illegal address in an operation of `entry`, as a Status; logged.
+Status bad_address(const char* entry, uintptr_t address);
 
 /// A scalar argument: the value at the time of the call (host pointer mode), or the one in device memory
 /// when the operation runs.
@@ -76,14 +82,14 @@ template <class Work>
 class WorkOperation final : public runtime::Operation {
  public:
   WorkOperation(Work work, uint64_t nanoseconds)
-      : work_(std::move(work)), nanoseconds_(nanoseconds) {}
+      : work_(std::move(work)), nanoseconds_(nanoseconds), entry_(current_entry) {}
   Status execute() override {
-    try {
-      work_();
-      return Status::ok();
-    } catch (const std::bad_alloc&) {
+    uintptr_t address = 0;
+    if (!library::guda_library_run_trapped(&call_work, this, &address))
+      return bad_address(entry_, address);
+    if (out_of_memory_)
       return {StatusCode::out_of_memory, "no memory for the operands of a BLAS operation"};
-    }
+    return Status::ok();
   }
   std::unique_ptr<runtime::Operation> clone() const override {
     return std::make_unique<WorkOperation>(*this);
@@ -91,8 +97,20 @@ class WorkOperation final : public runtime::Operation {
   uint64_t expected_ns() const override { return nanoseconds_; }
 
  private:
+  static void call_work(void* self) {
+    auto& operation = *static_cast<WorkOperation*>(self);
+    try {
+      operation.out_of_memory_ = false;
+      operation.work_();
+    } catch (const std::bad_alloc&) {
+      operation.out_of_memory_ = true;
+    }
+  }
+
   Work work_;
   uint64_t nanoseconds_;
+  const char* entry_;
+  bool out_of_memory_ = false;
 };
 
 /// Puts `work` on a stream. It is copied, so it captures values, not references.

@@ -13,7 +13,7 @@ namespace {
 std::atomic<Result> kept{kSuccess};
 
 Result init() {
-  if (int error = library::guda_library_enter()) return result_of_error(error);
+  if (Result result = enter_library()) return result;
   kept.store(kSuccess);
   return kSuccess;
 }
@@ -65,7 +65,7 @@ void keep_legacy_result(Result result) {
   if (result == kSuccess) return;
   Result none = kSuccess;
   kept.compare_exchange_strong(none, result);
-  log_failure("a function of cublas.h", result);
+  log_failure(current_entry, result);
 }
 
 }  // namespace guda::cublas

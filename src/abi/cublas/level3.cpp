@@ -49,18 +49,13 @@ Result symm(Handle* handle, SideMode side, Fill uplo, Int m, Int n, const T* alp
   });
 }
 
-/// A symmetric product transposes, a Hermitian one conjugates too; for real types both are the same.
+/// A symmetric product transposes, a Hermitian one conjugates too, whichever of the two is asked for (as
+/// cuBLAS has it).
 template <class T, Kind kKind>
-bool is_rank_op(Op trans) {
-  if (!blas::is_complex<T>) return is_op(trans);
-  return trans == kN || trans == (kKind == Kind::hermitian ? kC : kT);
-}
-template <class T>
 blas::Transpose rank_transpose(Op trans) {
-  if (!blas::is_complex<T> && trans != kN) return blas::Transpose::yes;
-  return transpose(trans);
+  if (trans == kN) return blas::Transpose::no;
+  return kKind == Kind::hermitian ? blas::Transpose::conjugate : blas::Transpose::yes;
 }
-
 template <class T, Kind kKind>
 using RankScale = std::conditional_t<kKind == Kind::hermitian, Real<T>, T>;
 
@@ -68,18 +63,18 @@ template <class T, Kind kKind, class Int>
 Result syrk(Handle* handle, Fill uplo, Op trans, Int n, Int k, const RankScale<T, kKind>* alpha,
             const T* a, Int lda, const RankScale<T, kKind>* beta, T* c, Int ldc) {
   GUDA_CUBLAS_HANDLE(handle);
-  GUDA_CUBLAS_CHECK(is_fill(uplo) && (is_rank_op<T, kKind>(trans)) && n >= 0 && k >= 0 &&
+  GUDA_CUBLAS_CHECK(is_fill(uplo) && is_op(trans) && n >= 0 && k >= 0 &&
                     lda >= at_least_one(trans == kN ? n : k) && ldc >= at_least_one(n));
   if (n == 0) return kSuccess;
   GUDA_CUBLAS_CHECK(alpha && beta);
   Scalar<RankScale<T, kKind>> alpha_value(handle, alpha), beta_value(handle, beta);
   return submit(handle, product_ns<T>(n, n, k) / 2, [=] {
     if constexpr (kKind == Kind::hermitian)
-      blas::herk<T>(triangle(uplo), rank_transpose<T>(trans), n, k, alpha_value.get(), a, lda,
-                    beta_value.get(), c, ldc);
+      blas::herk<T>(triangle(uplo), rank_transpose<T, kKind>(trans), n, k, alpha_value.get(), a,
+                    lda, beta_value.get(), c, ldc);
     else
-      blas::syrk<T>(triangle(uplo), rank_transpose<T>(trans), n, k, alpha_value.get(), a, lda,
-                    beta_value.get(), c, ldc);
+      blas::syrk<T>(triangle(uplo), rank_transpose<T, kKind>(trans), n, k, alpha_value.get(), a,
+                    lda, beta_value.get(), c, ldc);
   });
 }
 
@@ -90,7 +85,7 @@ Result syr2k(Handle* handle, Fill uplo, Op trans, Int n, Int k, const T* alpha, 
              const T* b, Int ldb, const RankScale<T, kKind>* beta, T* c, Int ldc) {
   GUDA_CUBLAS_HANDLE(handle);
   Int rows = trans == kN ? n : k;
-  GUDA_CUBLAS_CHECK(is_fill(uplo) && (is_rank_op<T, kKind>(trans)) && n >= 0 && k >= 0 &&
+  GUDA_CUBLAS_CHECK(is_fill(uplo) && is_op(trans) && n >= 0 && k >= 0 &&
                     lda >= at_least_one(rows) && ldb >= at_least_one(rows) &&
                     ldc >= at_least_one(n));
   if (n == 0) return kSuccess;
@@ -99,7 +94,7 @@ Result syr2k(Handle* handle, Fill uplo, Op trans, Int n, Int k, const T* alpha, 
   Scalar<RankScale<T, kKind>> beta_value(handle, beta);
   return submit(handle, product_ns<T>(n, n, k), [=] {
     auto shape = triangle(uplo);
-    auto op = rank_transpose<T>(trans);
+    auto op = rank_transpose<T, kKind>(trans);
     if constexpr (kWays == TwoMatrices::one_way && kKind == Kind::hermitian)
       blas::herkx<T>(shape, op, n, k, alpha_value.get(), a, lda, b, ldb, beta_value.get(), c, ldc);
     else if constexpr (kWays == TwoMatrices::one_way)
@@ -201,7 +196,7 @@ Result syrk_ex(Handle* handle, Fill uplo, Op trans, Int n, Int k, const RankScal
   if (a_type == kC32F)
     return syrk<T, kKind, Int>(handle, uplo, trans, n, k, alpha, static_cast<const T*>(a), lda,
                                beta, out, ldc);
-  GUDA_CUBLAS_CHECK(is_fill(uplo) && (is_rank_op<T, kKind>(trans)) && n >= 0 && k >= 0 &&
+  GUDA_CUBLAS_CHECK(is_fill(uplo) && is_op(trans) && n >= 0 && k >= 0 &&
                     lda >= at_least_one(trans == kN ? n : k) && ldc >= at_least_one(n));
   if (n == 0) return kSuccess;
   GUDA_CUBLAS_CHECK(alpha && beta);
@@ -211,11 +206,11 @@ Result syrk_ex(Handle* handle, Fill uplo, Op trans, Int n, Int k, const RankScal
     auto wide = widen_complex_bytes(a, rows, trans == kN ? k : n, lda);
     int64_t ld = at_least_one(rows);
     if constexpr (kKind == Kind::hermitian)
-      blas::herk<T>(triangle(uplo), rank_transpose<T>(trans), n, k, alpha_value.get(), wide.get(),
-                    ld, beta_value.get(), out, ldc);
+      blas::herk<T>(triangle(uplo), rank_transpose<T, kKind>(trans), n, k, alpha_value.get(),
+                    wide.get(), ld, beta_value.get(), out, ldc);
     else
-      blas::syrk<T>(triangle(uplo), rank_transpose<T>(trans), n, k, alpha_value.get(), wide.get(),
-                    ld, beta_value.get(), out, ldc);
+      blas::syrk<T>(triangle(uplo), rank_transpose<T, kKind>(trans), n, k, alpha_value.get(),
+                    wide.get(), ld, beta_value.get(), out, ldc);
   });
 }
 

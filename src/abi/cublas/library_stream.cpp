@@ -1,6 +1,8 @@
 // Part of libguda.so.
 #include "abi/cublas/library_stream.h"
 
+#include "backends/cpu/fault_trap.h"
+#include "memory/heap.h"
 #include "runtime/context.h"
 #include "runtime/device.h"
 #include "runtime/submit.h"
@@ -25,6 +27,17 @@ GUDA_LIBRARY_API int guda_library_multiprocessors() {
   return runtime::device_properties().multiprocessors;
 }
 
+GUDA_LIBRARY_API bool guda_library_is_device_memory(const void* pointer) {
+  return memory::Heap::instance().find(pointer).has_value();
+}
+
+GUDA_LIBRARY_API bool guda_library_run_trapped(void (*function)(void*), void* argument,
+                                               uintptr_t* address) {
+  return cpu::run_trapped(function, argument, address);
+}
+GUDA_LIBRARY_API bool guda_library_in_trap() { return cpu::current_trap() != nullptr; }
+GUDA_LIBRARY_API void guda_library_leave_trap(uintptr_t address) { cpu::leave_trap(address); }
+
 GUDA_LIBRARY_API int guda_library_submit(void* handle, runtime::Operation* operation, Return when) {
   if (runtime::Error error = runtime::Context::enter()) return error;
   runtime::Stream* stream = runtime::StreamTable::instance().find(handle);
@@ -46,7 +59,7 @@ GUDA_LIBRARY_API int guda_library_submit(void* handle, runtime::Operation* opera
     ticket = stream->enqueue(operation->clone());
     if (when == Return::complete) stream->wait(ticket);
   }
-  return when == Return::complete ? runtime::Context::instance().sticky_error() : 0;
+  return when == Return::complete ? -runtime::Context::instance().sticky_error() : 0;
 }
 
 }  // namespace guda::library

@@ -19,7 +19,8 @@ int guda_library_enter();
 
 /// Puts `operation` on the stream behind the cudaStream_t, or into its capture; it is cloned unless it
 /// runs at once, so it may live on the caller's stack. A cudaError_t: 400 for a bad stream, 900 when
-/// a capturing stream would have to be waited for, the context's sticky error.
+/// a capturing stream would have to be waited for, the context's sticky error; its negative when the work
+/// itself, which was waited for, made it.
 int guda_library_submit(void* stream, runtime::Operation* operation, Return when);
 
 /// Whether the cudaStream_t is a stream.
@@ -27,6 +28,14 @@ bool guda_library_is_stream(void* stream);
 
 /// Multiprocessors of the device.
 int guda_library_multiprocessors();
+
+/// Whether the program got this memory from CUDA (or registered it), so that copies know it as the device's.
+bool guda_library_is_device_memory(const void* pointer);
+
+/// backends/cpu/fault_trap.h: false when a bad address ended function(argument).
+bool guda_library_run_trapped(void (*function)(void*), void* argument, uintptr_t* address);
+bool guda_library_in_trap();
+[[noreturn]] void guda_library_leave_trap(uintptr_t address);
 }
 
 }  // namespace guda::library

@@ -20,20 +20,23 @@ struct Async {
 /// `rows` elements per column, columns `ld` elements apart.
 Result copy(int64_t rows, int64_t columns, int64_t element, const void* from, int64_t from_ld,
             void* to, int64_t to_ld, Direction direction, const Async* async) {
+  // The one side must be the device's memory; every failure of the copy is a mapping error.
+  if (!library::guda_library_is_device_memory(direction == kToDevice ? to : from))
+    return kMappingError;
   auto bytes = [&](int64_t count) { return static_cast<size_t>(count * element); };
   int error = async ? cudaMemcpy2DAsync(to, bytes(to_ld), from, bytes(from_ld), bytes(rows),
                                         static_cast<size_t>(columns), direction, async->stream)
                     : cudaMemcpy2D(to, bytes(to_ld), from, bytes(from_ld), bytes(rows),
                                    static_cast<size_t>(columns), direction);
-  return error == 0 ? kSuccess : error == 1 ? kMappingError : result_of_error(error);
+  return error == 0 ? kSuccess : kMappingError;
 }
 
 /// A vector is one row of a matrix, unless both are without gaps.
 Result copy_vector(int64_t n, int64_t element, const void* from, int64_t from_increment, void* to,
                    int64_t to_increment, Direction direction, const Async* async) {
-  GUDA_CUBLAS_CHECK(n >= 0 && element > 0 && from_increment > 0 && to_increment > 0);
+  GUDA_CUBLAS_CHECK(element > 0 && from_increment > 0 && to_increment > 0);
   if (n == 0) return kSuccess;
-  GUDA_CUBLAS_CHECK(from && to);
+  if (n < 0 || !from || !to) return kMappingError;
   if (from_increment == 1 && to_increment == 1)
     return copy(n, 1, element, from, n, to, n, direction, async);
   return copy(1, n, element, from, from_increment, to, to_increment, direction, async);
@@ -44,8 +47,8 @@ Result copy_matrix(int64_t rows, int64_t columns, int64_t element, const void* f
                    const Async* async) {
   GUDA_CUBLAS_CHECK(rows >= 0 && columns >= 0 && element > 0 && from_ld > 0 && to_ld > 0);
   if (rows == 0 || columns == 0) return kSuccess;
-  GUDA_CUBLAS_CHECK(from && to);
-  if (from_ld < rows || to_ld < rows) return kMappingError;  // the copy's error, as in cuBLAS
+  // Errors of the copy, as in cuBLAS.
+  if (!from || !to || from_ld < rows || to_ld < rows) return kMappingError;
   return copy(rows, columns, element, from, from_ld, to, to_ld, direction, async);
 }
 

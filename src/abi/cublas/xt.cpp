@@ -13,7 +13,7 @@ namespace {
 
 Result create(XtHandle** out) {
   GUDA_CUBLAS_CHECK(out);
-  if (int error = library::guda_library_enter()) return result_of_error(error);
+  if (Result result = enter_library()) return result;
   *out = new XtHandle;
   return kSuccess;
 }

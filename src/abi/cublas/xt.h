@@ -33,15 +33,12 @@ enum class Kind { symmetric, hermitian };
 
 inline bool fits(size_t rows, size_t ld) { return ld >= (rows > 1 ? rows : 1); }
 
+/// A symmetric product transposes, a Hermitian one conjugates too, whichever of the two is asked for (as
+/// cuBLAS has it).
 template <class T, Kind kKind>
-bool is_rank_op(Op trans) {
-  if (!blas::is_complex<T>) return is_op(trans);
-  return trans == kN || trans == (kKind == Kind::hermitian ? kC : kT);
-}
-template <class T>
 blas::Transpose rank_transpose(Op trans) {
-  if (!blas::is_complex<T> && trans != kN) return blas::Transpose::yes;
-  return transpose(trans);
+  if (trans == kN) return blas::Transpose::no;
+  return kKind == Kind::hermitian ? blas::Transpose::conjugate : blas::Transpose::yes;
 }
 template <class T, Kind kKind>
 using RankScale = std::conditional_t<kKind == Kind::hermitian, Real<T>, T>;
@@ -65,12 +62,14 @@ Result syrk(XtHandle* handle, Fill uplo, Op trans, size_t n, size_t k,
             const RankScale<T, kKind>* alpha, const T* a, size_t lda,
             const RankScale<T, kKind>* beta, T* c, size_t ldc) {
   GUDA_XT_READY(handle);
-  GUDA_CUBLAS_CHECK(is_fill(uplo) && (is_rank_op<T, kKind>(trans)) &&
-                    fits(trans == kN ? n : k, lda) && fits(n, ldc) && alpha && beta);
+  GUDA_CUBLAS_CHECK(is_fill(uplo) && is_op(trans) && fits(trans == kN ? n : k, lda) &&
+                    fits(n, ldc) && alpha && beta);
   if constexpr (kKind == Kind::hermitian)
-    blas::herk<T>(triangle(uplo), rank_transpose<T>(trans), n, k, *alpha, a, lda, *beta, c, ldc);
+    blas::herk<T>(triangle(uplo), rank_transpose<T, kKind>(trans), n, k, *alpha, a, lda, *beta, c,
+                  ldc);
   else
-    blas::syrk<T>(triangle(uplo), rank_transpose<T>(trans), n, k, *alpha, a, lda, *beta, c, ldc);
+    blas::syrk<T>(triangle(uplo), rank_transpose<T, kKind>(trans), n, k, *alpha, a, lda, *beta, c,
+                  ldc);
   return kSuccess;
 }
 
@@ -82,10 +81,10 @@ Result syr2k(XtHandle* handle, Fill uplo, Op trans, size_t n, size_t k, const T*
              size_t ldc) {
   GUDA_XT_READY(handle);
   size_t rows = trans == kN ? n : k;
-  GUDA_CUBLAS_CHECK(is_fill(uplo) && (is_rank_op<T, kKind>(trans)) && fits(rows, lda) &&
-                    fits(rows, ldb) && fits(n, ldc) && alpha && beta);
+  GUDA_CUBLAS_CHECK(is_fill(uplo) && is_op(trans) && fits(rows, lda) && fits(rows, ldb) &&
+                    fits(n, ldc) && alpha && beta);
   auto shape = triangle(uplo);
-  auto op = rank_transpose<T>(trans);
+  auto op = rank_transpose<T, kKind>(trans);
   if constexpr (kWays == TwoMatrices::one_way && kKind == Kind::hermitian)
     blas::herkx<T>(shape, op, n, k, *alpha, a, lda, b, ldb, *beta, c, ldc);
   else if constexpr (kWays == TwoMatrices::one_way)

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <mutex>
 
+#include "backends/cpu/fault_trap.h"
 #include "backends/cpu/faulting_access.h"
 #include "backends/cpu/worker.h"
 
@@ -48,14 +49,31 @@ bool is_canonical(uint64_t address) {
   return top == 0 || top == -1;
 }
 
+// Returning from the handler restores the signal mask; execution goes on in guda_unwind.
+void continue_at(ucontext_t& context, GuardPoint& guard) {
+  auto& registers = context.uc_mcontext.gregs;
+  registers[REG_RIP] = reinterpret_cast<greg_t>(&guda_unwind);
+  registers[REG_RDI] = reinterpret_cast<greg_t>(&guard);
+  registers[REG_RSP] = reinterpret_cast<greg_t>(guard.stack_pointer);
+}
+
 void handle(int signal, siginfo_t* info, void* raw_context) {
   Worker* worker = current_worker();
-  if (worker == nullptr || !worker->in_kernel || info->si_code == SI_USER ||
-      info->si_code == SI_TKILL || info->si_code == SI_QUEUE) {
+  auto* context = static_cast<ucontext_t*>(raw_context);
+  const bool sent =
+      info->si_code == SI_USER || info->si_code == SI_TKILL || info->si_code == SI_QUEUE;
+  const bool in_kernel = worker != nullptr && worker->in_kernel;
+  FaultTrap* trap = current_trap();
+  if (!sent && !in_kernel && trap != nullptr && (signal == SIGSEGV || signal == SIGBUS)) {
+    trap->address = info->si_code == SI_KERNEL ? decode_faulting_access(*context).address
+                                               : reinterpret_cast<uintptr_t>(info->si_addr);
+    continue_at(*context, trap->guard);
+    return;
+  }
+  if (sent || !in_kernel) {
     forward(signal, info, raw_context);
     return;
   }
-  auto* context = static_cast<ucontext_t*>(raw_context);
   FaultRecord fault;
   fault.kind = FaultRecord::Kind::signal;
   fault.address = reinterpret_cast<uintptr_t>(info->si_addr);
@@ -82,11 +100,7 @@ void handle(int signal, siginfo_t* info, void* raw_context) {
   }
   worker->fault = fault;
   worker->in_kernel = false;
-  // Returning from the handler restores the signal mask; execution goes on in guda_unwind.
-  auto& registers = context->uc_mcontext.gregs;
-  registers[REG_RIP] = reinterpret_cast<greg_t>(&guda_unwind);
-  registers[REG_RDI] = reinterpret_cast<greg_t>(&worker->guard);
-  registers[REG_RSP] = reinterpret_cast<greg_t>(worker->guard.stack_pointer);
+  continue_at(*context, worker->guard);
 }
 
 struct SignalStack {

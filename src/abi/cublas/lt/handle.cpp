@@ -7,7 +7,9 @@
 #include "abi/cublas/lt/matmul.h"
 #include "abi/cublas/product.h"
 
+#include <algorithm>
 #include <atomic>
+#include <bit>
 #include <vector>
 
 namespace guda::cublas::lt {
@@ -16,7 +18,7 @@ namespace {
 // A cublasHandle_t serves as a cublasLtHandle_t, so both are the same thing.
 Result create(Handle** out) {
   GUDA_CUBLAS_CHECK(out);
-  if (int error = library::guda_library_enter()) return result_of_error(error);
+  if (Result result = enter_library()) return result;
   *out = new Handle;
   return kSuccess;
 }
@@ -36,8 +38,10 @@ Result get_heuristics_capacity(size_t* capacity) {
   *capacity = heuristics_capacity.load();
   return kSuccess;
 }
+/// Kept in powers of two, 32 at least, as cuBLASLt does.
 Result set_heuristics_capacity(size_t capacity) {
-  heuristics_capacity.store(capacity);
+  constexpr size_t kLeast = 32, kMost = size_t{1} << 31;
+  heuristics_capacity.store(std::bit_ceil(std::clamp(capacity, kLeast, kMost)));
   return kSuccess;
 }
 

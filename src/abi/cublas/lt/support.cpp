@@ -49,6 +49,8 @@ Result check_types(const Problem& problem) {
     return a == kR8I && b == kR8I && c == kR8I ? kSuccess : kNotSupported;
   DataType scale;
   if (product_scale_type({a, b, c, operation.compute}, &scale)) return kNotSupported;
+  // Sums of integers are taken four bytes at a time.
+  if (scale == kR32I && (problem.a.ld % 4 != 0 || problem.b.ld % 4 != 0)) return kNotSupported;
   return scale == operation.scale_type ? kSuccess : kNotSupported;
 }
 
@@ -74,10 +76,8 @@ Result check_epilogue(Problem& problem) {
     case kBiasGradientB: break;
     default: return kInvalidValue;
   }
-  bool activated = epilogue & (kRelu | kReluGradient | kGelu | kGeluGradient);
   bool whole = problem.d.type == kR32I;
   if (epilogue != kDefault && (is_complex(problem.d.type) || whole)) return kNotSupported;
-  if (activated && problem.d.type == kR64F) return kNotSupported;
 
   // Types of what goes in and out beside D.
   DataType bias = problem.d.type;
