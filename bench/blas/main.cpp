@@ -43,9 +43,22 @@ double seconds(clockid_t clock = CLOCK_MONOTONIC) {
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
+// Until the threads of the contender before have gone to sleep: libraries let theirs spin for a while, some
+// for 200 ms, and they would take the processors of the next one.
+void wait_for_rest() {
+  for (int i = 0; i < 100; ++i) {
+    const double before = seconds(CLOCK_PROCESS_CPUTIME_ID);
+    const timespec pause{0, 3'000'000};
+    nanosleep(&pause, nullptr);
+    if (seconds(CLOCK_PROCESS_CPUTIME_ID) - before < 0.3e-3) return;
+  }
+}
+
 // Samples long enough for the clock, short enough to fall between two interruptions. Where one product
 // is too long for that, and one thread does it, the time that other processes take does not count.
+// Several threads are woken by other products first.
 void measure(std::vector<Contender>& contenders, double budget, int threads) {
+  const double sample = threads == 1 ? 60e-6 : 300e-6;
   std::vector<int> repeat;
   clockid_t clock = CLOCK_MONOTONIC;
   for (Contender& c : contenders) {
@@ -53,7 +66,7 @@ void measure(std::vector<Contender>& contenders, double budget, int threads) {
     const double start = seconds();
     c.run();
     const double once = seconds() - start;
-    repeat.push_back(static_cast<int>(std::clamp(60e-6 / std::max(once, 1e-9), 1.0, 20000.0)));
+    repeat.push_back(static_cast<int>(std::clamp(sample / std::max(once, 1e-9), 1.0, 20000.0)));
     if (once > 1e-3 && threads == 1) clock = CLOCK_THREAD_CPUTIME_ID;
   }
   const double end = seconds() + budget * static_cast<double>(contenders.size());
@@ -61,8 +74,9 @@ void measure(std::vector<Contender>& contenders, double budget, int threads) {
   while (seconds() < end || rounds < 3) {
     ++rounds;
     for (size_t i = 0; i < contenders.size(); ++i) {
-      // Threads of the one before have gone to rest or not: give each a product to wake its own.
-      contenders[i].run();
+      if (threads > 1) wait_for_rest();
+      const int warm_up = threads == 1 ? 1 : repeat[i];
+      for (int r = 0; r < warm_up; ++r) contenders[i].run();
       const double start = seconds(clock);
       for (int r = 0; r < repeat[i]; ++r) contenders[i].run();
       contenders[i].best = std::min(contenders[i].best, (seconds(clock) - start) / repeat[i]);

@@ -37,7 +37,7 @@ bool multiply_and_convert(const GemmEngine<From, In, Sum, Sum>& engine,
     problem.b = b + (problem.transpose_b ? j0 : j0 * problem.ldb);
     problem.c = sums;
     problem.ldc = m;
-    multiply_parallel(engine, problem);
+    if (!multiply_parallel(engine, problem)) return false;
     for (int64_t j = 0; j < problem.n; ++j) {
       Out* c = C + (j0 + j) * ldc;
       const Sum* sum = sums + j * m;
@@ -76,8 +76,7 @@ bool run_engine(const GemmEngine<From, In, Sum, Sum>* engine, Transpose op_a, Tr
     problem.beta = beta;
     problem.c = c;
     problem.ldc = ldc;
-    multiply_parallel(*engine, problem);
-    return true;
+    return multiply_parallel(*engine, problem);
   } else {
     return multiply_and_convert(*engine, problem, alpha, beta, c, ldc);
   }

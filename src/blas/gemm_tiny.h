@@ -25,8 +25,8 @@ void multiply_tiny(const kernels::GemmKernels<T>& tiles, const GemmProblem<T, T,
   const bool dense_a = !p.transpose_a && p.lda == rows && p.m == rows;
   const bool pack_a = !dense_a && !(p.transpose_a && p.m == 1 && rows == 1);
   const bool pack_b = p.transpose_b && p.ldb != 1;
-  alignas(64) T a_piece[kMaxRows * kPiece + kernels::kPackSlack / sizeof(T)];
-  alignas(64) T b_piece[kernels::kMaxTinyColumns * kPiece + kernels::kPackSlack / sizeof(T)];
+  alignas(64) T a_piece[kMaxRows * kPiece];
+  alignas(64) T b_piece[kernels::kMaxTinyColumns * kPiece];
   kernels::TileArguments<T, T, T> t{};
   t.a_step = rows;
   t.ldc = p.ldc;

@@ -2,7 +2,7 @@
 
 #include <sys/mman.h>
 
-#include <algorithm>
+#include <mutex>
 
 namespace guda::blas {
 namespace {
@@ -45,11 +45,20 @@ class Region {
 };
 
 thread_local Region t_packing;
+thread_local Region t_shared;
 thread_local Region t_accumulators;
+
+std::mutex g_last_resort_mutex;
+alignas(64) char g_last_resort[kLastResortBytes];
 
 }  // namespace
 
 void* packing_buffer(size_t bytes) { return t_packing.reserve(bytes); }
+void* shared_buffer(size_t bytes) { return t_shared.reserve(bytes); }
 void* accumulator_buffer(size_t bytes) { return t_accumulators.reserve(bytes); }
+
+LastResortBuffer::LastResortBuffer() { g_last_resort_mutex.lock(); }
+LastResortBuffer::~LastResortBuffer() { g_last_resort_mutex.unlock(); }
+void* LastResortBuffer::data() const { return g_last_resort; }
 
 }  // namespace guda::blas

@@ -1,4 +1,4 @@
-// Memory for packed panels, one region per thread, kept until the thread ends.
+// Memory for packed panels, regions of each thread, kept until the thread ends.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,21 @@ namespace guda::blas {
 /// when there is no memory.
 void* packing_buffer(size_t bytes);
 
-/// The same, a second region: for sums that are converted before they are stored.
+/// The same, further regions: for what the calling thread packs for other threads too, and for sums that
+/// are converted before they are stored.
+void* shared_buffer(size_t bytes);
 void* accumulator_buffer(size_t bytes);
+
+/// For a thread that has work to finish and no memory: the one small buffer of the process, as long as
+/// this object lives.
+inline constexpr size_t kLastResortBytes = size_t{256} << 10;
+class LastResortBuffer {
+ public:
+  LastResortBuffer();
+  ~LastResortBuffer();
+  LastResortBuffer(const LastResortBuffer&) = delete;
+  LastResortBuffer& operator=(const LastResortBuffer&) = delete;
+  void* data() const;
+};
 
 }  // namespace guda::blas

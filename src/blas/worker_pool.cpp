@@ -84,7 +84,7 @@ class Pool {
     work();
     members_.fetch_sub(1, std::memory_order_acq_rel);
     for (int i = 0; members_.load(std::memory_order_acquire) != 0; ++i) {
-      i < 4096 ? pause() : static_cast<void>(sched_yield());
+      wait_a_little(i);
     }
     *bad_address = bad_address_.load(std::memory_order_relaxed);
     return !faulted_.load(std::memory_order_relaxed);
@@ -235,6 +235,14 @@ int worker_limit() {
   if (t_inside) return 1;
   const int all = pool().threads();
   return t_limit > 0 ? std::min(t_limit, all) : all;
+}
+
+void wait_a_little(int i) {
+  if (i < 4096) {
+    pause();
+  } else {
+    sched_yield();
+  }
 }
 
 void set_worker_limit(int threads) { t_limit = threads; }

@@ -22,6 +22,10 @@ enum class Wake : uint8_t {
 /// all calls have. Tasks that run tasks run them alone. The caller works too, and alone when the workers are busy with another job.
 void run_tasks(int count, int threads, Wake wake, void (*task)(void*, int), void* context);
 
+/// What a thread does that waits for another one for the i-th time: at first nothing, then it gives its
+/// processor away.
+void wait_a_little(int i);
+
 template <class Task>
 void run_tasks(int count, int threads, Wake wake, Task& task) {
   run_tasks(

@@ -37,11 +37,10 @@ struct TileArguments {
 };
 
 /// Copies a panel of `width` (<= panel) rows and k columns, element (i, p) at x[i + p * ld] ("copy")
-/// or x[i * ld + p] ("transpose"), to out[i + p * panel]; the rest of the panel is zero. May write
-/// up to kPackSlack bytes beyond the panel.
+/// or x[i * ld + p] ("transpose"), to out[i + p * panel]; the rest of the panel is zero. Nothing is
+/// written beyond the panel.
 template <class From, class To>
 using Pack = void (*)(int64_t width, int64_t k, const From* x, int64_t ld, To* out, int64_t panel);
-inline constexpr int64_t kPackSlack = 128;
 
 template <class From, class To>
 struct Packing {

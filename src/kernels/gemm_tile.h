@@ -68,30 +68,38 @@ void tile(const TileArguments<typename X::In, typename X::Out, typename X::Scale
     }
   };
 
-  // C arrives from memory while the sums are formed.
-  if (t.k >= 192) {
+  const auto steps = [&](int64_t count) __attribute__((always_inline)) {
+#pragma GCC unroll 1
+    for (int64_t k = count; k > 0; --k) {
+      step();
+      if constexpr (!Row && V == 3) {
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) __builtin_prefetch(a + t.prefetch + v * X::kLanes);
+      }
+      a += a_step;
+      if constexpr (Row) {
+        b[0] += b_step;
+      } else {
+#pragma GCC unroll 32
+        for (int g = 0; g < kGroups; ++g) ++b[g];
+      }
+    }
+  };
+  int64_t left = t.k;
+  if (Row && N > 1 && left >= 192) {
+    // C arrives from memory while the sums are formed: a column at a time, for the misses of all of it at
+    // once would leave those of A no room.
+    const int64_t part = left / N;
     const typename X::Out* c = t.c;
 #pragma GCC unroll 1
     for (int j = 0; j < N; ++j, c += t.ldc) {
 #pragma GCC unroll 4
       for (int v = 0; v < V; ++v) __builtin_prefetch(c + v * X::kLanes, 1);
+      steps(part);
     }
+    left -= part * N;
   }
-#pragma GCC unroll 1
-  for (int64_t k = t.k; k > 0; --k) {
-    step();
-    if constexpr (!Row && V == 3) {
-#pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) __builtin_prefetch(a + t.prefetch + v * X::kLanes);
-    }
-    a += a_step;
-    if constexpr (Row) {
-      b[0] += b_step;
-    } else {
-#pragma GCC unroll 32
-      for (int g = 0; g < kGroups; ++g) ++b[g];
-    }
-  }
+  steps(left);
 
   if constexpr (requires { X::kCorrected; }) {
     static_assert(Row);
