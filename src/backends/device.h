@@ -163,8 +163,14 @@ class Device {
   /// False once the device has vanished or can no longer be trusted.
   virtual bool usable() const = 0;
 
+  /// Where map() takes ranges from; empty: anywhere. A CUDA driver gives memory only at addresses that it has reserved
+  /// itself, so it reserves this range once; its host side is inaccessible until the program's memory is mapped over it
+  /// (MAP_FIXED), which neither map() nor unmap() disturbs. All devices of a backend share one range; it is never given
+  /// back.
+  virtual std::span<std::byte> address_space() const { return {}; }
   /// Gives the range memory of the device's own; contents undefined. `host_file`, when not negative, is the
-  /// file whose pages the host has at this range: a backend may map it a second time for transfers.
+  /// file whose first page the host has at `address`: a backend may map it a second time for transfers. Without it
+  /// transfers between the two sides of the range work too, but slower.
   /// Errors: out_of_memory, invalid_value (overlaps a mapped range, wrong alignment).
   virtual Status map(void* address, size_t bytes, int host_file = -1) = 0;
   /// Errors: invalid_value unless exactly a mapped range. The caller has waited for work that uses it.

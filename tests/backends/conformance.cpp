@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <numeric>
 #include <thread>
@@ -38,17 +39,55 @@ void expect(bool condition, std::string_view what) {
   if (!condition) throw Failed{std::string(what)};
 }
 
+/// Address space for `bytes` where the device can map memory; inaccessible.
+class Reservation {
+ public:
+  Reservation(Device& device, size_t bytes) : space_(!device.address_space().empty()) {
+    size_t alignment = std::max<size_t>(device.info().map_alignment, 4096);
+    size_ = (bytes + alignment - 1) / alignment * alignment;
+    length_ = size_ + alignment;
+    if (space_) {
+      static std::atomic<size_t> used{0};  // addresses are not used twice
+      size_t offset = used.fetch_add(length_);
+      if (offset + length_ > device.address_space().size()) throw Failed{"address space used up"};
+      start_ = device.address_space().data() + offset;
+    } else {
+      start_ =
+          mmap(nullptr, length_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      if (start_ == MAP_FAILED) throw Failed{"no address space"};
+    }
+    auto address = (reinterpret_cast<uintptr_t>(start_) + alignment - 1) / alignment * alignment;
+    data_ = reinterpret_cast<std::byte*>(address);
+  }
+  ~Reservation() {
+    if (space_)
+      mmap(start_, length_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+           0);
+    else
+      munmap(start_, length_);
+  }
+  Reservation(const Reservation&) = delete;
+  Reservation& operator=(const Reservation&) = delete;
+
+  std::byte* data() const { return data_; }
+  size_t size() const { return size_; }
+
+ private:
+  bool space_;
+  void* start_ = nullptr;
+  size_t length_ = 0;
+  std::byte* data_ = nullptr;
+  size_t size_ = 0;
+};
+
 /// Memory of the program that the device has mapped (or works in, when it has none of its own).
 class Region {
  public:
-  Region(Device& device, size_t bytes) : device_(device) {
-    size_t alignment = std::max<size_t>(device.info().map_alignment, 4096);
-    size_ = (bytes + alignment - 1) / alignment * alignment;
-    reservation_ = size_ + alignment;
-    start_ =
-        mmap(nullptr, reservation_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    auto address = (reinterpret_cast<uintptr_t>(start_) + alignment - 1) / alignment * alignment;
-    data_ = reinterpret_cast<std::byte*>(address);
+  Region(Device& device, size_t bytes)
+      : device_(device),
+        reservation_(device, bytes),
+        data_(reservation_.data()),
+        size_(reservation_.size()) {
     file_ = memfd_create("conformance", MFD_CLOEXEC);
     if (ftruncate(file_, static_cast<off_t>(size_)) != 0 || !map_file()) throw Failed{"no memory"};
     if (device.info().host_memory) return;
@@ -57,7 +96,6 @@ class Region {
   }
   ~Region() {
     if (mapped_) (void)device_.unmap(data_, size_);
-    munmap(start_, reservation_);
     close(file_);
   }
   Region(const Region&) = delete;
@@ -79,10 +117,9 @@ class Region {
 
  private:
   Device& device_;
-  void* start_ = nullptr;
-  size_t reservation_ = 0;
-  std::byte* data_ = nullptr;
-  size_t size_ = 0;
+  Reservation reservation_;
+  std::byte* data_;
+  size_t size_;
   int file_ = -1;
   bool mapped_ = false;
 };
@@ -251,15 +288,10 @@ void maps_again_at_the_same_place(Bench& bench) {
 void too_much_memory(Bench& bench) {
   const DeviceInfo& info = bench.device.info();
   if (info.memory_bytes == 0) throw Unsupported{"no memory of its own"};
-  size_t bytes = (info.memory_bytes / info.map_alignment + 2) * info.map_alignment;
-  void* range = mmap(nullptr, bytes + info.map_alignment, PROT_NONE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (range == MAP_FAILED) throw Unsupported{"the host has no such range"};
-  auto base = (reinterpret_cast<uintptr_t>(range) + info.map_alignment - 1) / info.map_alignment *
-              info.map_alignment;
-  StatusCode code = bench.device.map(reinterpret_cast<void*>(base), bytes).code();
-  if (code == StatusCode::ok) (void)bench.device.unmap(reinterpret_cast<void*>(base), bytes);
-  munmap(range, bytes + info.map_alignment);
+  Reservation range(bench.device,
+                    (info.memory_bytes / info.map_alignment + 2) * info.map_alignment);
+  StatusCode code = bench.device.map(range.data(), range.size()).code();
+  if (code == StatusCode::ok) (void)bench.device.unmap(range.data(), range.size());
   if (code == StatusCode::not_supported) throw Unsupported{"no memory"};
   expect(code == StatusCode::out_of_memory, "out_of_memory");
   expect(bench.device.usable(), "usable afterwards");
