@@ -1,0 +1,142 @@
+// Linear regression that learns one measurement at a time and knows how sure it is.
+//
+// t = w . x, fitted to relative errors (a kernel of 10 us counts as much as one of 10 s): recursive least
+// squares with a Gaussian prior and slow forgetting. The noise of the measurements is estimated beside the
+// weights. A measurement far outside what was expected is taken at the edge of it, since other processes
+// disturb; three in a row mean that the world has changed, and the past is forgotten.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+
+namespace guda::scheduler {
+
+template <size_t N>
+class Regression {
+ public:
+  using Vector = std::array<double, N>;
+
+  struct Prediction {
+    double value = 0;
+    double mean_sigma = 0;  // relative uncertainty of the mean
+    double sigma = 0;  // the same of one measurement
+  };
+
+  /// All that is known; plain numbers, so that it can be kept on disk.
+  struct State {
+    Vector weights{};
+    std::array<Vector, N> covariance{};
+    double noise = 0;  // relative variance
+    uint32_t observations = 0;
+    uint32_t outliers = 0;  // in a row
+  };
+
+  Regression() = default;
+  explicit Regression(const State& state) : state_(state) {}
+  /// Weights expected, and the standard deviation of each.
+  Regression(const Vector& expected, const Vector& deviation, double noise = kInitialNoise) {
+    state_.weights = expected;
+    state_.noise = noise * noise;
+    for (size_t i = 0; i < N; ++i) state_.covariance[i][i] = deviation[i] * deviation[i];
+  }
+
+  Prediction predict(const Vector& x) const {
+    Prediction result;
+    for (size_t i = 0; i < N; ++i) result.value += state_.weights[i] * x[i];
+    if (result.value <= 0) return result;
+    const double variance = quadratic(x) / (result.value * result.value);
+    result.mean_sigma = std::sqrt(variance);
+    result.sigma = std::sqrt(variance + state_.noise);
+    return result;
+  }
+
+  void observe(const Vector& features, double time) {
+    if (!(time > 0)) return;
+    Vector x;
+    for (size_t i = 0; i < N; ++i) x[i] = features[i] / time;
+    double error = residual(x);
+    double spread = quadratic(x) + state_.noise;
+    if (std::abs(error) > kOutlier * std::sqrt(spread)) {
+      if (++state_.outliers >= kChange) {
+        forget();
+        spread = quadratic(x) + state_.noise;
+        error = residual(x);
+      } else {
+        error = std::copysign(kOutlier * std::sqrt(spread), error);
+      }
+    } else {
+      state_.outliers = 0;
+    }
+    update(x, error, spread);
+    ++state_.observations;
+  }
+
+  const State& state() const { return state_; }
+  uint32_t observations() const { return state_.observations; }
+
+ private:
+  static constexpr double kInitialNoise = 0.15;
+  static constexpr double kLeastNoise = 0.01;
+  static constexpr double kOutlier = 4;
+  static constexpr uint32_t kChange = 3;
+  static constexpr double kForgetting = 0.98;
+  static constexpr double kMaxMeanVariance = 0.04;  // forgetting stops here
+
+  double residual(const Vector& x) const {
+    double error = 1;
+    for (size_t i = 0; i < N; ++i) error -= x[i] * state_.weights[i];
+    return error;
+  }
+
+  double quadratic(const Vector& x) const {
+    double sum = 0;
+    for (size_t i = 0; i < N; ++i) {
+      for (size_t j = 0; j < N; ++j) sum += x[i] * state_.covariance[i][j] * x[j];
+    }
+    return std::max(sum, 0.0);
+  }
+
+  void forget() {
+    state_.outliers = 0;
+    state_.noise = kInitialNoise * kInitialNoise;
+    state_.observations = 0;
+    for (size_t i = 0; i < N; ++i) {
+      state_.covariance[i] = {};
+      const double deviation = 10 * state_.weights[i];
+      state_.covariance[i][i] = deviation * deviation;
+    }
+  }
+
+  void update(const Vector& x, double error, double spread) {
+    Vector gain{};
+    for (size_t i = 0; i < N; ++i) {
+      for (size_t j = 0; j < N; ++j) gain[i] += state_.covariance[i][j] * x[j];
+    }
+    const Vector projected = gain;  // P x
+    for (size_t i = 0; i < N; ++i) gain[i] /= spread;
+    const double before = spread - state_.noise;
+    for (size_t i = 0; i < N; ++i) {
+      // Times do not fall with more work; a weight goes down to a small part of itself at most.
+      const double moved = state_.weights[i] + gain[i] * error;
+      state_.weights[i] = std::max(moved, 0.01 * state_.weights[i]);
+      for (size_t j = 0; j < N; ++j) state_.covariance[i][j] -= gain[i] * projected[j];
+    }
+    if (before < kMaxMeanVariance) {
+      for (Vector& row : state_.covariance) {
+        for (double& value : row) value /= kForgetting;
+      }
+    }
+    // E[error^2] = spread, so this estimates the noise whatever the weights' uncertainty is.
+    const double sample = error * error * state_.noise / spread;
+    const double rate = 1.0 / (std::min(state_.observations, 30u) + 3);
+    state_.noise =
+        std::max(state_.noise + rate * (sample - state_.noise), kLeastNoise * kLeastNoise);
+  }
+
+  State state_;
+};
+
+}  // namespace guda::scheduler

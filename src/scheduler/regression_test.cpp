@@ -1,0 +1,71 @@
+#include "scheduler/regression.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+namespace guda::scheduler {
+namespace {
+
+using Line = Regression<2>;
+
+TEST(Regression, FindsStartAndSlopeUnderNoise) {
+  std::mt19937 random(3);
+  std::normal_distribution<double> noise(0, 0.05);
+  // Expected twice as fast and with a tenth of the start.
+  Line line({1'000, 0.5}, {5'000, 0.5});
+  for (int i = 0; i < 300; ++i) {
+    const auto x = static_cast<double>(1'000 << (i % 8));
+    line.observe({1, x}, (10'000 + 1.0 * x) * (1 + noise(random)));
+  }
+  for (const double x : {2e3, 5e4, 1e6}) {
+    const auto prediction = line.predict({1, x});
+    EXPECT_NEAR(prediction.value, 10'000 + x, 0.04 * (10'000 + x)) << x;
+    EXPECT_LT(prediction.mean_sigma, 0.05) << x;
+  }
+  EXPECT_NEAR(line.predict({1, 1e5}).sigma, 0.05, 0.03);
+}
+
+TEST(Regression, ItsConfidenceIsEarned) {
+  std::mt19937 random(4);
+  std::normal_distribution<double> noise(0, 0.1);
+  int inside = 0;
+  constexpr int kRounds = 200;
+  for (int round = 0; round < kRounds; ++round) {
+    Line line({100, 1}, {100, 1});
+    for (int i = 0; i < 20; ++i) {
+      const double x = 100 + static_cast<double>(random() % 2000);
+      line.observe({1, x}, (200 + 2 * x) * (1 + noise(random)));
+    }
+    const auto prediction = line.predict({1, 1000});
+    inside +=
+        std::abs(prediction.value - 2200) < 2 * prediction.mean_sigma * prediction.value ? 1 : 0;
+  }
+  // Two standard deviations: 95 % when the model is right about itself.
+  EXPECT_GT(inside, kRounds * 85 / 100);
+}
+
+TEST(Regression, OneDisturbedRunHardlyMatters) {
+  Line line({0, 1}, {1, 1});
+  for (int i = 0; i < 50; ++i) line.observe({1, 1000}, 1000 * (i % 2 == 0 ? 0.98 : 1.02));
+  const double before = line.predict({1, 1000}).value;
+  line.observe({1, 1000}, 50'000);
+  EXPECT_NEAR(line.predict({1, 1000}).value, before, 0.1 * before);
+}
+
+TEST(Regression, AChangeThatStaysIsLearntWithinAFewRuns) {
+  Line line({0, 1}, {1, 1});
+  for (int i = 0; i < 200; ++i) line.observe({1, 1000}, 1000 * (i % 2 == 0 ? 0.98 : 1.02));
+  for (int i = 0; i < 8; ++i) line.observe({1, 1000}, 4000);
+  EXPECT_NEAR(line.predict({1, 1000}).value, 4000, 400);
+}
+
+TEST(Regression, TimesStayPositive) {
+  Line line({1000, 1}, {1000, 1});
+  for (int i = 0; i < 100; ++i) line.observe({1, 1e6}, 10);
+  EXPECT_GT(line.predict({1, 1}).value, 0);
+  EXPECT_NEAR(line.predict({1, 1e6}).value, 10, 5);
+}
+
+}  // namespace
+}  // namespace guda::scheduler

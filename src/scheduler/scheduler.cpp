@@ -1,0 +1,606 @@
+#include "scheduler/scheduler.h"
+
+#include "support/log.h"
+#include "support/options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+namespace guda::scheduler {
+namespace {
+
+/// A split has to gain this much at least.
+constexpr double kLeastGain = 0.05;
+/// And this many standard deviations of the prediction.
+constexpr double kSigmas = 3;
+/// Preferred engines win when they are within this of the fastest.
+constexpr double kTie = 0.05;
+/// An engine that was measured this often is known.
+constexpr uint32_t kKnown = 3;
+/// Engines are tried out when the best one has been measured this often: work that never comes again is not
+/// worth learning about.
+constexpr uint32_t kWorthLearning = 4;
+/// Not when it is expected to take longer than this many times the best.
+constexpr double kExploreAtMost = 1.5;
+
+thread_local EngineIndex t_forced = kNoEngine;
+
+struct LastDecision {
+  const Scheduler* scheduler = nullptr;
+  Decision decision;
+  uint64_t units = 0;
+  std::array<char, 128> name{};
+  std::array<char, 96> indivisible_because{};
+};
+thread_local LastDecision t_last;
+
+template <size_t N>
+void copy_text(std::string_view from, std::array<char, N>& to) {
+  const size_t length = std::min(from.size(), N - 1);
+  std::memcpy(to.data(), from.data(), length);
+  to[length] = 0;
+}
+
+uint64_t mix(uint64_t hash, uint64_t value) {
+  hash = (hash ^ value) * 0x9e3779b97f4a7c15u;
+  return hash ^ (hash >> 32);
+}
+
+}  // namespace
+
+struct Scheduler::Engine {
+  explicit Engine(EngineDescription d) : description(std::move(d)), times(description.model) {
+    times.restore(description.learnt);
+  }
+
+  EngineDescription description;
+  TimeModel times;
+  std::atomic<bool> quarantined{false};
+  std::atomic<int> rank{0};  // in the device list; -1: not allowed
+  std::string reason;  // guarded by the scheduler's mutex
+  std::atomic<uint64_t> placed{0};
+  std::atomic<uint64_t> split_parts{0};
+  std::atomic<uint64_t> failures{0};
+};
+
+/// Everything that a decision depends on.
+struct Scheduler::Question {
+  uint64_t key;
+  uint64_t units;
+  uint64_t state;  // residency, backlog, engines, divisibility, policy
+  uint64_t epoch;
+  uint64_t generation;  // of what is known about the key
+  bool operator==(const Question&) const = default;
+};
+
+/// Direct mapped; a slot is locked for the time of a copy. A thread that finds it locked decides anew.
+struct Scheduler::DecisionCache {
+  static constexpr size_t kSlots = 512;
+  static constexpr size_t kGenerations = 4096;
+
+  struct Slot {
+    std::atomic_flag busy;
+    bool valid = false;
+    Question question{};
+    Decision decision;
+  };
+  std::array<Slot, kSlots> slots;
+  /// Changes when predictions for a key (by its hash) did.
+  std::array<std::atomic<uint32_t>, kGenerations> generations{};
+
+  Slot& slot(const Question& q) { return slots[mix(mix(q.key, q.units), q.state) % kSlots]; }
+  std::atomic<uint32_t>& generation(uint64_t key) {
+    return generations[mix(key, 7) % kGenerations];
+  }
+
+  bool find(const Question& question, Decision& decision) {
+    Slot& s = slot(question);
+    if (s.busy.test_and_set(std::memory_order_acquire)) return false;
+    const bool found = s.valid && s.question == question;
+    if (found) decision = s.decision;
+    s.busy.clear(std::memory_order_release);
+    return found;
+  }
+
+  void keep(const Question& question, const Decision& decision) {
+    Slot& s = slot(question);
+    if (s.busy.test_and_set(std::memory_order_acquire)) return;
+    s.valid = true;
+    s.question = question;
+    s.decision = decision;
+    s.busy.clear(std::memory_order_release);
+  }
+};
+
+struct Scheduler::AtomicCounters {
+  std::atomic<uint64_t> decisions{0};
+  std::atomic<uint64_t> repeated{0};
+  std::atomic<uint64_t> splits{0};
+  std::atomic<uint64_t> explored{0};
+  std::array<std::atomic<uint64_t>, 6> refusals{};
+  /// Errors of predictions, in steps of 10 % of their logarithm from 0.1 % on.
+  static constexpr size_t kSteps = 128;
+  std::array<std::atomic<uint64_t>, kSteps> errors{};
+};
+
+Scheduler::Scheduler()
+    : cache_(std::make_unique<DecisionCache>()), counters_(std::make_unique<AtomicCounters>()) {}
+Scheduler::~Scheduler() = default;
+
+Scheduler& Scheduler::process() {
+  static auto* scheduler = [] {
+    auto* made = new Scheduler;
+    if (auto mode = parse_split_mode(option_value(Option::split))) {
+      made->set_split_mode(*mode);
+    } else {
+      log(LogPart::scheduler, LogLevel::error, "{}; auto is taken", mode.status().message());
+    }
+    if (auto devices = DeviceList::parse(option_value(Option::devices))) {
+      made->devices_ = std::move(*devices);
+    } else {
+      log(LogPart::scheduler, LogLevel::error, "GUDA_DEVICES: {}; all are taken",
+          devices.status().message());
+    }
+    return made;
+  }();
+  return *scheduler;
+}
+
+Result<EngineIndex> Scheduler::add_engine(EngineDescription description) {
+  const std::lock_guard lock(mutex_);
+  const size_t index = engine_count_.load(std::memory_order_relaxed);
+  if (index >= kMaxEngines) {
+    return Status(StatusCode::out_of_memory,
+                  fmt::format("{}: more than {} engines", description.identity.id, kMaxEngines));
+  }
+  engines_[index] = std::make_unique<Engine>(std::move(description));
+  engines_[index]->rank = devices_.rank(engines_[index]->description.identity.id);
+  if (engines_[index]->description.host_cores &&
+      !devices_.names(engines_[index]->description.identity.id)) {
+    engines_[index]->rank = -1;
+  }
+  engine_count_.store(index + 1, std::memory_order_release);
+  forget_decisions();
+  return static_cast<EngineIndex>(index);
+}
+
+const EngineDescription& Scheduler::engine(EngineIndex index) const {
+  return engines_[index]->description;
+}
+const TimeModel& Scheduler::time_model(EngineIndex index) const { return engines_[index]->times; }
+
+Decision Scheduler::plan(const Work& work, const Residency* residency,
+                         std::span<const double> backlog_ns) {
+  Question question{};
+  question.key = work.key;
+  question.units = work.units;
+  uint64_t state = mix(std::bit_cast<uint64_t>(work.amount), work.engines);
+  state = mix(state, work.tile * 2 + (work.divisible ? 1 : 0));
+  if (residency != nullptr) {
+    state = mix(state, residency->signature(work.memory));
+    for (const MemoryUse& use : work.memory) state = mix(state, use.bytes);
+  }
+  for (const double backlog : backlog_ns) {
+    state = mix(state, static_cast<uint64_t>(std::bit_width(static_cast<uint64_t>(backlog / 500))));
+  }
+  question.state = mix(state, t_forced);
+  question.epoch = epoch_.load(std::memory_order_relaxed);
+  question.generation = cache_->generation(work.key).load(std::memory_order_relaxed);
+
+  Decision decision;
+  counters_->decisions.fetch_add(1, std::memory_order_relaxed);
+  if (cache_->find(question, decision)) {
+    counters_->repeated.fetch_add(1, std::memory_order_relaxed);
+  } else {
+    decision = decide(work, residency, backlog_ns);
+    // Trying an engine out is asked for each time anew: the answer ends it.
+    if (!decision.exploring) cache_->keep(question, decision);
+  }
+  if (decision.exploring) counters_->explored.fetch_add(1, std::memory_order_relaxed);
+  if (decision.is_split()) {
+    counters_->splits.fetch_add(1, std::memory_order_relaxed);
+    for (const Part& part : decision.all_parts()) {
+      engines_[part.engine]->split_parts.fetch_add(1, std::memory_order_relaxed);
+    }
+  } else {
+    if (decision.part_count == 1) {
+      engines_[decision.parts[0].engine]->placed.fetch_add(1, std::memory_order_relaxed);
+    }
+    counters_->refusals[static_cast<size_t>(decision.refusal)].fetch_add(1,
+                                                                         std::memory_order_relaxed);
+  }
+  t_last.scheduler = this;
+  t_last.decision = decision;
+  t_last.units = work.units;
+  copy_text(work.name, t_last.name);
+  copy_text(work.indivisible_because, t_last.indivisible_because);
+  return decision;
+}
+
+namespace {
+
+/// Transfers that an engine needs: those of the whole work, and those that its parts share.
+struct Transfers {
+  double fixed_ns = 0;
+  double divided_ns = 0;
+  double results_ns = 0;  // back to the host, of all that is written in parts
+};
+
+}  // namespace
+
+Decision Scheduler::decide(const Work& work, const Residency* residency,
+                           std::span<const double> backlog_ns) {
+  Decision decision;
+  const size_t count = engine_count();
+  std::array<Estimate, kMaxEngines> estimates{};
+  const auto units = static_cast<double>(std::max<uint64_t>(work.units, 1));
+  uint32_t candidates = 0;
+  for (EngineIndex e = 0; e < count; ++e) {
+    Engine& engine = *engines_[e];
+    const bool wanted = t_forced == e || (t_forced == kNoEngine && engine.rank >= 0);
+    if ((work.engines >> e & 1) == 0 || !wanted || engine.quarantined) continue;
+    estimates[e] = engine.times.estimate(work);
+    Transfers transfers;
+    if (residency != nullptr) {
+      for (const MemoryUse& use : work.memory) {
+        if (use.read) {
+          const Missing missing = residency->missing(e, use);
+          double ns = engine.description.host_memory
+                          ? 0
+                          : engine.description.model.upload.ns(missing.bytes);
+          if (missing.source < count && missing.source != e) {
+            ns += engines_[missing.source]->description.model.download.ns(missing.bytes);
+          }
+          (use.divided ? transfers.divided_ns : transfers.fixed_ns) += ns;
+        }
+        if (use.written && use.divided && !engine.description.host_memory) {
+          transfers.results_ns +=
+              engine.description.model.download.ns(static_cast<double>(use.bytes));
+        }
+      }
+    }
+    const double backlog = e < backlog_ns.size() ? std::max(backlog_ns[e], 0.0) : 0;
+    const Estimate& estimate = estimates[e];
+    const double start = backlog + estimate.fixed_ns + transfers.fixed_ns;
+    decision.alone_ns[e] =
+        std::max(start + transfers.divided_ns + estimate.ns_per_unit * units, 1.0);
+    // Parts of a split overlap moving the next chunk with computing this one, in both directions; the first
+    // chunk, an eighth, has nothing to hide behind.
+    const double moved = std::max(transfers.divided_ns, transfers.results_ns) / units;
+    decision.lines[e] = {start + (transfers.divided_ns + transfers.results_ns) / 8,
+                         std::max({estimate.ns_per_unit, moved, 1e-6})};
+    ++candidates;
+  }
+  if (candidates == 0) return decision;
+
+  for (EngineIndex e = 0; e < count; ++e) {
+    if (decision.alone_ns[e] <= 0) continue;
+    if (decision.fastest == kNoEngine ||
+        decision.alone_ns[e] < decision.alone_ns[decision.fastest]) {
+      decision.fastest = e;
+    }
+  }
+  // Among equals the one that the user named first.
+  const double best = decision.alone_ns[decision.fastest];
+  for (EngineIndex e = 0; e < count; ++e) {
+    if (decision.alone_ns[e] > 0 && decision.alone_ns[e] <= best * (1 + kTie) &&
+        engines_[e]->rank < engines_[decision.fastest]->rank) {
+      decision.fastest = e;
+    }
+  }
+  const EngineIndex fastest = decision.fastest;
+  decision.fastest_ns = decision.alone_ns[fastest];
+  decision.part_count = 1;
+  decision.parts[0] = {fastest, 0, work.units};
+  decision.predicted_ns = decision.fastest_ns;
+  decision.sigma = estimates[fastest].sigma;
+  decision.verdict = candidates > 1          ? Verdict::placed
+                     : t_forced != kNoEngine ? Verdict::forced
+                                             : Verdict::only;
+  if (candidates == 1) return decision;
+
+  split(work, estimates[fastest].mean_sigma, std::span(estimates).first(count), decision);
+  if (decision.is_split() || backlog_ns.size() > 0) return decision;
+  if (const EngineIndex other = worth_exploring(std::span(estimates).first(count), decision);
+      other != kNoEngine) {
+    decision.verdict = Verdict::explored;
+    decision.exploring = true;
+    decision.parts[0].engine = other;
+    decision.predicted_ns = decision.alone_ns[other];
+    decision.sigma = estimates[other].sigma;
+  }
+  return decision;
+}
+
+namespace {
+
+/// A split that would gain is uncertain as long as an engine is a guess. Work that keeps coming pays for finding
+/// out, and the hand-out of chunks corrects a wrong guess while it runs.
+bool worth_learning(std::span<const Estimate> estimates, const Decision& decision,
+                    std::span<const uint64_t> shares, std::span<const EngineIndex> engines) {
+  if (estimates[decision.fastest].observations < kWorthLearning) return false;
+  for (size_t i = 0; i < shares.size(); ++i) {
+    if (shares[i] != 0 && estimates[engines[i]].observations < kKnown) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+void Scheduler::split(const Work& work, double mean_sigma_alone,
+                      std::span<const Estimate> estimates, Decision& decision) const {
+  const SplitMode mode = split_mode();
+  if (mode == SplitMode::never) {
+    decision.refusal = Refusal::forbidden;
+    return;
+  }
+  if (!work.divisible) {
+    decision.refusal = Refusal::indivisible;
+    return;
+  }
+  const uint64_t tile = std::max<uint64_t>(work.tile, 1);
+  if (work.units < 2 * tile) {
+    decision.refusal = Refusal::small;
+    return;
+  }
+  std::array<CostLine, kMaxEngines> lines{};
+  std::array<EngineIndex, kMaxEngines> engines{};
+  size_t count = 0;
+  for (EngineIndex e = 0; e < estimates.size(); ++e) {
+    if (decision.alone_ns[e] <= 0) continue;
+    lines[count] = decision.lines[e];
+    // "always" is for tests and for measuring: whoever can compute takes part.
+    if (mode == SplitMode::always) lines[count].fixed_ns = 0;
+    engines[count++] = e;
+  }
+  std::array<uint64_t, kMaxEngines> shares{};
+  double finish = split_in_tiles({lines.data(), count}, work.units, tile, shares);
+  const auto donor = static_cast<size_t>(std::max_element(shares.begin(), shares.begin() + count) -
+                                         shares.begin());
+  if (mode == SplitMode::always) {
+    for (size_t i = 0; i < count; ++i) {
+      if (shares[i] == 0 && shares[donor] >= 2 * tile) {
+        shares[i] = tile;
+        shares[donor] -= tile;
+      }
+    }
+    finish = 0;
+    for (size_t i = 0; i < count; ++i) {
+      finish = std::max(finish, decision.lines[engines[i]].ns(static_cast<double>(shares[i])));
+    }
+  }
+  // Uncertainties of the shares are independent; that of the fastest alone is another's.
+  double variance = 0;
+  size_t parts = 0;
+  for (size_t i = 0; i < count; ++i) {
+    if (shares[i] == 0) continue;
+    ++parts;
+    const double part = static_cast<double>(shares[i]) / static_cast<double>(work.units);
+    const double sigma = part * estimates[engines[i]].mean_sigma;
+    variance += sigma * sigma;
+  }
+  const double sigma = std::sqrt(variance + mean_sigma_alone * mean_sigma_alone);
+  decision.gain = (decision.fastest_ns - finish) / decision.fastest_ns;
+  decision.needed_gain = std::max(kLeastGain, kSigmas * sigma);
+  const bool accepted =
+      parts >= 2 &&
+      (mode == SplitMode::always || decision.gain > decision.needed_gain ||
+       (decision.gain > kLeastGain && worth_learning(estimates, decision, shares, engines)));
+  if (!accepted) {
+    decision.refusal =
+        parts >= 2 && decision.gain > kLeastGain ? Refusal::uncertain : Refusal::little_gain;
+    return;
+  }
+  decision.verdict = Verdict::split;
+  decision.exploring = mode == SplitMode::automatic && decision.gain <= decision.needed_gain;
+  decision.predicted_ns = finish;
+  decision.sigma = std::sqrt(variance);
+  decision.part_count = 0;
+  uint64_t begin = 0;
+  for (size_t i = 0; i < count; ++i) {
+    if (shares[i] == 0) continue;
+    decision.parts[decision.part_count++] = {engines[i], begin, shares[i]};
+    begin += shares[i];
+  }
+}
+
+/// An engine may look slow only because nobody has tried. Work that keeps coming pays for finding out.
+EngineIndex Scheduler::worth_exploring(std::span<const Estimate> estimates,
+                                       const Decision& decision) const {
+  if (estimates[decision.fastest].observations < kWorthLearning) return kNoEngine;
+  EngineIndex best = kNoEngine;
+  double best_ns = std::numeric_limits<double>::infinity();
+  for (EngineIndex e = 0; e < estimates.size(); ++e) {
+    const double alone = decision.alone_ns[e];
+    if (alone <= 0 || e == decision.fastest || estimates[e].observations >= kKnown) continue;
+    if (alone * (1 - std::min(estimates[e].mean_sigma, 0.9)) >= decision.fastest_ns) continue;
+    if (alone > kExploreAtMost * decision.fastest_ns) continue;
+    if (alone < best_ns) {
+      best = e;
+      best_ns = alone;
+    }
+  }
+  return best;
+}
+
+void Scheduler::observe(EngineIndex engine, const Work& work, double units, double ns) {
+  if (engine >= engine_count()) return;
+  if (engines_[engine]->times.observe(work, units, ns)) {
+    cache_->generation(work.key).fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
+void Scheduler::record_outcome(const Decision& decision, double ns) {
+  if (!(ns > 0) || decision.predicted_ns <= 0) return;
+  const double error = std::abs(decision.predicted_ns / ns - 1);
+  const double step = std::log(std::max(error, 0.001) / 0.001) / std::log(1.1);
+  const size_t index = std::min(static_cast<size_t>(step), AtomicCounters::kSteps - 1);
+  counters_->errors[index].fetch_add(1, std::memory_order_relaxed);
+}
+
+void Scheduler::quarantine(EngineIndex engine, std::string why) {
+  if (engine >= engine_count()) return;
+  Engine& e = *engines_[engine];
+  const std::lock_guard lock(mutex_);
+  e.failures.fetch_add(1, std::memory_order_relaxed);
+  if (e.quarantined) return;
+  log(LogPart::scheduler, LogLevel::warn, "{}: gets no more work: {}", e.description.identity.id,
+      why);
+  e.reason = std::move(why);
+  e.quarantined = true;
+  forget_decisions();
+}
+
+void Scheduler::release(EngineIndex engine) {
+  if (engine >= engine_count()) return;
+  const std::lock_guard lock(mutex_);
+  engines_[engine]->reason.clear();
+  engines_[engine]->quarantined = false;
+  forget_decisions();
+}
+
+bool Scheduler::quarantined(EngineIndex engine) const {
+  return engine < engine_count() && engines_[engine]->quarantined;
+}
+
+std::string Scheduler::quarantine_reason(EngineIndex engine) const {
+  const std::lock_guard lock(mutex_);
+  return engine < engine_count() ? engines_[engine]->reason : std::string();
+}
+
+void Scheduler::set_split_mode(SplitMode mode) {
+  split_mode_.store(mode, std::memory_order_relaxed);
+  forget_decisions();
+}
+
+void Scheduler::set_devices(DeviceList devices) {
+  const std::lock_guard lock(mutex_);
+  devices_ = std::move(devices);
+  for (size_t e = 0; e < engine_count(); ++e) {
+    const EngineDescription& description = engines_[e]->description;
+    const bool left_out = description.host_cores && !devices_.names(description.identity.id);
+    engines_[e]->rank = left_out ? -1 : devices_.rank(description.identity.id);
+  }
+  for (const std::string& entry : devices_.entries()) {
+    DeviceList one = *DeviceList::parse(entry);
+    bool known = false;
+    for (size_t e = 0; e < engine_count(); ++e) {
+      known |= one.names(engines_[e]->description.identity.id);
+    }
+    if (!known) log(LogPart::scheduler, LogLevel::warn, "device list: there is no {}", entry);
+  }
+  forget_decisions();
+}
+
+void Scheduler::force_engine(EngineIndex engine) { t_forced = engine; }
+EngineIndex Scheduler::forced_engine() { return t_forced; }
+
+Counters Scheduler::counters() const {
+  Counters c;
+  c.decisions = counters_->decisions.load(std::memory_order_relaxed);
+  c.repeated = counters_->repeated.load(std::memory_order_relaxed);
+  c.splits = counters_->splits.load(std::memory_order_relaxed);
+  c.explored = counters_->explored.load(std::memory_order_relaxed);
+  for (size_t i = 0; i < c.refusals.size(); ++i) {
+    c.refusals[i] = counters_->refusals[i].load(std::memory_order_relaxed);
+  }
+  for (const auto& count : counters_->errors)
+    c.predictions += count.load(std::memory_order_relaxed);
+  uint64_t below = 0;
+  for (size_t i = 0; i < AtomicCounters::kSteps && c.predictions != 0; ++i) {
+    below += counters_->errors[i].load(std::memory_order_relaxed);
+    if (2 * below >= c.predictions) {
+      c.median_error = 0.001 * std::pow(1.1, static_cast<double>(i) + 0.5);
+      break;
+    }
+  }
+  return c;
+}
+
+EngineCounters Scheduler::engine_counters(EngineIndex engine) const {
+  EngineCounters c;
+  if (engine >= engine_count()) return c;
+  const Engine& e = *engines_[engine];
+  c.placed = e.placed.load(std::memory_order_relaxed);
+  c.split_parts = e.split_parts.load(std::memory_order_relaxed);
+  c.failures = e.failures.load(std::memory_order_relaxed);
+  c.quarantined = e.quarantined;
+  return c;
+}
+
+namespace {
+
+std::string time_text(double ns) {
+  if (ns < 1e4) return fmt::format("{:.2f} us", ns / 1e3);
+  if (ns < 1e7) return fmt::format("{:.1f} us", ns / 1e3);
+  return fmt::format("{:.1f} ms", ns / 1e6);
+}
+
+}  // namespace
+
+std::string Scheduler::describe(const Decision& decision, uint64_t units,
+                                std::string_view indivisible_because) const {
+  const auto id = [&](EngineIndex e) -> std::string_view { return engine(e).identity.id; };
+  if (decision.verdict == Verdict::none) return "no engine may run it";
+  std::string text;
+  switch (decision.verdict) {
+    case Verdict::split: {
+      text = "split: ";
+      for (const Part& part : decision.all_parts()) {
+        text += fmt::format("{}{} {:.1f} %", part.begin == 0 ? "" : ", ", id(part.engine),
+                            100 * static_cast<double>(part.count) / static_cast<double>(units));
+      }
+      text += fmt::format(
+          " of {} units, {} predicted; {} alone {}, gain {:.1f} % (needed {:.1f} %)", units,
+          time_text(decision.predicted_ns), id(decision.fastest), time_text(decision.fastest_ns),
+          100 * decision.gain, 100 * decision.needed_gain);
+      if (decision.exploring) text += ", to learn how fast they are";
+      return text;
+    }
+    case Verdict::only:
+      return fmt::format("{}, the only engine that may run it", id(decision.parts[0].engine));
+    case Verdict::forced:
+      return fmt::format("{}, as the program wishes", id(decision.parts[0].engine));
+    default: break;
+  }
+  text = fmt::format("{}, {} predicted", id(decision.parts[0].engine),
+                     time_text(decision.predicted_ns));
+  if (decision.verdict == Verdict::explored) text += ", to learn how fast it is";
+  for (EngineIndex e = 0; e < engine_count(); ++e) {
+    if (decision.alone_ns[e] > 0 && e != decision.parts[0].engine) {
+      text += fmt::format("; {} {}", id(e), time_text(decision.alone_ns[e]));
+    }
+  }
+  switch (decision.refusal) {
+    case Refusal::none: break;
+    case Refusal::forbidden: text += "; not split: GUDA_SPLIT=never"; break;
+    case Refusal::indivisible: text += fmt::format("; not split: {}", indivisible_because); break;
+    case Refusal::small: text += "; not split: fewer than two tiles"; break;
+    case Refusal::little_gain:
+      text += fmt::format("; not split: gain {:.1f} %, needed {:.1f} %", 100 * decision.gain,
+                          100 * decision.needed_gain);
+      break;
+    case Refusal::uncertain:
+      text += fmt::format("; not split: gain {:.1f} % is within the uncertainty, {:.1f} %",
+                          100 * decision.gain, 100 * decision.needed_gain);
+      break;
+  }
+  return text;
+}
+
+std::string Scheduler::explain(const Work& work, const Decision& decision) const {
+  return fmt::format("{}: {}", work.name, describe(decision, work.units, work.indivisible_because));
+}
+
+std::string Scheduler::explain_last() const {
+  if (t_last.scheduler != this) return {};
+  return fmt::format("{}: {}", t_last.name.data(),
+                     describe(t_last.decision, t_last.units, t_last.indivisible_because.data()));
+}
+
+}  // namespace guda::scheduler

@@ -1,0 +1,366 @@
+#include "scheduler/scheduler.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+
+namespace guda::scheduler {
+namespace {
+
+EngineDescription engine(std::string id, double f32_rate, double launch_ns, bool host = true) {
+  EngineDescription description;
+  description.identity = {std::move(id), "test engine", "1", 4};
+  description.model.kernel_rate[static_cast<size_t>(Arithmetic::f32)] = f32_rate;
+  description.model.gemm_rate[static_cast<size_t>(Arithmetic::f32)] = f32_rate;
+  description.model.memory_rate = 1e6;
+  description.model.launch_ns = launch_ns;
+  description.host_memory = host;
+  if (!host) {
+    description.model.upload = {5'000, 10};
+    description.model.download = {5'000, 10};
+  }
+  return description;
+}
+
+Work launch(uint64_t key, uint64_t blocks, double operations_per_block = 1e6) {
+  Work work;
+  work.name = "kernel";
+  work.key = key;
+  work.units = blocks;
+  work.amount = static_cast<double>(blocks);
+  work.operations[static_cast<size_t>(Arithmetic::f32)] = operations_per_block * work.amount;
+  work.divisible = true;
+  return work;
+}
+
+/// Both engines have run the work often: t = start + per block.
+void teach(Scheduler& scheduler, EngineIndex e, const Work& work, double start, double per_unit,
+           int runs = 40) {
+  for (int i = 0; i < runs; ++i) {
+    const auto units = static_cast<double>(work.units) / (1 + i % 4);
+    scheduler.observe(e, work, units, (start + per_unit * units) * (i % 2 == 0 ? 1.01 : 0.99));
+  }
+}
+
+/// Everything is where it says, in bytes missing.
+class FixedResidency final : public Residency {
+ public:
+  Missing missing(EngineIndex e, const MemoryUse&) const override {
+    const auto found = bytes.find(e);
+    return found == bytes.end() ? Missing{} : found->second;
+  }
+  uint64_t signature(std::span<const MemoryUse>) const override { return version; }
+
+  std::map<EngineIndex, Missing> bytes;
+  uint64_t version = 1;
+};
+
+TEST(Place, TheEngineThatFinishesFirstGetsTheWork) {
+  Scheduler scheduler;
+  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 10'000, 100'000)));
+  scheduler.set_split_mode(SplitMode::never);
+  EXPECT_EQ(scheduler.plan(launch(1, 1)).parts[0].engine, 0u);
+  EXPECT_EQ(scheduler.plan(launch(1, 10'000)).parts[0].engine, 1u);
+}
+
+TEST(Place, TransfersOfWhatIsStaleDecide) {
+  Scheduler scheduler;
+  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 1'000, 10'000, false)));
+  scheduler.set_split_mode(SplitMode::never);
+  const MemoryUse use{nullptr, size_t{1} << 30, true, false, false};
+  Work work = launch(1, 100);
+  work.bytes = 1;
+  work.memory = {&use, 1};
+  FixedResidency residency;
+  EXPECT_EQ(scheduler.plan(work, &residency).parts[0].engine, 1u);
+  residency.bytes[1] = {static_cast<double>(use.bytes), kNoEngine};
+  residency.version = 2;
+  EXPECT_EQ(scheduler.plan(work, &residency).parts[0].engine, 0u);
+  // Now the data is on the device: the host would have to fetch it.
+  residency.bytes = {{0, {static_cast<double>(use.bytes), 1}}};
+  residency.version = 3;
+  EXPECT_EQ(scheduler.plan(work, &residency).parts[0].engine, 1u);
+}
+
+TEST(Place, ABusyEngineIsAvoided) {
+  Scheduler scheduler;
+  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 200, 1'000)));
+  scheduler.set_split_mode(SplitMode::never);
+  EXPECT_EQ(scheduler.plan(launch(1, 100)).parts[0].engine, 1u);
+  const std::array<double, 2> backlog = {0, 1e9};
+  EXPECT_EQ(scheduler.plan(launch(1, 100), nullptr, backlog).parts[0].engine, 0u);
+}
+
+TEST(Place, AnEngineThatLooksSlowButWasNeverTriedIsTriedAFewTimes) {
+  Scheduler scheduler;
+  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 80, 1'000)));
+  const Work work = [] {
+    Work w = launch(1, 100);
+    w.divisible = false;
+    return w;
+  }();
+  // In truth the second engine is four times as fast as its roofline says.
+  int on_second = 0;
+  for (int i = 0; i < 40; ++i) {
+    const Decision decision = scheduler.plan(work);
+    ASSERT_EQ(decision.part_count, 1u);
+    const EngineIndex e = decision.parts[0].engine;
+    on_second += e == 1 ? 1 : 0;
+    scheduler.observe(e, work, 100, e == 0 ? 1.5e6 : 0.5e6);
+  }
+  EXPECT_GT(on_second, 25);
+  EXPECT_GT(scheduler.counters().explored, 0u);
+  EXPECT_EQ(scheduler.plan(work).verdict, Verdict::placed);
+}
+
+TEST(Split, SharesFollowTheMeasuredSpeedsNotTheRoofline) {
+  Scheduler scheduler;
+  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 100, 1'000)));
+  const Work work = launch(1, 1000);
+  teach(scheduler, 0, work, 1'000, 30'000);
+  teach(scheduler, 1, work, 1'000, 10'000);
+  const Decision decision = scheduler.plan(work);
+  ASSERT_TRUE(decision.is_split()) << scheduler.explain(work, decision);
+  ASSERT_EQ(decision.part_count, 2u);
+  EXPECT_NEAR(static_cast<double>(decision.parts[0].count), 250, 25);
+  EXPECT_EQ(decision.parts[0].count + decision.parts[1].count, 1000u);
+  EXPECT_EQ(decision.parts[1].begin, decision.parts[0].count);
+  EXPECT_NEAR(decision.predicted_ns, 7.5e6, 0.5e6);
+  EXPECT_NEAR(decision.gain, 0.25, 0.03);
+}
+
+TEST(Split, IsRefusedWhenItGainsLittle) {
+  Scheduler scheduler;
+  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 100, 1'000)));
+  const Work work = launch(1, 1000);
+  teach(scheduler, 0, work, 1'000, 1'000'000);
+  teach(scheduler, 1, work, 1'000, 30'000);
+  const Decision decision = scheduler.plan(work);
+  EXPECT_FALSE(decision.is_split());
+  EXPECT_EQ(decision.refusal, Refusal::little_gain);
+  EXPECT_EQ(decision.parts[0].engine, 1u);
+  EXPECT_LT(decision.gain, 0.05);
+}
+
+TEST(Split, IsRefusedWhileThePredictionIsAGuess) {
+  Scheduler scheduler;
+  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 100, 1'000)));
+  const Decision decision = scheduler.plan(launch(1, 1000));
+  EXPECT_FALSE(decision.is_split());
+  EXPECT_EQ(decision.refusal, Refusal::uncertain);
+  EXPECT_GT(decision.gain, 0.3);
+}
+
+TEST(Split, NeedsThreeStandardDeviations) {
+  // The same means; only the noise of the measurements differs.
+  for (const bool noisy : {false, true}) {
+    Scheduler scheduler;
+    ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
+    ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 100, 1'000)));
+    const Work work = launch(1, 1000);
+    std::mt19937 random(5);
+    std::normal_distribution<double> noise(0, noisy ? 0.25 : 0.01);
+    for (int i = 0; i < 12; ++i) {
+      scheduler.observe(0, work, 1000, 1e8 * (1 + noise(random)));
+      scheduler.observe(1, work, 1000, 1e7 * (1 + noise(random)));
+    }
+    const Decision decision = scheduler.plan(work);
+    EXPECT_EQ(decision.is_split(), !noisy) << scheduler.explain(work, decision);
+    EXPECT_EQ(decision.gain > decision.needed_gain, !noisy);
+  }
+}
+
+TEST(Split, WorkThatKeepsComingIsSplitToLearn) {
+  Scheduler scheduler;
+  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 100, 1'000)));
+  const Work work = launch(1, 1000);
+  teach(scheduler, 0, work, 1'000, 10'000, 10);
+  const Decision decision = scheduler.plan(work);
+  EXPECT_TRUE(decision.is_split()) << scheduler.explain(work, decision);
+  EXPECT_TRUE(decision.exploring);
+  EXPECT_LT(decision.gain, decision.needed_gain);
+}
+
+TEST(Split, CutsAtTilesAndNeverTheIndivisible) {
+  Scheduler scheduler;
+  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 100, 1'000)));
+  Work work = launch(1, 1000);
+  teach(scheduler, 0, work, 1'000, 17'000);
+  teach(scheduler, 1, work, 1'000, 10'000);
+  work.tile = 48;
+  const Decision tiled = scheduler.plan(work);
+  ASSERT_TRUE(tiled.is_split());
+  EXPECT_EQ(tiled.parts[0].count % 48, 0u);
+  EXPECT_EQ(tiled.parts[1].begin % 48, 0u);
+
+  work.divisible = false;
+  work.indivisible_because = "synchronises the grid";
+  const Decision whole = scheduler.plan(work);
+  EXPECT_EQ(whole.refusal, Refusal::indivisible);
+  EXPECT_NE(scheduler.explain(work, whole).find("synchronises the grid"), std::string::npos);
+}
+
+TEST(Split, MovingTheDataMayCostMoreThanComputing) {
+  Scheduler scheduler;
+  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 100, 1'000, false)));
+  const MemoryUse use{nullptr, size_t{1} << 30, true, true, true};
+  Work work = launch(1, 1000);
+  teach(scheduler, 0, work, 1'000, 10'000);
+  teach(scheduler, 1, work, 1'000, 10'000);
+  work.memory = {&use, 1};
+  FixedResidency residency;
+  residency.bytes[1] = {static_cast<double>(use.bytes), kNoEngine};
+  const Decision decision = scheduler.plan(work, &residency);
+  EXPECT_FALSE(decision.is_split()) << scheduler.explain(work, decision);
+  EXPECT_EQ(decision.parts[0].engine, 0u);
+}
+
+TEST(Policy, NeverAlwaysAndForced) {
+  Scheduler scheduler;
+  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 1, 1e9)));
+  const Work work = launch(1, 1000);
+  scheduler.set_split_mode(SplitMode::always);
+  const Decision always = scheduler.plan(work);
+  ASSERT_TRUE(always.is_split());
+  EXPECT_EQ(always.part_count, 2u);
+  scheduler.set_split_mode(SplitMode::never);
+  EXPECT_EQ(scheduler.plan(work).refusal, Refusal::forbidden);
+  Scheduler::force_engine(1);
+  const Decision forced = scheduler.plan(work);
+  Scheduler::force_engine(kNoEngine);
+  EXPECT_EQ(forced.verdict, Verdict::forced);
+  EXPECT_EQ(forced.parts[0].engine, 1u);
+}
+
+TEST(Policy, TheDeviceListAllowsAndPrefers) {
+  Scheduler scheduler;
+  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 100, 1'000)));
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:1", 100, 1'000)));
+  EngineDescription on_cores = engine("opencl:0", 1e6, 1);
+  on_cores.host_cores = true;
+  ASSERT_TRUE(scheduler.add_engine(on_cores));
+  Work work = launch(1, 1000);
+  work.divisible = false;
+  EXPECT_EQ(scheduler.plan(work).parts[0].engine, 0u);  // the device on our own cores takes no part
+  scheduler.set_devices(*DeviceList::parse("cuda:1, cpu"));
+  EXPECT_EQ(scheduler.plan(work).parts[0].engine, 2u);
+  scheduler.set_devices(*DeviceList::parse("cuda"));
+  EXPECT_EQ(scheduler.plan(work).parts[0].engine, 1u);
+  scheduler.set_devices(*DeviceList::parse("cpu,opencl"));
+  EXPECT_EQ(scheduler.plan(work).parts[0].engine, 3u);
+  scheduler.set_devices(*DeviceList::parse("cuda:7"));
+  EXPECT_EQ(scheduler.plan(work).verdict, Verdict::none);
+  EXPECT_EQ(scheduler.plan(work).part_count, 0u);
+  scheduler.set_devices({});
+  work.engines = 2;
+  EXPECT_EQ(scheduler.plan(work).verdict, Verdict::only);
+}
+
+TEST(Policy, ListsAreParsedStrictly) {
+  EXPECT_TRUE(DeviceList::parse("")->allows_all());
+  EXPECT_EQ(DeviceList::parse("cpu,cuda:1")->rank("cuda:1"), 1);
+  EXPECT_EQ(DeviceList::parse("cpu:0")->rank("cpu"), 0);
+  EXPECT_EQ(DeviceList::parse("cuda:1")->rank("cuda:10"), -1);
+  for (const char* wrong : {"CPU", "cuda:", "cuda:x", "cpu,,cuda", ":0", "cuda:1:2"}) {
+    EXPECT_EQ(DeviceList::parse(wrong).status().code(), StatusCode::invalid_value) << wrong;
+  }
+  EXPECT_EQ(parse_split_mode("sometimes").status().code(), StatusCode::invalid_value);
+}
+
+TEST(Quarantine, AFailedEngineGetsNothingUntilReleased) {
+  Scheduler scheduler;
+  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 10'000, 1'000)));
+  const Work work = launch(1, 1000);
+  EXPECT_EQ(scheduler.plan(work).parts[0].engine, 1u);
+  scheduler.quarantine(1, "fell off the bus");
+  EXPECT_EQ(scheduler.plan(work).verdict, Verdict::only);
+  EXPECT_EQ(scheduler.plan(work).parts[0].engine, 0u);
+  EXPECT_EQ(scheduler.quarantine_reason(1), "fell off the bus");
+  EXPECT_EQ(scheduler.engine_counters(1).failures, 1u);
+  scheduler.release(1);
+  EXPECT_EQ(scheduler.plan(work).parts[0].engine, 1u);
+}
+
+TEST(DecisionCache, RepeatsUntilSomethingChanged) {
+  Scheduler scheduler;
+  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 120, 1'000)));
+  Work work = launch(1, 1000);
+  work.divisible = false;
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(scheduler.plan(work).parts[0].engine, 1u);
+  EXPECT_EQ(scheduler.counters().repeated, 4u);
+  // Measurements turn the decision at once.
+  teach(scheduler, 1, work, 1'000, 90'000);
+  EXPECT_EQ(scheduler.plan(work).parts[0].engine, 0u);
+}
+
+TEST(Prediction, OfUnseenKernelsLearnsFromOthers) {
+  // Every kernel really takes three times its roofline; after twenty kernels the twenty-first is predicted.
+  TimeModel model(engine("cpu", 100, 1'000).model);
+  std::mt19937 random(9);
+  const auto truth = [](double operations) { return 2'000 + 3 * operations / 100; };
+  for (uint64_t key = 1; key <= 20; ++key) {
+    const Work work = launch(key, 100, 1e4 * static_cast<double>(1 + random() % 100));
+    model.observe(work, 100, truth(work.operations[1]));
+  }
+  const Work unseen = launch(99, 100, 3.3e5);
+  const Estimate estimate = model.estimate(unseen);
+  EXPECT_EQ(estimate.observations, 0u);
+  EXPECT_NEAR(estimate.ns(100), truth(unseen.operations[1]), 0.15 * truth(unseen.operations[1]));
+}
+
+TEST(Prediction, MedianErrorIsBelow15PercentAfterAFewRuns) {
+  // Thirty kernels, each with its own efficiency and start, at changing sizes, with 5 % noise.
+  Scheduler scheduler;
+  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 5'000)));
+  std::mt19937 random(11);
+  std::normal_distribution<double> noise(0, 0.05);
+  std::uniform_real_distribution<double> efficiency(0.1, 1);
+  std::vector<double> speeds(30);
+  for (double& speed : speeds) speed = 100 * efficiency(random);
+  for (int round = 0; round < 10; ++round) {
+    for (uint64_t key = 0; key < speeds.size(); ++key) {
+      const Work work = launch(key, 50 + random() % 1000, 1e5);
+      const double actual = (8'000 + work.operations[1] / speeds[key]) * (1 + noise(random));
+      const Decision decision = scheduler.plan(work);
+      if (round >= 2) scheduler.record_outcome(decision, actual);
+      scheduler.observe(0, work, static_cast<double>(work.units), actual);
+    }
+  }
+  EXPECT_EQ(scheduler.counters().predictions, 240u);
+  EXPECT_LT(scheduler.counters().median_error, 0.15);
+  EXPECT_GT(scheduler.counters().median_error, 0.005);
+}
+
+TEST(Explain, SaysEnginesSharesAndReason) {
+  Scheduler scheduler;
+  EXPECT_EQ(scheduler.explain_last(), "");
+  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 100, 1'000)));
+  const Work work = launch(1, 1000);
+  teach(scheduler, 0, work, 1'000, 10'000);
+  teach(scheduler, 1, work, 1'000, 10'000);
+  const Decision decision = scheduler.plan(work);
+  ASSERT_TRUE(decision.is_split());
+  const std::string text = scheduler.explain(work, decision);
+  EXPECT_NE(text.find("kernel: split: cpu 50"), std::string::npos) << text;
+  EXPECT_NE(text.find("cuda:0 "), std::string::npos) << text;
+  EXPECT_EQ(scheduler.explain_last(), text);
+}
+
+}  // namespace
+}  // namespace guda::scheduler

@@ -1,0 +1,148 @@
+#include "scheduler/time_model.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace guda::scheduler {
+namespace {
+
+constexpr size_t kMaxEntries = 8192;
+/// Nothing is known about the kernel's instructions: a guess, and hardly any confidence.
+constexpr double kUnknownSigma = 1.0;
+
+double traffic(const Work& work) {
+  if (work.bytes > 0) return work.bytes;
+  double bytes = 0;
+  for (const MemoryUse& use : work.memory) {
+    bytes += static_cast<double>(use.bytes) * (use.read && use.written ? 2 : 1);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+TimeModel::TimeModel(const EngineModel& model) : model_(model) {
+  for (const WorkKind kind : {WorkKind::launch, WorkKind::gemm}) {
+    const bool gemm = kind == WorkKind::gemm;
+    // Large products reach their calibrated rate; kernels rarely their roofline.
+    const Roofline::Vector expected = {1, gemm ? 1.1 : 1.5, 0.3};
+    const Roofline::Vector deviation = {0.5, gemm ? 0.15 : 0.6, gemm ? 0.15 : 0.3};
+    roofline_[static_cast<size_t>(kind)] = Roofline(expected, deviation);
+  }
+}
+
+TimeModel::Roofline::Vector TimeModel::roofline_features(const Work& work, double share) const {
+  const bool gemm = work.kind == WorkKind::gemm;
+  const double start =
+      std::max(gemm ? std::max(model_.gemm_ns, model_.launch_ns) : model_.launch_ns, 1.0);
+  const double compute = share * model_.compute_ns(work.operations, gemm);
+  const double memory = share * model_.memory_ns(traffic(work));
+  return {start, std::max(compute, memory), std::min(compute, memory)};
+}
+
+Estimate TimeModel::from_roofline(const Work& work) const {
+  const auto features = roofline_features(work, 1);
+  const Roofline& roofline = roofline_[static_cast<size_t>(work.kind)];
+  const auto whole = roofline.predict(features);
+  const double start = roofline.predict({features[0], 0, 0}).value;
+  Estimate estimate;
+  estimate.fixed_ns = start;
+  const auto units = static_cast<double>(std::max<uint64_t>(work.units, 1));
+  if (features[1] <= 0) {
+    // As much as a launch per 64 blocks: enough to prefer the engine that starts faster for small grids.
+    estimate.ns_per_unit = std::max(work.amount, 1.0) / 64 * start / units;
+    estimate.mean_sigma = estimate.sigma = kUnknownSigma;
+    return estimate;
+  }
+  estimate.ns_per_unit = (whole.value - start) / units;
+  estimate.mean_sigma = whole.mean_sigma;
+  estimate.sigma = whole.sigma;
+  // One kernel differs from the average kernel by more than the average is uncertain.
+  const double spread = work.kind == WorkKind::gemm ? 0.05 : 0.3;
+  estimate.mean_sigma = std::hypot(estimate.mean_sigma, spread);
+  estimate.sigma = std::hypot(estimate.sigma, spread);
+  return estimate;
+}
+
+Estimate TimeModel::estimate(const Work& work) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(work.key);
+  if (found == entries_.end()) return from_roofline(work);
+  const Regression<2>& time = found->second.time;
+  const auto prediction = time.predict({1, work.amount});
+  Estimate estimate;
+  estimate.fixed_ns = time.state().weights[0];
+  estimate.ns_per_unit = time.state().weights[1] * work.amount /
+                         static_cast<double>(std::max<uint64_t>(work.units, 1));
+  estimate.mean_sigma = prediction.mean_sigma;
+  estimate.sigma = prediction.sigma;
+  estimate.observations = time.observations();
+  return estimate;
+}
+
+bool TimeModel::observe(const Work& work, double units, double ns) {
+  if (!(ns > 0) || !(units > 0) || !std::isfinite(ns)) return false;
+  const double share =
+      std::min(units / static_cast<double>(std::max<uint64_t>(work.units, 1)), 1.0);
+  const double amount = work.amount * share;
+  const std::lock_guard lock(mutex_);
+  auto found = entries_.find(work.key);
+  if (found == entries_.end()) {
+    if (entries_.size() >= kMaxEntries) entries_.erase(entries_.begin());
+    const Estimate prior = from_roofline(work);
+    const double per_amount = prior.ns_per_unit *
+                              static_cast<double>(std::max<uint64_t>(work.units, 1)) /
+                              std::max(work.amount, 1e-9);
+    Entry entry;
+    const double doubt = std::max(prior.mean_sigma, 0.3);
+    entry.time = Regression<2>({prior.fixed_ns, per_amount},
+                               {doubt * prior.fixed_ns, 2 * doubt * per_amount}, 0.1);
+    // A first measurement far from the guess says more than the guess.
+    const double guessed = entry.time.predict({1, amount}).value;
+    if (ns > 2 * guessed || ns < guessed / 2) {
+      const double start = std::min(prior.fixed_ns, ns / 2);
+      const double slope = (ns - start) / std::max(amount, 1e-9);
+      entry.time = Regression<2>({start, slope}, {start, slope}, 0.1);
+    }
+    found = entries_.emplace(work.key, entry).first;
+  }
+  Entry& entry = found->second;
+  entry.time.observe({1, amount}, ns);
+  const auto features = roofline_features(work, share);
+  if (features[1] > 0) roofline_[static_cast<size_t>(work.kind)].observe(features, ns);
+
+  const auto now = entry.time.predict({1, work.amount});
+  const bool moved = std::abs(now.value - entry.published_ns) > 0.02 * entry.published_ns ||
+                     std::abs(now.mean_sigma - entry.published_sigma) > 0.2 * entry.published_sigma;
+  if (moved) {
+    entry.published_ns = now.value;
+    entry.published_sigma = now.mean_sigma;
+  }
+  return moved;
+}
+
+std::vector<LearntTime> TimeModel::learnt(size_t limit) const {
+  std::vector<LearntTime> all;
+  {
+    const std::lock_guard lock(mutex_);
+    all.reserve(entries_.size());
+    for (const auto& [key, entry] : entries_) all.push_back({key, entry.time.state()});
+  }
+  std::sort(all.begin(), all.end(), [](const LearntTime& a, const LearntTime& b) {
+    return a.state.observations != b.state.observations
+               ? a.state.observations > b.state.observations
+               : a.key < b.key;
+  });
+  if (all.size() > limit) all.resize(limit);
+  return all;
+}
+
+void TimeModel::restore(std::span<const LearntTime> times) {
+  const std::lock_guard lock(mutex_);
+  for (const LearntTime& time : times) {
+    if (entries_.size() >= kMaxEntries) return;
+    entries_.try_emplace(time.key, Entry{Regression<2>(time.state), 0, 0});
+  }
+}
+
+}  // namespace guda::scheduler
