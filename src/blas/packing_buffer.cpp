@@ -45,6 +45,7 @@ class Region {
 };
 
 thread_local Region t_packing;
+thread_local Region t_tiles;
 thread_local Region t_shared;
 thread_local Region t_accumulators;
 
@@ -54,6 +55,7 @@ alignas(64) char g_last_resort[kLastResortBytes];
 }  // namespace
 
 void* packing_buffer(size_t bytes) { return t_packing.reserve(bytes); }
+void* tile_buffer(size_t bytes) { return t_tiles.reserve(bytes); }
 void* shared_buffer(size_t bytes) { return t_shared.reserve(bytes); }
 void* accumulator_buffer(size_t bytes) { return t_accumulators.reserve(bytes); }
 

@@ -10,8 +10,9 @@ namespace guda::blas {
 /// when there is no memory.
 void* packing_buffer(size_t bytes);
 
-/// The same, further regions: for what the calling thread packs for other threads too, and for sums that
-/// are converted before they are stored.
+/// The same, further regions: for what the calling thread packs for other threads too, in products on
+/// tiles (which may contain others) and in others, and for sums that are converted before they are stored.
+void* tile_buffer(size_t bytes);
 void* shared_buffer(size_t bytes);
 void* accumulator_buffer(size_t bytes);
 
