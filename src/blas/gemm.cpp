@@ -6,6 +6,7 @@
 #include "blas/gemm_definition.h"
 #include "blas/gemm_engines.h"
 #include "blas/gemm_parallel.h"
+#include "blas/tile_engines.h"
 #include "blas/worker_pool.h"
 
 namespace guda::blas {
@@ -18,12 +19,24 @@ auto engine_for() {
   if constexpr (std::is_same_v<In, int8_t>) return s8_engine();
 }
 
+template <class In>
+auto tile_engine_for() {
+  if constexpr (std::is_same_v<In, bfloat16>) return bf16_tile_engine();
+  if constexpr (std::is_same_v<In, float16>) return f16_tile_engine();
+  if constexpr (std::is_same_v<In, int8_t>) return s8_tile_engine();
+}
+
+// Below that, packing into whole tiles costs more than they save.
+bool fills_tiles(int64_t m, int64_t n, int64_t k) {
+  return m >= 24 && n >= 24 && k >= 48 &&
+         static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) >= 48.0 * 48 * 64;
+}
+
 // C is wider than, or other than, what tiles store: sums of a strip of columns are kept in memory and
 // converted once.
-template <class From, class In, class Sum, class Out, class Scale>
-bool multiply_and_convert(const GemmEngine<From, In, Sum, Sum>& engine,
-                          GemmProblem<From, Sum, Sum> problem, Scale alpha, Scale beta, Out* C,
-                          int64_t ldc) {
+template <class Engine, class From, class Sum, class Out, class Scale>
+bool multiply_and_convert(const Engine& engine, GemmProblem<From, Sum, Sum> problem, Scale alpha,
+                          Scale beta, Out* C, int64_t ldc) {
   constexpr int64_t kStripBytes = int64_t{16} << 20;
   const int64_t m = problem.m;
   const int64_t n = problem.n;
@@ -51,13 +64,32 @@ bool multiply_and_convert(const GemmEngine<From, In, Sum, Sum>& engine,
   return true;
 }
 
-// False when there is no engine, or no memory for converting; C is as it was.
-template <class From, class In, class Sum, class A, class B, class Out, class Scale>
-bool run_engine(const GemmEngine<From, In, Sum, Sum>* engine, Transpose op_a, Transpose op_b,
-                int64_t m, int64_t n, int64_t k, Scale alpha, const A* a, int64_t lda, const B* b,
-                int64_t ldb, Scale beta, Out* c, int64_t ldc) {
-  static_assert(sizeof(A) == sizeof(From) && sizeof(B) == sizeof(From));
+template <class Engine>
+struct EngineTypes;
+template <class From_, class In, class Sum_>
+struct EngineTypes<GemmEngine<From_, In, Sum_, Sum_>> {
+  using From = From_;
+  using Sum = Sum_;
+};
+template <class From_, class Sum_>
+struct EngineTypes<TileEngine<From_, Sum_>> {
+  using From = From_;
+  using Sum = Sum_;
+};
+template <class Engine>
+using EngineElement = typename EngineTypes<Engine>::From;
+template <class Engine>
+using EngineSum = typename EngineTypes<Engine>::Sum;
+
+// False when there is no engine, or no memory; C is as it was.
+template <class Engine, class A, class B, class Out, class Scale>
+bool run_engine(const Engine* engine, Transpose op_a, Transpose op_b, int64_t m, int64_t n,
+                int64_t k, Scale alpha, const A* a, int64_t lda, const B* b, int64_t ldb,
+                Scale beta, Out* c, int64_t ldc) {
   if (engine == nullptr) return false;
+  using From = EngineElement<Engine>;
+  using Sum = EngineSum<Engine>;
+  static_assert(sizeof(A) == sizeof(From) && sizeof(B) == sizeof(From));
   GemmProblem<From, Sum, Sum> problem{};
   problem.m = m;
   problem.n = n;
@@ -138,11 +170,60 @@ void gemm_strided_batched(Transpose a, Transpose b, int64_t m, int64_t n, int64_
   });
 }
 
+namespace {
+
+const TileEngine<float, float>* engine_of(FloatProducts products) {
+  using kernels::amx::SplitProducts;
+  switch (products) {
+    case FloatProducts::full: break;
+    case FloatProducts::bf16: return split_tile_engine(SplitProducts::one);
+    case FloatProducts::bf16x3: return split_tile_engine(SplitProducts::three);
+    case FloatProducts::bf16x6: return split_tile_engine(SplitProducts::six);
+    case FloatProducts::bf16x9: return split_tile_engine(SplitProducts::nine);
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+void gemm_f32(FloatProducts products, Transpose a, Transpose b, int64_t m, int64_t n, int64_t k,
+              float alpha, const float* A, int64_t lda, const float* B, int64_t ldb, float beta,
+              float* C, int64_t ldc) {
+  if (products != FloatProducts::full && alpha != 0 && fills_tiles(m, n, k)) {
+    const auto* engine = engine_of(products);
+    if (run_engine(engine, a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc)) return;
+  }
+  gemm<float>(a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);
+}
+
+void gemm_f32_batched(FloatProducts products, Transpose a, Transpose b, int64_t m, int64_t n,
+                      int64_t k, float alpha, const float* const* A, int64_t lda,
+                      const float* const* B, int64_t ldb, float beta, float* const* C, int64_t ldc,
+                      int64_t count) {
+  run_batch(m, n, k, count, [=](int64_t i) {
+    gemm_f32(products, a, b, m, n, k, alpha, A[i], lda, B[i], ldb, beta, C[i], ldc);
+  });
+}
+
+void gemm_f32_strided_batched(FloatProducts products, Transpose a, Transpose b, int64_t m,
+                              int64_t n, int64_t k, float alpha, const float* A, int64_t lda,
+                              int64_t stride_a, const float* B, int64_t ldb, int64_t stride_b,
+                              float beta, float* C, int64_t ldc, int64_t stride_c, int64_t count) {
+  run_batch(m, n, k, count, [=](int64_t i) {
+    gemm_f32(products, a, b, m, n, k, alpha, A + i * stride_a, lda, B + i * stride_b, ldb, beta,
+             C + i * stride_c, ldc);
+  });
+}
+
 template <class In, class Out, class Scale>
 void gemm_mixed(Transpose a, Transpose b, int64_t m, int64_t n, int64_t k, Scale alpha, const In* A,
                 int64_t lda, const In* B, int64_t ldb, Scale beta, Out* C, int64_t ldc) {
   if (m <= 0 || n <= 0) return;
   if (alpha != Scale(0) && k > 0) {
+    if (fills_tiles(m, n, k)) {
+      const auto* tiles = tile_engine_for<In>();
+      if (run_engine(tiles, a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc)) return;
+    }
     if constexpr (std::is_same_v<In, bfloat16>) {
       if (run_engine(bf16_pair_engine(), a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc)) {
         return;
@@ -161,6 +242,10 @@ void gemm_u8s8(Transpose a, Transpose b, int64_t m, int64_t n, int64_t k, int32_
                int32_t* C, int64_t ldc) {
   if (m <= 0 || n <= 0) return;
   if (alpha != 0 && k > 0) {
+    if (fills_tiles(m, n, k) &&
+        run_engine(u8s8_tile_engine(), a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc)) {
+      return;
+    }
     const bool done = run_engine(u8s8_engine(), a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);
     if (done) return;
   }

@@ -43,6 +43,25 @@ void gemm_strided_batched(Transpose a, Transpose b, int64_t m, int64_t n, int64_
                           int64_t stride_b, T beta, T* C, int64_t ldc, int64_t stride_c,
                           int64_t count);
 
+/// How the products of f32 matrices may be formed. `full`: in f32. The others: elements as sums of bf16
+/// parts, and so many products of parts - one, with bf16's 8 bits of precision; three, with about 16; six
+/// or nine, with f32's. Sums are in f32 always; infinities, NaNs, and numbers too small or large for parts
+/// are as in f32 (docs/blas.md has the bounds). It is a permission: where f32 arithmetic is as fast, or the
+/// processor has nothing for it, products are full ones.
+enum class FloatProducts : uint8_t { full, bf16, bf16x3, bf16x6, bf16x9 };
+
+void gemm_f32(FloatProducts products, Transpose a, Transpose b, int64_t m, int64_t n, int64_t k,
+              float alpha, const float* A, int64_t lda, const float* B, int64_t ldb, float beta,
+              float* C, int64_t ldc);
+void gemm_f32_batched(FloatProducts products, Transpose a, Transpose b, int64_t m, int64_t n,
+                      int64_t k, float alpha, const float* const* A, int64_t lda,
+                      const float* const* B, int64_t ldb, float beta, float* const* C, int64_t ldc,
+                      int64_t count);
+void gemm_f32_strided_batched(FloatProducts products, Transpose a, Transpose b, int64_t m,
+                              int64_t n, int64_t k, float alpha, const float* A, int64_t lda,
+                              int64_t stride_a, const float* B, int64_t ldb, int64_t stride_b,
+                              float beta, float* C, int64_t ldc, int64_t stride_c, int64_t count);
+
 /// Narrow operands, wide accumulation: products and sums are those of `Scale`, C is rounded once at
 /// the end. (In, Out, Scale) is one of
 ///   bfloat16 or float16 -> float, scaled in float: sums in float (of bfloat16: subnormals may count

@@ -66,7 +66,9 @@ class SharedPanels {
       state.store(kReady, std::memory_order_release);
       return out;
     }
-    for (int i = 0; state.load(std::memory_order_acquire) != kReady; ++i) wait_a_little(i);
+    for (int i = 0; state.load(std::memory_order_acquire) != kReady && !job_abandoned(); ++i) {
+      wait_a_little(i);
+    }
     return out;
   }
 

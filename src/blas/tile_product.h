@@ -16,7 +16,7 @@
 #include <memory>
 #include <new>
 #include <span>
-#include <thread>
+#include <utility>
 
 #include "blas/gemm_block.h"
 #include "blas/gemm_parallel.h"
@@ -52,8 +52,8 @@ inline TileBlocking choose_tile_blocking(int64_t parts, int64_t steps) {
   const int64_t block_limit = std::max<int64_t>(2, cpu.l1_bytes * 2 / 3 / step_bytes);
   blocking.block_steps = equal_steps(steps, block_limit, 1);
   const int64_t chunk_limit =
-      std::max(blocking.block_steps, cpu.l2_bytes / 2 / (8 * step_bytes) / blocking.block_steps *
-                                         blocking.block_steps);
+      std::max(blocking.block_steps,
+               cpu.l2_bytes / 2 / (8 * step_bytes) / blocking.block_steps * blocking.block_steps);
   blocking.chunk_steps = equal_steps(steps, chunk_limit, blocking.block_steps);
   blocking.panels = std::max<int64_t>(1, cpu.l2_bytes / 2 / (blocking.chunk_steps * step_bytes));
   blocking.max_bytes = int64_t{64} << 20;
@@ -97,7 +97,7 @@ class TileProduct {
     const double work = static_cast<double>(a_.panels * b_.panels) * static_cast<double>(steps_);
     // Several tasks for each thread, so that a slow one does not hold up the others.
     const int64_t parts = threads == 1 ? 1 : work > 4096.0 * threads ? 4 * threads : threads;
-    const PartGrid grid = choose_parts(a_.panels, b_.panels, parts, 1, 1);
+    const PartGrid grid = choose_parts(a_.panels, b_.panels, parts, 1, 1, 1, 1);
     row_step_ = equal_steps(std::min(grid.row_step, a_.panels), blocking.panels, 1);
     column_step_ = grid.column_step;
     task_rows_ = ceil_div(a_.panels, row_step_);
@@ -107,26 +107,27 @@ class TileProduct {
   /// Memory that run() needs.
   int64_t bytes() const {
     const int64_t panels = a_.panels + b_.panels;
-    return panels * steps_ * step_bytes() +
-           panels * blocks_ * static_cast<int64_t>(sizeof(Range)) + panels * chunks_ +
-           a_.panels * b_.panels + task_rows_ * task_columns_ * 4 + 5 * 64;
+    return panels * steps_ * step_bytes() + panels * blocks_ * static_cast<int64_t>(sizeof(Range)) +
+           panels * chunks_ + a_.panels * b_.panels * (1 + int64_t{sizeof(int32_t)}) + 6 * 64;
   }
 
-  void run(void* memory, int threads, Wake wake) {
+  /// apart: C may hold subnormal numbers. Says whether it may now.
+  bool run(void* memory, int threads, Wake wake, bool apart) {
+    apart_ = apart;
     auto* at = static_cast<std::byte*>(memory);
     const auto take = [&](int64_t bytes) {
       return std::exchange(at, at + ceil_div(bytes, 64) * 64);
     };
     for (Operand* x : {&a_, &b_}) x->packed = take(x->panels * steps_ * step_bytes());
     for (Operand* x : {&a_, &b_}) {
-      x->ranges = fill<Range>(take(x->panels * blocks_ * int64_t{sizeof(Range)}),
-                              x->panels * blocks_);
+      x->ranges =
+          fill<Range>(take(x->panels * blocks_ * int64_t{sizeof(Range)}), x->panels * blocks_);
     }
     const int64_t states = (a_.panels + b_.panels) * chunks_;
     a_.states = fill<State>(take(states), states);
     b_.states = a_.states + a_.panels * chunks_;
-    finished_ = fill<std::atomic<int32_t>>(take(task_rows_ * task_columns_ * 4),
-                                           task_rows_ * task_columns_);
+    const int64_t parts = task_rows_ * task_columns_;
+    finished_ = fill<std::atomic<int32_t>>(take(parts * int64_t{sizeof(int32_t)}), parts);
     exact_ = fill<bool>(take(a_.panels * b_.panels), a_.panels * b_.panels);
     auto task = [this](int index) { multiply(index); };
     const auto tasks = static_cast<int>(task_rows_ * task_columns_ * chunks_);
@@ -135,6 +136,7 @@ class TileProduct {
     } else {
       run_tasks(tasks, threads, wake, task);
     }
+    return apart || any_exact_.load(std::memory_order_relaxed);
   }
 
  private:
@@ -151,8 +153,8 @@ class TileProduct {
     const kernels::amx::PanelPacking<From>* packing;
     int64_t panels = 0;
     std::byte* packed = nullptr;  // [panel][step]
-    Range* ranges = nullptr;      // [panel][block of k]
-    State* states = nullptr;      // [chunk][panel]
+    Range* ranges = nullptr;  // [panel][block of k]
+    State* states = nullptr;  // [chunk][panel]
   };
 
   template <class T>
@@ -164,14 +166,14 @@ class TileProduct {
 
   int64_t step_bytes() const { return kernels_.parts * kernels::amx::kStepBytes; }
 
-  static void relax(int& turns) {
-    if (++turns < 4096) {
-#if defined(__x86_64__)
-      __builtin_ia32_pause();
-#endif
-    } else {
-      std::this_thread::yield();
+  /// Until `value` is `wanted`; false when that will not happen.
+  template <class T>
+  static bool wait_until(const std::atomic<T>& value, T wanted) {
+    for (int turns = 0; value.load(std::memory_order_acquire) != wanted; ++turns) {
+      if (job_abandoned()) return false;
+      wait_a_little(turns);
     }
+    return true;
   }
 
   State& state(Operand& x, int64_t panel, int64_t chunk) const {
@@ -198,11 +200,6 @@ class TileProduct {
            x.ranges[panel * blocks_ + step / blocking_.block_steps]);
     }
     s.store(kPacked, std::memory_order_release);
-  }
-
-  void wait_for(Operand& x, int64_t panel, int64_t chunk) const {
-    int turns = 0;
-    while (state(x, panel, chunk).load(std::memory_order_acquire) != kPacked) relax(turns);
   }
 
   /// What somebody will read of a panel: packed, or else where it comes from.
@@ -238,16 +235,17 @@ class TileProduct {
     for (int64_t i = 0; i < count; ++i) {
       try_pack(a_, p0 + (i + column * count / task_columns_) % count, chunk);
     }
-    for (int64_t p = p0; p < p1; ++p) wait_for(a_, p, chunk);
-    int turns = 0;
-    while (finished_[part].load(std::memory_order_acquire) != chunk) relax(turns);
+    for (int64_t p = p0; p < p1; ++p) {
+      if (!wait_until(state(a_, p, chunk), uint8_t{kPacked})) return;
+    }
+    if (!wait_until(finished_[part], static_cast<int32_t>(chunk))) return;
     const int64_t width = q1 - q0;
     const int64_t first = row * width / task_rows_;
     kernels_.acquire_tiles();
     for (int64_t j = 0; j < width; ++j) {
       const int64_t q = q0 + (first + j) % width;
       try_pack(b_, q, chunk);
-      wait_for(b_, q, chunk);
+      if (!wait_until(state(b_, q, chunk), uint8_t{kPacked})) break;
       kernels::amx::LineStream later;
       if (j + 1 < width) later = lines_of(b_, q0 + (first + j + 1) % width, chunk);
       multiply_panel(p0, p1, q, chunk, later);
@@ -267,8 +265,8 @@ class TileProduct {
     block.n = std::min(kPanel, problem_.n - q * kPanel);
     block.alpha = problem_.alpha;
     block.later = &later;
-    block.later_lines = ceil_div(later.rows * later.lines,
-                                 (p1 - p0) * (end - begin) * kernels_.products);
+    block.later_lines =
+        ceil_div(later.rows * later.lines, (p1 - p0) * (end - begin) * kernels_.products);
     for (int64_t step = begin; step < end; step += blocking_.block_steps) {
       const int64_t next = std::min(end, step + blocking_.block_steps);
       const int64_t number = step / blocking_.block_steps;
@@ -283,10 +281,11 @@ class TileProduct {
           if (!within_range(a_.ranges[p * blocks_ + number], b_.ranges[q * blocks_ + number],
                             kernels_.largest)) {
             exact = true;
+            any_exact_.store(true, std::memory_order_relaxed);
             multiply_exactly(p, q, step, next, block);
             continue;
           }
-          block.apart = exact || problem_.beta != Sum(0);
+          block.apart = exact || apart_;
         }
         block.columns = a_.packed + (p * steps_ + step) * step_bytes();
         block.next_c = {};
@@ -327,7 +326,9 @@ class TileProduct {
   int64_t row_step_, column_step_;  // panels of a task
   int64_t task_rows_, task_columns_;
   std::atomic<int32_t>* finished_ = nullptr;  // chunks, of each part of C
+  bool apart_ = false;
   bool* exact_ = nullptr;  // blocks of C to which something was added outside of tiles
+  std::atomic<bool> any_exact_{false};
 };
 
 /// False when there is no memory; C is as it was.
@@ -352,8 +353,9 @@ bool multiply_on_tiles(const TileEngine<From, Sum>& engine,
       piece.n = ceil_div(piece.n / 2, kernels::amx::kPanel) * kernels::amx::kPanel;
   }
   const GemmProblem<From, Sum, Sum> largest = piece;
-  void* memory = shared_panel_buffer(static_cast<size_t>(bytes()));
+  void* memory = tile_buffer(static_cast<size_t>(bytes()));
   if (memory == nullptr) return false;
+  bool apart = problem.beta != Sum(0);
   for (int64_t j = 0; j < problem.n; j += largest.n) {
     for (int64_t i = 0; i < problem.m; i += largest.m) {
       for (int64_t k = 0; k < problem.k; k += largest.k) {
@@ -364,7 +366,8 @@ bool multiply_on_tiles(const TileEngine<From, Sum>& engine,
         piece.b = problem.b + (problem.transpose_b ? j + k * problem.ldb : k + j * problem.ldb);
         piece.c = problem.c + i + j * problem.ldc;
         piece.beta = k == 0 ? problem.beta : Sum(1);
-        TileProduct<From, Sum>(engine, piece, blocking, threads).run(memory, threads, wake);
+        apart |= TileProduct<From, Sum>(engine, piece, blocking, threads)
+                     .run(memory, threads, wake, apart);
       }
     }
   }

@@ -49,6 +49,8 @@ class Pool {
 
   int threads() const { return g_forked.load(std::memory_order_relaxed) ? 1 : threads_; }
 
+  bool abandoned() const { return faulted_.load(std::memory_order_relaxed); }
+
   void run(int count, int threads, Wake wake, void (*task)(void*, int), void* context) {
     const int helpers = std::min({threads, this->threads(), count}) - 1;
     if (helpers <= 0 || t_inside || (wake == Wake::if_awake && !awake() && !is_burst(wake)) ||
@@ -246,6 +248,8 @@ void wait_a_little(int i) {
 }
 
 void set_worker_limit(int threads) { t_limit = threads; }
+
+bool job_abandoned() { return pool().abandoned(); }
 
 void set_task_trap(const TaskTrap* trap) { g_trap = trap; }
 

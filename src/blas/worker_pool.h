@@ -32,6 +32,10 @@ void run_tasks(int count, int threads, Wake wake, Task& task) {
       count, threads, wake, [](void* context, int i) { (*static_cast<Task*>(context))(i); }, &task);
 }
 
+/// Whether a task of the running job ended at a bad address. Tasks that wait for one another have to give
+/// up then.
+bool job_abandoned();
+
 /// How a task that touches memory which is not there ends without ending the process.
 struct TaskTrap {
   bool (*active)();  // whether the calling thread, whose job it is, wants that

@@ -36,9 +36,9 @@ using FourProducts =
     Scheme<Dot::bf16, 2, PartPair{1, 0}, PartPair{1, 1}, PartPair{0, 1}, PartPair{0, 0}>;
 using SixProducts = Scheme<Dot::bf16, 3, PartPair{0, 2}, PartPair{0, 1}, PartPair{1, 1},
                            PartPair{1, 0}, PartPair{2, 0}, PartPair{0, 0}>;
-using NineProducts = Scheme<Dot::bf16, 3, PartPair{2, 2}, PartPair{1, 2}, PartPair{0, 2},
-                            PartPair{0, 1}, PartPair{2, 1}, PartPair{1, 1}, PartPair{1, 0},
-                            PartPair{2, 0}, PartPair{0, 0}>;
+using NineProducts =
+    Scheme<Dot::bf16, 3, PartPair{2, 2}, PartPair{1, 2}, PartPair{0, 2}, PartPair{0, 1},
+           PartPair{2, 1}, PartPair{1, 1}, PartPair{1, 0}, PartPair{2, 0}, PartPair{0, 0}>;
 
 template <int kLocality>
 inline void fetch_next(LineStream& stream) {

@@ -159,14 +159,14 @@ inline void transpose_tile(std::byte* tile) {
                                             24, 9, 25, 12, 28, 13, 29);
     const Words d = __builtin_shufflevector(row[g + 2], row[g + 3], 2, 18, 3, 19, 6, 22, 7, 23, 10,
                                             26, 11, 27, 14, 30, 15, 31);
-    quad[g] = __builtin_shufflevector(a, c, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28,
-                                      29);
-    quad[g + 1] = __builtin_shufflevector(a, c, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15,
-                                          30, 31);
-    quad[g + 2] = __builtin_shufflevector(b, d, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13,
-                                          28, 29);
-    quad[g + 3] = __builtin_shufflevector(b, d, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15,
-                                          30, 31);
+    quad[g] =
+        __builtin_shufflevector(a, c, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29);
+    quad[g + 1] =
+        __builtin_shufflevector(a, c, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
+    quad[g + 2] =
+        __builtin_shufflevector(b, d, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29);
+    quad[g + 3] =
+        __builtin_shufflevector(b, d, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
   }
 #pragma GCC unroll 4
   for (int c = 0; c < 4; ++c) {
@@ -202,8 +202,8 @@ void pack_panel(int64_t width, int64_t k, const typename Source::From* x, int64_
   constexpr int kParts = Source::kParts;
   constexpr bool kAlong = kDirection == Direction::along;
   Magnitudes magnitudes;
-  const auto put = [&](int64_t tile, int64_t line, const Words(&words)[kParts])
-      __attribute__((always_inline)) {
+  const auto put = [&](int64_t tile, int64_t line,
+                       const Words(&words)[kParts]) __attribute__((always_inline)) {
 #pragma GCC unroll 3
     for (int part = 0; part < kParts; ++part)
       std::memcpy(out + part * kStepBytes + tile * 1024 + 64 * line, &words[part], 64);

@@ -42,7 +42,7 @@ struct MagnitudeRange {
 template <class Sum>
 struct BlockArguments {
   int64_t steps;
-  const std::byte* rows;     // op(B)
+  const std::byte* rows;  // op(B)
   const std::byte* columns;  // op(A)
   Sum* c;
   int64_t ldc;
@@ -73,8 +73,8 @@ struct PanelPacking {
 
 template <class From, class Sum>
 struct TileKernels {
-  int64_t depth;     // elements along k in a step
-  int64_t parts;     // of an element
+  int64_t depth;  // elements along k in a step
+  int64_t parts;  // of an element
   int64_t products;  // of parts
   // Before the first and after the last block on a thread: tiles are part of a thread's state.
   void (*acquire_tiles)();

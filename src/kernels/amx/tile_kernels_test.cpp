@@ -61,9 +61,7 @@ TEST(SoftwareTilesTest, PairsAreSummedBeforeTheyAreAdded) {
   alignas(64) uint16_t a[512] = {};
   alignas(64) uint16_t b[512] = {};
   alignas(64) float c[256] = {};
-  const auto bf16 = [](float x) {
-    return static_cast<uint16_t>(std::bit_cast<uint32_t>(x) >> 16);
-  };
+  const auto bf16 = [](float x) { return static_cast<uint16_t>(std::bit_cast<uint32_t>(x) >> 16); };
   a[0] = bf16(0x1p24f);
   a[2] = bf16(1);
   a[3] = bf16(3);
@@ -102,8 +100,8 @@ template <class From, class Sum>
 Panels pack(const TileKernels<From, Sum>& kernels, const std::vector<From>& a,
             const std::vector<From>& b, int64_t m, int64_t n, int64_t k, bool along_a,
             bool along_b) {
-  const auto bytes = static_cast<size_t>((k + kernels.depth - 1) / kernels.depth * kernels.parts *
-                                         kStepBytes);
+  const auto bytes =
+      static_cast<size_t>((k + kernels.depth - 1) / kernels.depth * kernels.parts * kStepBytes);
   Panels panels{std::vector<std::byte>(bytes, std::byte{0xff}),
                 std::vector<std::byte>(bytes, std::byte{0xff}),
                 {},
