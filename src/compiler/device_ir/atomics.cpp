@@ -105,7 +105,10 @@ void lower_atomic(Lowering& l) {
     if (binary == AtomicRMWInst::Xchg && value->getType()->isVectorTy()) {
       value = l.b.CreateBitCast(value, l.b.getInt32Ty());
     }
-    old.push_back(l.b.CreateAtomicRMW(binary, address, value, llvm::MaybeAlign(bytes), order));
+    AtomicRMWInst* update =
+        l.b.CreateAtomicRMW(binary, address, value, llvm::MaybeAlign(bytes), order);
+    if (l.has("sys")) update->setMetadata("guda.system", llvm::MDNode::get(l.context(), {}));
+    old.push_back(update);
   }
   if (l.fn.failed() || !returns) return;
   const llvm::ArrayRef<ptx::Operand> results = l.elements(0);

@@ -16,6 +16,7 @@
 #include <memory>
 #include <string>
 
+#include "compiler/access/access_analysis.h"
 #include "compiler/driver/flush_mode.h"
 #include "compiler/driver/kernel_info.h"
 #include "compiler/driver/pipeline.h"
@@ -97,11 +98,20 @@ class Compilation {
 
   Status run() {
     if (Status status = raise(); !status) return status;
+    if (Status status = optimize(); !status) return status;
     if (Status status = prepare(); !status) return status;
     if (Status status = choose_tier(); !status) return status;
     if (Status status = generate(); !status) return status;
     timer_.report(kernel_);
     return Status::ok();
+  }
+
+  /// What the kernel does to memory, and no code.
+  Result<access::AccessSummary> summarize() {
+    if (Status status = raise(); !status) return status;
+    if (Status status = optimize(); !status) return status;
+    timer_.report(kernel_);
+    return std::move(summary_);
   }
 
  private:
@@ -126,23 +136,29 @@ class Compilation {
 #endif
   }
 
-  /// Scalar optimisation and lowering of the state spaces.
-  Status prepare() {
-    auto machine = target::make_target_machine(request_.cpu ? request_.cpu : "native");
-    if (!machine) return machine.status();
-    machine_ = std::move(*machine);
-
-    const llvm::Function* kernel = module_->getFunction(kernel_);
+  /// Scalar optimisation, and what can be read off the result.
+  Status optimize() {
+    llvm::Function* kernel = module_->getFunction(kernel_);
     if (!kernel || kernel->isDeclaration())
       return Status(StatusCode::not_found, "device code has no kernel " + kernel_);
     kernel->getFnAttribute("guda.param_bytes")
         .getValueAsString()
         .getAsInteger(10, description_.param_bytes);
-
     specialize_block(*module_, request_.block_dim);
     optimize_device_ir(*module_);
     remove_redundant_flushes(*module_);
     timer_.finish("optimize");
+    summary_ = access::analyze(*kernel);
+    std::copy(std::begin(request_.block_dim), std::end(request_.block_dim), summary_.block.begin());
+    timer_.finish("access");
+    return Status::ok();
+  }
+
+  /// Lowering of the state spaces.
+  Status prepare() {
+    auto machine = target::make_target_machine(request_.cpu ? request_.cpu : "native");
+    if (!machine) return machine.status();
+    machine_ = std::move(*machine);
     auto layout = target::lower_memory(*module_);
     if (!layout) return layout.status();
     module_->setTargetTriple(machine_->getTargetTriple());
@@ -156,6 +172,7 @@ class Compilation {
     description_.static_shared_bytes = layout->static_shared_bytes;
     description_.symbols = std::move(layout->symbols);
     description_.flags = kernel_flags(*module_);
+    description_.access = access::serialize(summary_);
     return Status::ok();
   }
 
@@ -297,16 +314,43 @@ class Compilation {
   std::unique_ptr<llvm::Module> module_;
   std::unique_ptr<llvm::TargetMachine> machine_;
   KernelDescription description_;
+  access::AccessSummary summary_;
 };
 
 }  // namespace
 
-Status compile_kernel(const GudaCompileRequest& request) {
+namespace {
+
+Status check(const GudaCompileRequest& request) {
   if (request.struct_size != sizeof(GudaCompileRequest))
     return Status(StatusCode::invalid_value, "libguda and libguda_compiler differ in version");
   if (!request.ptx || !request.kernel || !request.output_path)
     return Status(StatusCode::invalid_value, "incomplete compile request");
+  return Status::ok();
+}
+
+}  // namespace
+
+Status compile_kernel(const GudaCompileRequest& request) {
+  if (Status status = check(request); !status) return status;
   return Compilation(request).run();
+}
+
+Status analyze_kernel(const GudaCompileRequest& request) {
+  if (Status status = check(request); !status) return status;
+  auto summary = Compilation(request).summarize();
+  if (!summary) return summary.status();
+  std::error_code error;
+  llvm::raw_fd_ostream file(request.output_path, error);
+  if (!error) {
+    file << access::serialize(*summary);
+    file.close();
+    error = file.error();
+  }
+  if (!error) return Status::ok();
+  file.clear_error();
+  return Status(StatusCode::operating_system,
+                fmt::format("cannot write {}: {}", request.output_path, error.message()));
 }
 
 }  // namespace guda::driver

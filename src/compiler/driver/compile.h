@@ -10,4 +10,8 @@ namespace guda::driver {
 /// invalid_value (request), operating_system.
 Status compile_kernel(const GudaCompileRequest& request);
 
+/// Writes the serialized access summary of request.kernel to request.output_path, without code. Errors: as
+/// compile_kernel().
+Status analyze_kernel(const GudaCompileRequest& request);
+
 }  // namespace guda::driver

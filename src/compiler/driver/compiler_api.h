@@ -30,5 +30,9 @@ struct GudaCompileResult {
 /// Compiles one kernel. Thread safe. Returns 0 on success, else result->status.
 int guda_compile_kernel(const GudaCompileRequest* request, GudaCompileResult* result);
 
+/// Writes what the kernel does to memory (driver/access_summary.h, serialized) to output_path; no machine
+/// code is made. Thread safe. Returns as guda_compile_kernel.
+int guda_analyze_kernel(const GudaCompileRequest* request, GudaCompileResult* result);
+
 typedef int (*GudaCompileKernelFn)(const GudaCompileRequest*, GudaCompileResult*);
 }

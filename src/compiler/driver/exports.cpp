@@ -1,16 +1,18 @@
-// The one symbol of libguda_compiler.so.
+// The symbols of libguda_compiler.so.
 #include <cstring>
 #include <exception>
 
 #include "compiler/driver/compile.h"
 #include "compiler/driver/compiler_api.h"
 
-extern "C" __attribute__((visibility("default"))) int guda_compile_kernel(
-    const GudaCompileRequest* request, GudaCompileResult* result) {
+namespace {
+
+/// Nothing throws on purpose, but the standard library may (out of memory).
+int answer(guda::Status (*work)(const GudaCompileRequest&), const GudaCompileRequest* request,
+           GudaCompileResult* result) {
   guda::Status status;
-  // Nothing below throws on purpose, but the standard library may (out of memory).
   try {
-    status = guda::driver::compile_kernel(*request);
+    status = work(*request);
   } catch (const std::exception& error) {
     status = guda::Status(guda::StatusCode::out_of_memory, error.what());
   }
@@ -20,4 +22,19 @@ extern "C" __attribute__((visibility("default"))) int guda_compile_kernel(
     result->message[sizeof result->message - 1] = '\0';
   }
   return static_cast<int>(status.code());
+}
+
+}  // namespace
+
+extern "C" {
+
+__attribute__((visibility("default"))) int guda_compile_kernel(const GudaCompileRequest* request,
+                                                               GudaCompileResult* result) {
+  return answer(guda::driver::compile_kernel, request, result);
+}
+
+__attribute__((visibility("default"))) int guda_analyze_kernel(const GudaCompileRequest* request,
+                                                               GudaCompileResult* result) {
+  return answer(guda::driver::analyze_kernel, request, result);
+}
 }

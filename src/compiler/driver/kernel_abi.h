@@ -11,7 +11,7 @@
 
 namespace guda::kernel {
 
-inline constexpr uint32_t kAbiVersion = 2;
+inline constexpr uint32_t kAbiVersion = 3;
 inline constexpr const char* kKernelSymbol = "guda_kernel";
 /// run_warps results: the warps have finished; they stand at different places, see WarpProgress.
 /// Every other result is the region to resume all of them at; region 0 is the kernel's entry.
@@ -204,6 +204,9 @@ struct KernelInfo {
   /// Tier C: runs one thread from start to end, on a stack of its own when flags has kUsesBarrier,
   /// kUsesWarpOps or kPollsMemory.
   void (*run_thread)(ThreadState*);
+  /// What the kernel does to memory: access::AccessSummary, serialized (driver/access_summary.h).
+  const std::byte* access;
+  uint64_t access_bytes;
 };
 
 }  // namespace guda::kernel

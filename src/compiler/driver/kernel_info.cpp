@@ -49,8 +49,11 @@ void emit_kernel_info(llvm::Module& module, const KernelDescription& description
        number(static_cast<uint32_t>(description.symbols.size())), text(module, description.name),
        symbols, description.note.empty() ? null : text(module, description.note),
        function(description.run_block), function(description.run_warps),
-       function(description.run_thread)});
-  static_assert(sizeof(kernel::KernelInfo) == 8 * 4 + 6 * 8);
+       function(description.run_thread),
+       private_constant(module, llvm::ConstantDataArray::getString(context, description.access,
+                                                                   /*AddNull=*/false)),
+       llvm::ConstantInt::get(llvm::Type::getInt64Ty(context), description.access.size())});
+  static_assert(sizeof(kernel::KernelInfo) == 8 * 4 + 8 * 8);
   static_assert(offsetof(kernel::KernelInfo, run_thread) == 8 * 4 + 5 * 8);
   auto* variable =
       new llvm::GlobalVariable(module, info->getType(), /*isConstant=*/true,

@@ -24,6 +24,7 @@ struct KernelDescription {
   std::string name;
   std::vector<std::string> symbols;
   std::string note;  // empty: none
+  std::string access;  // serialized access summary
   llvm::Function* run_block = nullptr;
   llvm::Function* run_warps = nullptr;
   llvm::Function* run_thread = nullptr;

@@ -168,6 +168,16 @@ std::string KernelCache::find(std::string_view kernel, const std::string& digest
   return path;
 }
 
+std::string KernelCache::read(std::string_view kernel, const std::string& digest) {
+  const std::string path = find(kernel, digest);
+  if (path.empty()) return {};
+  const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return {};
+  const MappedFile image(file.get());
+  if (image.size() < sizeof(Trailer)) return {};
+  return {reinterpret_cast<const char*>(image.data()), image.size() - sizeof(Trailer)};
+}
+
 bool KernelCache::contains(std::string_view kernel, const std::string& digest) const {
   return enabled() && access(path_of(kernel, digest).c_str(), R_OK) == 0;
 }

@@ -59,6 +59,8 @@ class KernelCache {
 
   /// Path of the verified object, or empty: not there, or it was damaged and has been deleted.
   std::string find(std::string_view kernel, const std::string& digest);
+  /// The verified file's content, as it was stored; empty: not there.
+  std::string read(std::string_view kernel, const std::string& digest);
   /// True when a file is there; not verified.
   bool contains(std::string_view kernel, const std::string& digest) const;
   /// A fresh path in the cache directory for the compiler to write to. Errors: operating_system.

@@ -24,6 +24,7 @@ namespace {
 
 constexpr const char* kLibrary = "libguda_compiler.so";
 constexpr const char* kFunction = "guda_compile_kernel";
+constexpr const char* kAnalyze = "guda_analyze_kernel";
 
 std::unique_ptr<CompilerClient>& instance() {
   static std::unique_ptr<CompilerClient> client;
@@ -153,12 +154,27 @@ Status CompilerClient::open() {
     return {StatusCode::shared_object_symbol_not_found,
             fmt::format("{} has no {}", path_, kFunction)};
   }
+  analyze_ = reinterpret_cast<GudaCompileKernelFn>(dlsym(library, kAnalyze));
   function_ = function;
   return Status::ok();
 }
 
 Status CompilerClient::compile(const CompileJob& job, const std::string& output_path) {
   if (Status status = open(); !status) return status;
+  return call(function_, job, output_path);
+}
+
+Status CompilerClient::analyze(const CompileJob& job, const std::string& output_path) {
+  if (Status status = open(); !status) return status;
+  if (analyze_ == nullptr) {
+    return {StatusCode::shared_object_symbol_not_found,
+            fmt::format("{} has no {}", path_, kAnalyze)};
+  }
+  return call(analyze_, job, output_path);
+}
+
+Status CompilerClient::call(GudaCompileKernelFn function, const CompileJob& job,
+                            const std::string& output_path) {
   const CompileOptions& options = compile_options();
   const std::string module_name(job.module_name);
   GudaCompileRequest request{};
@@ -174,7 +190,7 @@ Status CompilerClient::compile(const CompileJob& job, const std::string& output_
   request.dump_directory =
       options.dump_directory.empty() ? nullptr : options.dump_directory.c_str();
   const auto result = std::make_unique<GudaCompileResult>();
-  if (function_(&request, result.get()) == 0) return Status::ok();
+  if (function(&request, result.get()) == 0) return Status::ok();
   result->message[sizeof result->message - 1] = '\0';
   const auto code = static_cast<StatusCode>(result->status);
   return {code == StatusCode::ok ? StatusCode::unknown : code, result->message};

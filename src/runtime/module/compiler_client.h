@@ -46,15 +46,21 @@ class CompilerClient {
   /// Compiles one kernel to a shared object at `output_path`. Errors: the compiler's;
   /// shared_object_symbol_not_found when the library cannot be opened.
   Status compile(const CompileJob& job, const std::string& output_path);
+  /// Writes what the kernel does to memory (access::AccessSummary, serialized); makes no code. Errors: as
+  /// compile().
+  Status analyze(const CompileJob& job, const std::string& output_path);
 
  private:
   Status open();
+  static Status call(GudaCompileKernelFn function, const CompileJob& job,
+                     const std::string& output_path);
 
   std::string path_;
   std::once_flag identity_once_;
   std::string identity_;
   std::mutex mutex_;
   GudaCompileKernelFn function_ = nullptr;
+  GudaCompileKernelFn analyze_ = nullptr;
 };
 
 }  // namespace guda::runtime

@@ -178,6 +178,32 @@ Result<std::unique_ptr<LoadedKernel>> Kernel::load_object(const BlockDim& block)
   return loaded;
 }
 
+Result<access::AccessEvaluator*> Kernel::access(const BlockDim& block) {
+  const LoadedKernel* code = block[0] != 0 ? loaded(block) : nullptr;
+  const BlockDim wanted = code != nullptr ? code->block : BlockDim{};
+  const std::lock_guard lock(access_mutex_);
+  for (const BlockAccess& known : access_)
+    if (known.block == wanted) return known.evaluator.get();
+  if (!access_failure_) return access_failure_;
+  Result<access::AccessSummary> summary = Status{StatusCode::not_found, "no code"};
+  if (code != nullptr && code->info->access != nullptr) {
+    summary = access::deserialize({code->info->access, code->info->access_bytes});
+  } else {
+    if (auto known = layout(); !known) return known.status();
+    const std::shared_ptr<const std::string> text = module_.ptx_text();
+    summary =
+        obtain_access_summary({*text, module_.ptx_hash(), module_.name(), name_, {}},
+                              KernelCache::process_cache(), CompilerClient::process_compiler());
+  }
+  if (!summary) {
+    access_failure_ = {summary.status().code(),
+                       fmt::format("kernel {}: {}", name_, summary.status().message())};
+    return access_failure_;
+  }
+  access_.push_back({wanted, std::make_unique<access::AccessEvaluator>(std::move(*summary))});
+  return access_.back().evaluator.get();
+}
+
 Status Kernel::prebuild(bool& was_cached) {
   was_cached = false;
   const std::lock_guard lock(mutex_);

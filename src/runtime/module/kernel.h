@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "compiler/access/launch_access.h"
 #include "compiler/driver/kernel_abi.h"
 #include "support/status.h"
 
@@ -99,6 +100,10 @@ class Kernel {
     return nullptr;
   }
 
+  /// What the kernel does to memory: from its code when there is some for such blocks, else analysed without
+  /// making code (kernels that run on other devices only). Errors: as layout(), and the compiler's.
+  Result<access::AccessEvaluator*> access(const BlockDim& block = {});
+
   /// Builds the kernel object into the on-disk cache without opening it (guda compile). Sets
   /// `was_cached` when it was there. Errors: as load().
   Status prebuild(bool& was_cached);
@@ -120,6 +125,13 @@ class Kernel {
   std::unique_ptr<KernelLayout> layout_storage_;
   std::unique_ptr<KernelFootprint> footprint_storage_;
   Status failure_;
+  struct BlockAccess {
+    BlockDim block{};  // zeros: any
+    std::unique_ptr<access::AccessEvaluator> evaluator;
+  };
+  std::mutex access_mutex_;  // guards what follows
+  std::vector<BlockAccess> access_;
+  Status access_failure_;
 };
 
 /// Parameter block layout by the rules of PTX: each parameter at its own alignment, in order.

@@ -13,6 +13,8 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 
 #include "runtime/module/file_descriptor.h"
 #include "support/log.h"
@@ -39,7 +41,7 @@ std::string scratch_path() {
   static std::atomic<uint64_t> counter{0};
   const char* directory = std::getenv("TMPDIR");
   for (const char* place : {directory, "/tmp", "/dev/shm", "."}) {
-    if (place != nullptr && access(place, W_OK | X_OK) == 0) {
+    if (place != nullptr && ::access(place, W_OK | X_OK) == 0) {
       return fmt::format("{}/guda-kernel-{}-{}.so", place, getpid(), counter.fetch_add(1));
     }
   }
@@ -191,6 +193,47 @@ Result<ObtainedObject> obtain_kernel_object(const KernelSource& source, KernelCa
   auto object = KernelObject::open_in_memory(scratch, source.kernel);
   if (!object) return object.status();
   return ObtainedObject{*object, source.block_dim};
+}
+
+namespace {
+
+Result<access::AccessSummary> summary_from(const std::string& bytes) {
+  return access::deserialize({reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()});
+}
+
+}  // namespace
+
+Result<access::AccessSummary> obtain_access_summary(const KernelSource& source, KernelCache& cache,
+                                                    CompilerClient& compiler) {
+  // The same on every processor; nothing else in the key differs from that of a kernel's code.
+  KernelKey key;
+  key.ptx = source.ptx_hash;
+  key.kernel = source.kernel;
+  key.cpu = fmt::format("access summary {}", access::kSummaryVersion);
+  key.compiler = compiler.identity();
+  const std::string digest = key_digest(key);
+  if (const std::string bytes = cache.read(source.kernel, digest); !bytes.empty()) {
+    if (auto summary = summary_from(bytes)) return summary;
+    cache.remove(source.kernel, digest);
+  }
+  std::string path;
+  if (cache.enabled()) {
+    if (auto temporary = cache.temporary_path()) path = *temporary;
+  }
+  const bool keep = !path.empty();
+  if (!keep) path = scratch_path();
+  const RemoveFile cleanup{path};
+  const CompileJob job{source.ptx, source.module_name, std::string(source.kernel), {}};
+  if (Status status = compiler.analyze(job, path); !status) return status;
+  std::ifstream file(path, std::ios::binary);
+  const std::string bytes((std::istreambuf_iterator<char>(file)), {});
+  if (keep) {
+    if (auto stored = cache.store(path, source.kernel, digest); !stored) {
+      log(LogPart::module, LogLevel::info, "access summary not cached: {}",
+          stored.status().message());
+    }
+  }
+  return summary_from(bytes);
 }
 
 Status build_kernel_object(const KernelSource& source, KernelCache& cache, CompilerClient& compiler,

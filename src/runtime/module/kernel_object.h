@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "compiler/driver/access_summary.h"
 #include "compiler/driver/kernel_abi.h"
 #include "runtime/module/cache.h"
 #include "runtime/module/compiler_client.h"
@@ -56,6 +57,11 @@ struct ObtainedObject {
 /// Errors: the compiler's; invalid_image.
 Result<ObtainedObject> obtain_kernel_object(const KernelSource& source, KernelCache& cache,
                                             CompilerClient& compiler);
+
+/// What the kernel does to memory, in any block, without making code for it: from the cache, else analysed now
+/// and cached. Errors: the compiler's.
+Result<access::AccessSummary> obtain_access_summary(const KernelSource& source, KernelCache& cache,
+                                                    CompilerClient& compiler);
 
 /// Compiles the kernel into the cache unless it is there already (`was_cached`). Errors: the compiler's;
 /// operating_system when the cache is disabled or cannot be written.

@@ -24,6 +24,7 @@ int run_command(Arguments arguments);
 int info_command(Arguments arguments);
 int doctor_command(Arguments arguments);
 int compile_command(Arguments arguments);
+int explain_command(Arguments arguments);
 int cache_command(Arguments arguments);
 int options_command(Arguments arguments);
 
