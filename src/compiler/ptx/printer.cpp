@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 
 namespace guda::ptx {
@@ -13,6 +14,7 @@ class Printer {
 
   void header(const Module& module);
   void module(const Module& module);
+  void declare_initial_functions(const Module& module);
   void files(const SourceFiles& files);
   void variable(const Variable& variable);
   void function(const Function& function);
@@ -98,9 +100,28 @@ void Printer::header(const Module& module) {
 void Printer::module(const Module& module) {
   header(module);
   if (options_.line_information) files(module.files);
+  declare_initial_functions(module);
   for (const Variable& v : module.variables) variable(v);
   for (const Function& f : module.functions) function(f);
   for (const auto& [name, target] : module.aliases) alias(name, target);
+}
+
+/// Functions have to be declared before variables that hold their addresses.
+void Printer::declare_initial_functions(const Module& module) {
+  for (const Function& f : module.functions) {
+    if (!f.has_body) continue;
+    const bool named = std::any_of(
+        module.variables.begin(), module.variables.end(), [&](const Variable& variable) {
+          return std::any_of(
+              variable.initial.begin(), variable.initial.end(), [&](const InitialValue& value) {
+                return value.kind == InitialValue::Kind::symbol && value.symbol == f.name;
+              });
+        });
+    if (!named) continue;
+    Function declaration = f;
+    declaration.has_body = false;
+    function(declaration);
+  }
 }
 
 void Printer::files(const SourceFiles& files) {
@@ -360,10 +381,7 @@ void Printer::signed_integer(uint64_t bits) {
 
 void Printer::offset(int64_t offset) {
   if (offset == 0) return;
-  if (offset > 0)
-    write("+{}", offset);
-  else
-    write("-{}", 0 - static_cast<uint64_t>(offset));
+  write("+{}", offset);  // [a-4] is not PTX to NVIDIA's assembler, [a+-4] is
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Writes the abstract syntax back as PTX text. Parsing the text yields the same tree, apart from
-// source locations. Debug information that the tree does not keep (sections, inlined_at) is lost.
+// source locations and from declarations of functions whose address is a variable's initial value, which have
+// to stand before the variable. Debug information that the tree does not keep (sections, inlined_at) is lost.
 #pragma once
 
 #include <string>
