@@ -30,26 +30,84 @@ size_t round_up(size_t value, size_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
-struct Mapping {
-  std::byte* start;   // of the reservation
-  size_t size;
-  std::byte* usable;  // aligned, readable and writable for the bytes asked
+}  // namespace
+
+struct Heap::Mapping {
+  std::byte* start = nullptr;  // of the reservation
+  size_t size = 0;
+  std::byte* usable = nullptr;  // aligned, readable and writable for the bytes asked
+  int descriptor = -1;          // of the file behind it, when somebody observes
 };
 
 /// Reserves guard + bytes + guard with the middle accessible. usable is null when the system refuses.
-Mapping map_guarded(size_t bytes, size_t alignment) {
-  size_t size = bytes + 2 * kGuard + (alignment > kPage ? alignment : 0);
-  void* start = mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (start == MAP_FAILED) return {nullptr, 0, nullptr};
-  auto first = reinterpret_cast<uintptr_t>(start) + kGuard;
+Heap::Mapping Heap::map(size_t bytes, size_t alignment) {
+  if (observer_ != nullptr) {
+    alignment = std::max(alignment, region_alignment_);
+    bytes = round_up(bytes, region_alignment_);
+  }
+  // A device maps whole multiples of its alignment: none of them may reach into a neighbour.
+  const size_t guard = std::max(kGuard, region_alignment_);
+  size_t size = bytes + 2 * guard + (alignment > kPage ? alignment : 0);
+  void* start = reserve(size);
+  if (start == nullptr) return {};
+  auto first = reinterpret_cast<uintptr_t>(start) + guard;
   auto* usable = reinterpret_cast<std::byte*>(round_up(first, std::max(alignment, kPage)));
-  if (mprotect(usable, bytes, PROT_READ | PROT_WRITE) != 0) {
-    munmap(start, size);
-    return {nullptr, 0, nullptr};
+  int descriptor = -1;
+  bool accessible = false;
+  if (observer_ == nullptr) {
+    accessible = mprotect(usable, bytes, PROT_READ | PROT_WRITE) == 0;
+  } else {
+    descriptor = memfd_create("guda-memory", MFD_CLOEXEC);
+    accessible = descriptor >= 0 && ftruncate(descriptor, static_cast<off_t>(bytes)) == 0 &&
+                 mmap(usable, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, descriptor,
+                      0) != MAP_FAILED;
+  }
+  if (!accessible) {
+    give_reservation(start, size);
+    if (descriptor >= 0) close(descriptor);
+    return {};
   }
   if (bytes >= kHugePage) madvise(usable, bytes, MADV_HUGEPAGE);
-  return {static_cast<std::byte*>(start), size, usable};
+  if (observer_ != nullptr) observer_->region_added(usable, bytes, descriptor);
+  return {static_cast<std::byte*>(start), size, usable, descriptor};
 }
+
+/// Inaccessible pages; null when there is no room.
+void* Heap::reserve(size_t size) {
+  if (!placed_) {
+    void* start =
+        mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return start == MAP_FAILED ? nullptr : start;
+  }
+  if (auto found = returned_.lower_bound(size); found != returned_.end()) {
+    auto [length, start] = *found;
+    returned_.erase(found);
+    if (length > size) returned_.emplace(length - size, static_cast<std::byte*>(start) + size);
+    return start;
+  }
+  if (addresses_.size() < size) return nullptr;
+  void* start = addresses_.data();
+  addresses_ = addresses_.subspan(size);
+  return start;
+}
+
+void Heap::give_reservation(void* start, size_t size) {
+  if (!placed_) {
+    munmap(start, size);
+    return;
+  }
+  // The addresses stay taken: somebody else has a claim on them.
+  mmap(start, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+  returned_.emplace(size, start);
+}
+
+void Heap::unmap(const Block& block, std::byte* usable) {
+  if (observer_ != nullptr) observer_->region_removed(usable);
+  give_reservation(block.mapping, block.mapping_size);
+  if (block.descriptor >= 0) close(block.descriptor);
+}
+
+namespace {
 
 /// First number in a file such as memory.max; 0 when there is none ("max", no file).
 size_t number_in_file(const char* path) {
@@ -117,7 +175,7 @@ Result<void*> Heap::allocate(size_t size, AllocationKind kind, uint32_t flags, v
     if (!base)
       return Status(StatusCode::out_of_memory, fmt::format("the system refuses {} bytes", size));
   } else {
-    auto taken = take_small(charged, alignment);
+    auto taken = take_small(charged, alignment, observer_ != nullptr && host_visible(kind));
     if (!taken) return taken.status();
     base = *taken;
   }
@@ -183,6 +241,26 @@ Status Heap::remove_registered(void* pointer) {
   return Status::ok();
 }
 
+Status Heap::observe_regions(RegionObserver& observer, size_t alignment,
+                             std::span<std::byte> addresses) {
+  std::unique_lock lock(mutex_);
+  if (!records_.empty() || !chunks_.empty())
+    return {StatusCode::illegal_state, "memory is in use already"};
+  observer_ = &observer;
+  region_alignment_ = std::max(alignment, kPage);
+  addresses_ = addresses;
+  placed_ = !addresses.empty();
+  return Status::ok();
+}
+
+std::vector<Allocation> Heap::allocations() const {
+  std::shared_lock lock(mutex_);
+  std::vector<Allocation> all;
+  all.reserve(records_.size());
+  for (auto& [address, record] : records_) all.push_back(record.allocation);
+  return all;
+}
+
 std::optional<Allocation> Heap::find(const void* pointer) const {
   std::shared_lock lock(mutex_);
   auto next = records_.upper_bound(reinterpret_cast<uintptr_t>(pointer));
@@ -236,22 +314,21 @@ Heap::Block Heap::take_mapping(size_t bytes, size_t alignment, std::byte*& base)
     kept_bytes_ -= bytes;
     return block;
   }
-  Mapping mapping = map_guarded(bytes, alignment);
+  Mapping mapping = map(bytes, alignment);
   if (!mapping.usable && !kept_.empty()) {
     for (auto& [size, kept] : kept_) munmap(kept.block.mapping, kept.block.mapping_size);
     kept_.clear();
     kept_bytes_ = 0;
-    mapping = map_guarded(bytes, alignment);
+    mapping = map(bytes, alignment);
   }
   base = mapping.usable;
-  return {mapping.start, mapping.size, bytes, -1};
+  return {mapping.start, mapping.size, bytes, mapping.descriptor};
 }
 
 void Heap::keep_mapping(const Block& block, std::byte* base, size_t bytes) {
-  if (block.descriptor >= 0) close(block.descriptor);
   if (block.descriptor >= 0 || bytes > std::min(kMostKept, limit_ / 8) ||
       mprotect(base, bytes, PROT_NONE) != 0) {
-    munmap(block.mapping, block.mapping_size);
+    unmap(block, base);
     return;
   }
   kept_.emplace(bytes, Kept{block, base});
@@ -342,7 +419,7 @@ void Heap::release_all(uint32_t kinds) {
     }
     used_ -= block.charged;
     if (block.mapping) {
-      munmap(block.mapping, block.mapping_size);
+      unmap(block, allocation.base);
     } else if (block.charged) {
       give_small(allocation.base, block.charged);
     }
@@ -365,32 +442,33 @@ size_t Heap::allocation_count() const {
   return records_.size();
 }
 
-Status Heap::add_chunk() {
-  Mapping mapping = map_guarded(kChunk, kHugePage);
+Status Heap::add_chunk(size_t ranges) {
+  Mapping mapping = map(kChunk, kHugePage);
   if (!mapping.usable) return {StatusCode::out_of_memory, "the system refuses another chunk"};
   chunks_.emplace(reinterpret_cast<uintptr_t>(mapping.start),
-                  Chunk{mapping.size, mapping.usable, -1});
+                  Chunk{mapping.size, mapping.usable, mapping.descriptor, ranges});
   give_small(mapping.usable, kChunk);
   return Status::ok();
 }
 
 // Best fit; the range's tail goes back. Ranges keep their start, so alignment beyond the granule is got
 // by returning the head as well.
-Result<std::byte*> Heap::take_small(size_t bytes, size_t alignment) {
+Result<std::byte*> Heap::take_small(size_t bytes, size_t alignment, size_t ranges) {
+  auto& [by_address, by_size] = small_[ranges];
   size_t slack = alignment > kGranule ? alignment : 0;
-  auto best = free_by_size_.lower_bound({bytes + slack, 0});
-  if (best == free_by_size_.end()) {
-    if (auto status = add_chunk(); !status) return status;
-    best = free_by_size_.lower_bound({bytes + slack, 0});
+  auto best = by_size.lower_bound({bytes + slack, 0});
+  if (best == by_size.end()) {
+    if (auto status = add_chunk(ranges); !status) return status;
+    best = by_size.lower_bound({bytes + slack, 0});
   }
   auto [size, start] = *best;
-  free_by_size_.erase(best);
-  free_by_address_.erase(start);
+  by_size.erase(best);
+  by_address.erase(start);
   uintptr_t aligned = round_up(start, alignment);
   auto add = [&](uintptr_t address, size_t length) {
     if (length == 0) return;
-    free_by_address_.emplace(address, length);
-    free_by_size_.emplace(length, address);
+    by_address.emplace(address, length);
+    by_size.emplace(length, address);
   };
   add(start, aligned - start);
   add(aligned + bytes, start + size - (aligned + bytes));
@@ -399,23 +477,24 @@ Result<std::byte*> Heap::take_small(size_t bytes, size_t alignment) {
 
 void Heap::give_small(std::byte* pointer, size_t bytes) {
   auto start = reinterpret_cast<uintptr_t>(pointer);
-  auto next = free_by_address_.lower_bound(start);
-  if (next != free_by_address_.end() && start + bytes == next->first) {
+  auto& [by_address, by_size] = small_[std::prev(chunks_.upper_bound(start))->second.ranges];
+  auto next = by_address.lower_bound(start);
+  if (next != by_address.end() && start + bytes == next->first) {
     bytes += next->second;
-    free_by_size_.erase({next->second, next->first});
-    next = free_by_address_.erase(next);
+    by_size.erase({next->second, next->first});
+    next = by_address.erase(next);
   }
-  if (next != free_by_address_.begin()) {
+  if (next != by_address.begin()) {
     auto before = std::prev(next);
     if (before->first + before->second == start) {
-      free_by_size_.erase({before->second, before->first});
+      by_size.erase({before->second, before->first});
       start = before->first;
       bytes += before->second;
-      free_by_address_.erase(before);
+      by_address.erase(before);
     }
   }
-  free_by_address_.emplace(start, bytes);
-  free_by_size_.emplace(bytes, start);
+  by_address.emplace(start, bytes);
+  by_size.emplace(bytes, start);
 }
 
 }  // namespace guda::memory

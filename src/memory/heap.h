@@ -9,6 +9,7 @@
 
 #include "support/status.h"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -16,6 +17,7 @@
 #include <optional>
 #include <set>
 #include <shared_mutex>
+#include <span>
 #include <vector>
 
 namespace guda::memory {
@@ -47,6 +49,16 @@ struct Allocation {
   }
 };
 
+/// Told of every mapping that allocations come from, so that devices can have copies of it.
+class RegionObserver {
+ public:
+  virtual ~RegionObserver() = default;
+  /// A new mapping of `size` bytes, zero-filled; `file` is behind it. Called before anything in it is handed out.
+  virtual void region_added(std::byte* base, size_t size, int file) = 0;
+  /// The mapping goes; nothing in it is in use.
+  virtual void region_removed(std::byte* base) = 0;
+};
+
 class Heap {
  public:
   /// limit: most bytes in use at once; 0 means the machine's memory.
@@ -57,6 +69,14 @@ class Heap {
 
   /// The process's heap. Never destroyed: kernels may still run while static objects go away.
   static Heap& instance();
+
+  /// From now on every mapping has a file behind it, starts at and is a multiple of `alignment` (a power of two), and
+  /// `observer` (which stays) is told of it. Before the first allocation, else illegal_state. Mappings are placed in
+  /// `addresses` (ours from now on, nothing mapped there but inaccessible pages) unless it is empty.
+  Status observe_regions(RegionObserver& observer, size_t alignment,
+                         std::span<std::byte> addresses = {});
+  /// Every allocation, in order of addresses.
+  std::vector<Allocation> allocations() const;
 
   /// Memory of at least `size` bytes (> 0), aligned to `alignment` (a power of two up to 4096; at
   /// least 256 is used). Contents are undefined. out_of_memory beyond the limit.
@@ -112,26 +132,43 @@ class Heap {
     size_t size = 0;  // of the mapping
     std::byte* usable = nullptr;
     int descriptor = -1;
+    size_t ranges = 0;  // index in small_
   };
   struct Record {
     Allocation allocation;
     Block block;
   };
 
-  Result<std::byte*> take_small(size_t bytes, size_t alignment);
+  struct Mapping;
+  Mapping map(size_t bytes, size_t alignment);
+  void unmap(const Block& block, std::byte* usable);
+  void* reserve(size_t size);
+  void give_reservation(void* start, size_t size);
+  Result<std::byte*> take_small(size_t bytes, size_t alignment, size_t ranges);
   void give_small(std::byte* pointer, size_t bytes);
-  Status add_chunk();
+  Status add_chunk(size_t ranges);
   bool in_heap_locked(uintptr_t address) const;
   Block take_mapping(size_t bytes, size_t alignment, std::byte*& base);
   void keep_mapping(const Block& block, std::byte* base, size_t bytes);
 
   size_t limit_;
+  RegionObserver* observer_ = nullptr;
+  size_t region_alignment_ = 0;
+  std::span<std::byte> addresses_;  // not yet used part of what mappings are placed in
+  std::multimap<size_t, void*> returned_;  // reservations in there that were given back, by size
+  bool placed_ = false;
   mutable std::shared_mutex mutex_;
   std::map<uintptr_t, Record> records_;  // by start address
   size_t used_ = 0;
   uint64_t next_id_ = 1;
-  std::map<uintptr_t, size_t> free_by_address_;  // small: free ranges, coalesced
-  std::set<std::pair<size_t, uintptr_t>> free_by_size_;
+  /// Free ranges for small blocks, coalesced.
+  struct SmallRanges {
+    std::map<uintptr_t, size_t> by_address;
+    std::set<std::pair<size_t, uintptr_t>> by_size;
+  };
+  // Of device memory, and, when somebody observes, of memory that the program writes without telling anybody:
+  // coherence is kept in granules larger than blocks.
+  std::array<SmallRanges, 2> small_;
   std::map<uintptr_t, Chunk> chunks_;  // mappings of small blocks
   // Mappings given back lately, inaccessible but with their pages: programs that allocate and free in a loop
   // must not fault gigabytes in again. By size.
@@ -142,6 +179,12 @@ class Heap {
   std::multimap<size_t, Kept> kept_;
   size_t kept_bytes_ = 0;
 };
+
+/// Memory that the program reads and writes itself, at any time.
+constexpr bool host_visible(AllocationKind kind) {
+  return kind == AllocationKind::host || kind == AllocationKind::managed ||
+         kind == AllocationKind::registered || kind == AllocationKind::imported;
+}
 
 constexpr uint32_t kind_bit(AllocationKind kind) { return 1u << static_cast<uint32_t>(kind); }
 

@@ -1,5 +1,7 @@
 #include "runtime/context.h"
 
+#include "runtime/engines.h"
+
 #include "memory/heap.h"
 #include "memory/pool.h"
 #include "runtime/device.h"
@@ -52,6 +54,7 @@ Error Context::create_for_driver() {
   static std::once_flag once;
   std::call_once(once, [] {
     pthread_atfork(nullptr, nullptr, after_fork_in_child);
+    Engines::start();
     instance();
     state.store(State::created, std::memory_order_release);
     log(LogPart::runtime, LogLevel::debug, "device: {}, {} multiprocessors",

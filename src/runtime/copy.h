@@ -41,6 +41,7 @@ class CopyOperation final : public Operation {
   /// Copies the source now, so that the caller may reuse it (pageable memory).
   void stage_source();
   Status execute() override;
+  OperationKind operation_kind() const override { return OperationKind::copy; }
   std::unique_ptr<Operation> clone() const override {
     return std::make_unique<CopyOperation>(*this);
   }
@@ -64,6 +65,7 @@ class FillOperation final : public Operation {
   FillOperation(CopySide to, CopyShape shape, uint32_t value, uint32_t element)
       : to_(to), shape_(shape), value_(value), element_(element) {}
   Status execute() override;
+  OperationKind operation_kind() const override { return OperationKind::fill; }
   std::unique_ptr<Operation> clone() const override {
     return std::make_unique<FillOperation>(*this);
   }

@@ -18,6 +18,7 @@ class MarkOperation final : public Operation {
   explicit MarkOperation(std::shared_ptr<EventMark> mark, std::shared_ptr<SharedMark> shared,
                          uint64_t record)
       : mark_(std::move(mark)), shared_(std::move(shared)), record_(record) {}
+  OperationKind operation_kind() const override { return OperationKind::nothing; }
   Status execute() override {
     mark_->nanoseconds.store(now_nanoseconds(), std::memory_order_relaxed);
     if (shared_) reach(*shared_, record_);
@@ -53,6 +54,7 @@ class WaitForProcess final : public Operation {
  public:
   WaitForProcess(std::shared_ptr<SharedMark> shared, uint64_t record)
       : shared_(std::move(shared)), record_(record) {}
+  OperationKind operation_kind() const override { return OperationKind::nothing; }
   Status execute() override {
     wait_for_process(*shared_, record_);
     return Status::ok();

@@ -2,6 +2,7 @@
 
 #include "memory/heap.h"
 #include "runtime/copy.h"
+#include "runtime/engines.h"
 #include "runtime/error.h"
 #include "runtime/event.h"
 #include "runtime/host_function.h"
@@ -25,6 +26,7 @@ void remove_one(std::vector<T>& list, const T& value) {
 class RecordEventOperation final : public Operation {
  public:
   explicit RecordEventOperation(std::shared_ptr<Event> event) : event_(std::move(event)) {}
+  OperationKind operation_kind() const override { return OperationKind::nothing; }
   Status execute() override {
     auto mark = std::make_shared<EventMark>();
     mark->nanoseconds.store(now_nanoseconds());
@@ -42,6 +44,7 @@ class RecordEventOperation final : public Operation {
 class WaitEventOperation final : public Operation {
  public:
   explicit WaitEventOperation(std::shared_ptr<Event> event) : event_(std::move(event)) {}
+  OperationKind operation_kind() const override { return OperationKind::nothing; }
   Status execute() override {
     event_->synchronize();
     return Status::ok();
@@ -59,9 +62,10 @@ class ProgramOperation final : public Operation {
  public:
   explicit ProgramOperation(std::shared_ptr<const std::vector<std::shared_ptr<Operation>>> program)
       : program_(std::move(program)) {}
+  OperationKind operation_kind() const override { return OperationKind::program; }
   Status execute() override {
     for (auto& operation : *program_) {
-      if (Status status = operation->execute(); !status) return status;
+      if (Status status = run_operation(*operation); !status) return status;
     }
     return Status::ok();
   }

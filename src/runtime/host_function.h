@@ -10,6 +10,7 @@ class HostOperation final : public Operation {
  public:
   using Function = void (*)(void*);
   HostOperation(Function function, void* data) : function_(function), data_(data) {}
+  OperationKind operation_kind() const override { return OperationKind::nothing; }
   Status execute() override {
     function_(data_);
     return Status::ok();
@@ -31,6 +32,7 @@ class CallbackOperation final : public Operation {
   using Function = void (*)(void* stream, int status, void* data);
   CallbackOperation(Function function, void* stream, void* data)
       : function_(function), stream_(stream), data_(data) {}
+  OperationKind operation_kind() const override { return OperationKind::nothing; }
   Status execute() override {
     function_(stream_, Context::instance().sticky_error(), data_);
     return Status::ok();

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <vector>
 
 namespace guda::runtime {
@@ -33,7 +34,9 @@ class KernelOperation final : public Operation {
   /// Takes a parameter block as it is (cuLaunchKernel's buffer form). Missing bytes are zero.
   void pack_block(const void* block, size_t size);
 
+  /// On the CPU engine.
   Status execute() override;
+  OperationKind operation_kind() const override { return OperationKind::kernel; }
   std::unique_ptr<Operation> clone() const override {
     return std::make_unique<KernelOperation>(*this);
   }
@@ -45,6 +48,8 @@ class KernelOperation final : public Operation {
   Kernel& kernel() const { return kernel_; }
   void set_cooperative(bool cooperative) { configuration_.cooperative = cooperative; }
   const LaunchConfiguration& configuration() const { return configuration_; }
+  const LoadedKernel& loaded() const { return loaded_; }
+  std::span<const std::byte> parameter_block() const { return {params(), param_bytes_}; }
   /// One pointer per parameter into the block; valid while the operation lives.
   void** argument_pointers();
 

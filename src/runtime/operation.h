@@ -18,11 +18,22 @@ struct Dependency {
   bool satisfied() const;
 };
 
+/// What an operation needs when there are several engines (engines.h).
+enum class OperationKind : uint8_t {
+  host_memory,  // works on device memory with host code: library calls
+  nothing,      // touches no device memory: marks, waits, host functions
+  kernel,
+  copy,
+  fill,
+  program,  // a list of operations
+};
+
 class Operation {
  public:
   virtual ~Operation() = default;
   /// Runs to completion on the calling thread. A failure becomes the context's sticky error.
   virtual Status execute() = 0;
+  virtual OperationKind operation_kind() const { return OperationKind::host_memory; }
   /// A copy for another launch of the same graph; null when it cannot be repeated.
   virtual std::unique_ptr<Operation> clone() const { return nullptr; }
   /// Time that it needs, as far as known (0: not known); kMayWait when it can wait for something that a host

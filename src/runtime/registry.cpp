@@ -2,6 +2,7 @@
 
 #include "compiler/ptx/check.h"
 #include "memory/heap.h"
+#include "runtime/engines.h"
 #include "runtime/error.h"
 
 #include <algorithm>
@@ -16,8 +17,15 @@ class HeapVariableStorage final : public VariableStorage {
     auto kind = space == VariableSpace::managed ? memory::AllocationKind::managed
                                                 : memory::AllocationKind::variable;
     auto memory = memory::Heap::instance().allocate(bytes, kind, 1, nullptr, alignment);
-    if (memory) std::memset(*memory, 0, bytes);
+    if (!memory) return memory;
+    if (Engines* engines = Engines::active()) {
+      if (Status status = engines->host_will_write(*memory, bytes); !status) return status;
+    }
+    std::memset(*memory, 0, bytes);
     return memory;
+  }
+  void written(void* address, size_t bytes) override {
+    if (Engines* engines = Engines::active()) engines->host_wrote(address, bytes);
   }
   void release(void* address, size_t, VariableSpace) noexcept override {
     // Fails only for memory that is not ours, which there is nobody to tell about.

@@ -1,6 +1,7 @@
 #include "runtime/stream.h"
 
 #include "runtime/context.h"
+#include "runtime/engines.h"
 #include "runtime/runners.h"
 
 #if defined(__x86_64__)
@@ -29,6 +30,7 @@ std::atomic<uint64_t> next_stream_id{1};
 class EmptyOperation final : public Operation {
  public:
   Status execute() override { return Status::ok(); }
+  OperationKind operation_kind() const override { return OperationKind::nothing; }
   uint64_t expected_ns() const override { return 0; }
 };
 
@@ -175,7 +177,7 @@ void Stream::drain() {
 void Stream::run(Operation& operation) {
   auto& context = Context::instance();
   if (context.sticky_error() != kSuccess && !operation.runs_after_error()) return;
-  if (Status status = operation.execute(); !status) context.set_sticky_error(status);
+  if (Status status = run_operation(operation); !status) context.set_sticky_error(status);
 }
 
 Dependency Stream::run_queue(std::unique_lock<std::mutex>& lock, uint64_t until) {

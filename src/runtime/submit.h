@@ -2,6 +2,7 @@
 #pragma once
 
 #include "runtime/context.h"
+#include "runtime/engines.h"
 #include "runtime/graph.h"
 #include "runtime/operation.h"
 #include "runtime/stream.h"
@@ -22,7 +23,7 @@ Status submit(Stream& stream, Op&& operation, bool inline_allowed) {
   }
   if (inline_allowed) {
     if (uint64_t ticket = stream.try_begin()) {
-      Status status = operation.execute();
+      Status status = run_operation(operation);
       stream.end(ticket);
       if (!status) Context::instance().set_sticky_error(status);
       return Status::ok();
@@ -37,7 +38,7 @@ template <typename Op>
 void submit_and_wait(Stream& stream, Op&& operation) {
   using Concrete = std::decay_t<Op>;
   if (uint64_t ticket = stream.try_begin()) {
-    Status status = operation.execute();
+    Status status = run_operation(operation);
     stream.end(ticket);
     if (!status) Context::instance().set_sticky_error(status);
     return;

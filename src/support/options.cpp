@@ -15,6 +15,9 @@ namespace {
 constexpr std::array kOptions = {
     OptionInfo{Option::devices, "GUDA_DEVICES", "", "list, such as cpu,cuda:0",
                "Engines to use, in order of preference; empty means all."},
+    OptionInfo{Option::emulated_devices, "GUDA_EMULATED_DEVICES", "1", "number",
+               "Devices that the engine \"emulated\" has: the CPU engine with memory of its own, "
+               "for tests."},
     OptionInfo{Option::num_threads, "GUDA_NUM_THREADS", "0", "number",
                "Worker threads of the CPU engine; 0 means one per core."},
     OptionInfo{Option::cpu, "GUDA_CPU", "native", "native|x86-64-v3|x86-64-v4|sapphirerapids",

@@ -11,6 +11,7 @@ namespace guda {
 
 enum class Option {
   devices,
+  emulated_devices,
   num_threads,
   cpu,
   compute_capability,

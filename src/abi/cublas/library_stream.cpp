@@ -5,6 +5,7 @@
 #include "memory/heap.h"
 #include "runtime/context.h"
 #include "runtime/device.h"
+#include "runtime/engines.h"
 #include "runtime/submit.h"
 
 namespace guda::library {
@@ -52,7 +53,7 @@ GUDA_LIBRARY_API int guda_library_submit(void* handle, runtime::Operation* opera
   }
   bool here = when == Return::complete || operation->expected_ns() <= kInlineNanoseconds;
   if (uint64_t ticket = here ? stream->try_begin() : 0) {
-    Status status = operation->execute();
+    Status status = runtime::run_operation(*operation);
     stream->end(ticket);
     if (!status) runtime::Context::instance().set_sticky_error(status);
   } else {

@@ -43,6 +43,7 @@ MemoryPool* current_pool() {
 class FreeOperation final : public runtime::Operation {
  public:
   FreeOperation(MemoryPool& pool, void* pointer) : pool_(pool), pointer_(pointer) {}
+  runtime::OperationKind operation_kind() const override { return runtime::OperationKind::nothing; }
   Status execute() override { return pool_.give_back(pointer_); }
   std::unique_ptr<Operation> clone() const override {
     return std::make_unique<FreeOperation>(*this);
@@ -57,6 +58,7 @@ class FreeOperation final : public runtime::Operation {
 class ReleaseOperation final : public runtime::Operation {
  public:
   explicit ReleaseOperation(void* pointer) : pointer_(pointer) {}
+  runtime::OperationKind operation_kind() const override { return runtime::OperationKind::nothing; }
   Status execute() override {
     return Heap::instance().release(pointer_, memory::kind_bit(AllocationKind::device) |
                                                   memory::kind_bit(AllocationKind::managed) |

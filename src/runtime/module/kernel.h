@@ -104,6 +104,9 @@ class Kernel {
   /// making code (kernels that run on other devices only). Errors: as layout(), and the compiler's.
   Result<access::AccessEvaluator*> access(const BlockDim& block = {});
 
+  /// What other engines than the CPU keep for this kernel (runtime/engines.h); goes with the kernel.
+  std::shared_ptr<void>& engine_data() { return engine_data_; }
+
   /// Builds the kernel object into the on-disk cache without opening it (guda compile). Sets
   /// `was_cached` when it was there. Errors: as load().
   Status prebuild(bool& was_cached);
@@ -119,6 +122,7 @@ class Kernel {
   const void* host_function_;
   static constexpr size_t kVariants = 5;  // the last one is for any block
   std::array<std::atomic<const LoadedKernel*>, kVariants> variants_{};
+  std::shared_ptr<void> engine_data_;
   std::atomic<const KernelLayout*> ready_layout_{nullptr};
   std::mutex mutex_;  // guards everything below
   std::vector<std::unique_ptr<LoadedKernel>> variant_storage_;

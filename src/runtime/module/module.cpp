@@ -241,6 +241,9 @@ Status Module::load_once() {
   }
   if (Status status = place_variables(); !status) return status;
   if (Status status = initialise_variables(); !status) return status;
+  for (const auto& [address, bytes] : blocks_) {
+    if (address != nullptr) storage_.written(address, bytes);
+  }
   for (const Managed& managed : managed_) {
     const auto it = variable_by_name_.find(managed.name);
     if (it != variable_by_name_.end() && managed.host_pointer != nullptr) {

@@ -37,6 +37,8 @@ class VariableStorage {
   /// Zero-filled memory that kernels see at the address returned and that the host may write there.
   /// Called once per space that a module uses, not once per variable.
   virtual Result<void*> allocate(size_t bytes, size_t alignment, VariableSpace space) = 0;
+  /// The host has written there (initial values).
+  virtual void written(void* address, size_t bytes) { (void)address, (void)bytes; }
   virtual void release(void* address, size_t bytes, VariableSpace space) noexcept = 0;
 };
 

@@ -1,0 +1,280 @@
+#include "backends/cpu/cpu_device.h"
+
+#include "backends/cpu/executor.h"
+#include "support/options.h"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <shared_mutex>
+
+namespace guda::backend {
+namespace {
+
+std::atomic<CpuKernelLoader> kernel_loader{nullptr};
+std::atomic<uint64_t> next_grid_id{uint64_t{1} << 40};
+
+constexpr uint64_t kEmulatedMemory = uint64_t{4} << 30;
+
+int64_t now_nanoseconds() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{now.tv_sec} * 1000000000 + now.tv_nsec;
+}
+
+/// Memory of an emulated device: for each range of the program's addresses a mapping elsewhere.
+class EmulatedMemory {
+ public:
+  explicit EmulatedMemory(uint64_t capacity) : capacity_(capacity) {}
+  ~EmulatedMemory() {
+    for (auto& [base, range] : ranges_) munmap(range.memory, range.bytes);
+  }
+  EmulatedMemory(const EmulatedMemory&) = delete;
+  EmulatedMemory& operator=(const EmulatedMemory&) = delete;
+
+  Status map(void* address, size_t bytes) {
+    constexpr size_t kPage = 4096;
+    auto base = reinterpret_cast<uintptr_t>(address);
+    std::unique_lock lock(mutex_);
+    if (bytes == 0 || base % kPage != 0 || bytes % kPage != 0)
+      return {StatusCode::invalid_value, "the range is not made of whole pages"};
+    auto next = ranges_.lower_bound(base + bytes);
+    if (next != ranges_.begin()) {
+      auto& [other, range] = *std::prev(next);
+      if (other + range.bytes > base)
+        return {StatusCode::invalid_value, "the range is mapped already"};
+    }
+    if (bytes > capacity_ - used_) {
+      return {StatusCode::out_of_memory,
+              fmt::format("{} bytes asked, {} of {} in use", bytes, used_, capacity_)};
+    }
+    void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+      return {StatusCode::out_of_memory, "the system refuses memory for the emulated device"};
+    used_ += bytes;
+    ranges_.emplace(base, Range{static_cast<std::byte*>(memory), bytes});
+    return Status::ok();
+  }
+
+  Status unmap(void* address, size_t bytes) {
+    std::unique_lock lock(mutex_);
+    auto found = ranges_.find(reinterpret_cast<uintptr_t>(address));
+    if (found == ranges_.end() || found->second.bytes != bytes)
+      return {StatusCode::invalid_value, fmt::format("{} is not a mapped range", address)};
+    munmap(found->second.memory, bytes);
+    used_ -= bytes;
+    ranges_.erase(found);
+    return Status::ok();
+  }
+
+  uint64_t free_bytes() const {
+    std::shared_lock lock(mutex_);
+    return capacity_ - used_;
+  }
+
+  /// Where `bytes` at the program's address are; null when not all of them are mapped.
+  std::byte* at(const void* address, size_t bytes) const {
+    auto wanted = reinterpret_cast<uintptr_t>(address);
+    std::shared_lock lock(mutex_);
+    auto next = ranges_.upper_bound(wanted);
+    if (next == ranges_.begin()) return nullptr;
+    auto& [base, range] = *std::prev(next);
+    size_t offset = wanted - base;
+    return offset < range.bytes && bytes <= range.bytes - offset ? range.memory + offset : nullptr;
+  }
+
+ private:
+  struct Range {
+    std::byte* memory;
+    size_t bytes;
+  };
+  uint64_t capacity_;
+  mutable std::shared_mutex mutex_;
+  uint64_t used_ = 0;
+  std::map<uintptr_t, Range> ranges_;
+};
+
+class CpuDeviceKernel final : public DeviceKernel {
+ public:
+  CpuKernel code;
+  std::vector<uint32_t> pointer_offsets;
+};
+
+/// Work is done when it is handed over, so a mark is a time.
+class Instant final : public Mark {
+ public:
+  bool reached() const override { return true; }
+  Status wait() override { return Status::ok(); }
+  std::optional<int64_t> since(const Mark& earlier) const override {
+    return std::max<int64_t>(1, time_ - static_cast<const Instant&>(earlier).time_);
+  }
+
+ private:
+  int64_t time_ = now_nanoseconds();
+};
+
+class CpuQueue final : public Queue {
+ public:
+  explicit CpuQueue(EmulatedMemory* memory) : memory_(memory) {}
+
+  Status launch(const Launch& launch) override {
+    if (!launch.whole()) return {StatusCode::not_supported, "slices are not supported yet"};
+    const auto& kernel = *static_cast<const CpuDeviceKernel*>(launch.kernel);
+    std::vector<std::byte> params(launch.params.begin(), launch.params.end());
+    params.resize(std::max<size_t>(params.size(), kernel.code.info->param_bytes));
+    std::vector<void*> symbols = kernel.code.symbols;
+    if (memory_ != nullptr) {
+      for (uint32_t offset : kernel.pointer_offsets) translate(params, offset);
+      for (void*& symbol : symbols) {
+        if (std::byte* here = memory_->at(symbol, 1)) symbol = here;
+      }
+    }
+    cpu::LaunchDescription description;
+    description.kernel = kernel.code.info;
+    description.params = params;
+    description.symbols = symbols.data();
+    description.grid = launch.grid;
+    description.block = launch.block;
+    description.dynamic_shared_bytes = launch.dynamic_shared_bytes;
+    description.cooperative = launch.cooperative;
+    description.grid_id = next_grid_id.fetch_add(1, std::memory_order_relaxed);
+    if (Status status = cpu::Executor::instance().run(description); !status && failure_)
+      failure_ = status;
+    return Status::ok();
+  }
+
+  Status upload(void* address, const void* host, size_t bytes) override {
+    return move(here(address, bytes), host, bytes);
+  }
+  Status download(void* host, const void* address, size_t bytes) override {
+    return move(host, here(address, bytes), bytes);
+  }
+  Status copy(void* to, const void* from, size_t bytes) override {
+    return move(here(to, bytes), here(from, bytes), bytes);
+  }
+  Status fill(void* address, uint32_t value, uint32_t element, size_t bytes) override {
+    auto* to = static_cast<std::byte*>(here(address, bytes));
+    if (to == nullptr) return outside();
+    if (element == 1) {
+      std::memset(to, static_cast<int>(value & 0xff), bytes);
+    } else {
+      for (size_t i = 0; i + element <= bytes; i += element) std::memcpy(to + i, &value, element);
+    }
+    return Status::ok();
+  }
+
+  Result<std::unique_ptr<Mark>> mark() override {
+    return std::unique_ptr<Mark>(std::make_unique<Instant>());
+  }
+  Status wait_for(const Mark&) override { return Status::ok(); }
+  Status synchronize() override { return std::exchange(failure_, Status::ok()); }
+
+ private:
+  static Status outside() {
+    return {StatusCode::illegal_address, "an address that the device has not mapped"};
+  }
+  static Status move(void* to, const void* from, size_t bytes) {
+    if (to == nullptr || from == nullptr) return outside();
+    std::memmove(to, from, bytes);
+    return Status::ok();
+  }
+  void* here(const void* address, size_t bytes) const {
+    return memory_ != nullptr ? memory_->at(address, bytes) : const_cast<void*>(address);
+  }
+  void translate(std::vector<std::byte>& params, size_t offset) const {
+    if (offset + 8 > params.size()) return;
+    void* address = nullptr;
+    std::memcpy(&address, params.data() + offset, 8);
+    // One past the end is a pointer into the range before it.
+    void* found = memory_->at(address, 1);
+    if (found == nullptr && address != nullptr) {
+      if (std::byte* last = memory_->at(static_cast<std::byte*>(address) - 1, 1)) found = last + 1;
+    }
+    if (found != nullptr) std::memcpy(params.data() + offset, &found, 8);
+  }
+
+  EmulatedMemory* memory_;
+  Status failure_;
+};
+
+class CpuDevice final : public Device {
+ public:
+  CpuDevice() {
+    info_.backend = "cpu";
+    info_.name = "CPU engine";
+    info_.host_memory = true;
+    info_.stored_pointers = true;
+    describe();
+  }
+  explicit CpuDevice(uint32_t ordinal)
+      : memory_(std::make_unique<EmulatedMemory>(kEmulatedMemory)) {
+    info_.backend = "emulated";
+    info_.ordinal = ordinal;
+    info_.name = "emulated device";
+    info_.memory_bytes = kEmulatedMemory;
+    describe();
+  }
+
+  const DeviceInfo& info() const override { return info_; }
+  bool usable() const override { return true; }
+
+  Status map(void* address, size_t bytes, int) override {
+    if (!memory_) return {StatusCode::not_supported, "the CPU engine works in host memory"};
+    return memory_->map(address, bytes);
+  }
+  Status unmap(void* address, size_t bytes) override {
+    if (!memory_) return {StatusCode::not_supported, "the CPU engine works in host memory"};
+    return memory_->unmap(address, bytes);
+  }
+  uint64_t free_bytes() const override { return memory_ ? memory_->free_bytes() : 0; }
+
+  Result<std::shared_ptr<DeviceKernel>> load(const KernelSource& source) override {
+    CpuKernelLoader loader = kernel_loader.load(std::memory_order_acquire);
+    if (loader == nullptr) return Status(StatusCode::not_supported, "no compiler");
+    auto code = loader(source);
+    if (!code) return code.status();
+    auto kernel = std::make_shared<CpuDeviceKernel>();
+    kernel->code = std::move(*code);
+    kernel->pointer_offsets.assign(source.pointer_offsets.begin(), source.pointer_offsets.end());
+    return std::shared_ptr<DeviceKernel>(std::move(kernel));
+  }
+
+  Result<std::unique_ptr<Queue>> create_queue() override {
+    return std::unique_ptr<Queue>(std::make_unique<CpuQueue>(memory_.get()));
+  }
+
+ private:
+  void describe() {
+    info_.driver = "GUDA";
+    info_.compute_units = cpu::worker_count();
+    info_.host_cores = true;
+  }
+
+  DeviceInfo info_;
+  std::unique_ptr<EmulatedMemory> memory_;
+};
+
+}  // namespace
+
+void set_cpu_kernel_loader(CpuKernelLoader loader) {
+  kernel_loader.store(loader, std::memory_order_release);
+}
+
+std::unique_ptr<Device> make_cpu_device() { return std::make_unique<CpuDevice>(); }
+
+Discovery discover_emulated() {
+  Discovery found;
+  auto count =
+      static_cast<uint32_t>(std::clamp<int64_t>(option_integer(Option::emulated_devices), 0, 8));
+  for (uint32_t i = 0; i < count; ++i) found.devices.push_back(std::make_unique<CpuDevice>(i));
+  return found;
+}
+
+}  // namespace guda::backend

@@ -1,0 +1,100 @@
+// The layer between streams and engines when there is more than the CPU: chooses an engine for each operation,
+// has its operands brought there, and stamps what it wrote.
+//
+// With the CPU alone nothing of this exists; run_operation() is then one load more than calling execute().
+#pragma once
+
+#include "backends/discovery.h"
+#include "memory/coherent_pool.h"
+#include "memory/heap.h"
+#include "runtime/operation.h"
+#include "support/status.h"
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <vector>
+
+namespace guda::runtime {
+
+class CopyOperation;
+class FillOperation;
+class KernelOperation;
+
+class Engines final : public memory::RegionObserver {
+ public:
+  /// Null when the CPU is the only engine.
+  static Engines* active() { return active_.load(std::memory_order_acquire); }
+  /// Looks for devices as GUDA_DEVICES says; once, before the first allocation.
+  static void start();
+
+  /// Runs the operation to its end on the engine that suits it.
+  Status run(Operation& operation);
+  /// Around writes of our own host code to device memory, outside of any operation: before them the memory's
+  /// neighbourhood is made current on the host, after them devices' copies are stale.
+  Status host_will_write(const void* start, size_t bytes);
+  void host_wrote(const void* start, size_t bytes);
+
+  /// The device whose properties programs see; null: the CPU's own.
+  const backend::Device* visible_device() const { return visible_; }
+
+  struct Counters {
+    std::string id;
+    uint64_t launches = 0;
+    uint64_t refused = 0;  // kernels that it cannot run
+    bool quarantined = false;
+  };
+  std::vector<Counters> counters() const;
+  memory::CoherentPool& pool() { return pool_; }
+
+  void region_added(std::byte* base, size_t size, int file) override;
+  void region_removed(std::byte* base) override;
+
+ private:
+  struct Engine {
+    std::string id;
+    std::unique_ptr<backend::Device> device;  // null: the CPU engine
+    memory::Space space = memory::kHostSpace;
+    std::mutex queues_mutex;
+    std::vector<std::unique_ptr<backend::Queue>> idle_queues;
+    std::atomic<uint64_t> launches{0};
+    std::atomic<uint64_t> refused{0};
+    std::atomic<bool> quarantined{false};
+  };
+  struct KernelOnEngines;
+
+  explicit Engines(std::vector<backend::Choice> choices);
+
+  /// An idle queue of the engine, which goes back at the end of its life.
+  class QueueLoan;
+
+  Status launch(KernelOperation& operation);
+  Status launch_on(Engine& engine, backend::DeviceKernel& code, KernelOperation& operation);
+  Status copy(CopyOperation& operation);
+  Status fill(FillOperation& operation);
+  Status host_work(Operation& operation);
+  Result<std::shared_ptr<backend::DeviceKernel>> load(Engine& engine, KernelOperation& operation);
+  /// Takes the device out of service after `why`. False when contents are lost with it.
+  bool quarantine(Engine& engine, const Status& why);
+
+  static std::atomic<Engines*> active_;
+  std::vector<std::unique_ptr<Engine>> engines_;  // in order of preference
+  const backend::Device* visible_ = nullptr;
+  memory::CoherentPool pool_;
+  /// Held exclusively by work whose operands are not known, shared by all other.
+  std::shared_mutex order_;
+  /// Kernels on the CPU that wait for other threads: while there are any, everything stays with the host.
+  std::atomic<int> host_only_{0};
+  std::mutex kernels_mutex_;  // guards KernelOnEngines of all kernels
+};
+
+/// The way in for streams and graphs.
+inline Status run_operation(Operation& operation) {
+  if (Engines* engines = Engines::active()) [[unlikely]]
+    return engines->run(operation);
+  return operation.execute();
+}
+
+}  // namespace guda::runtime

@@ -1,0 +1,44 @@
+// The CPU engine: in host memory, or, built with EMULATED, with memory of its own.
+#include "backends/cpu/cpu_device.h"
+#include "runtime/engines.h"
+#include "tests/backends/conformance.h"
+
+namespace {
+
+using guda::backend::Discovery;
+using namespace guda::backend::conformance;
+
+#ifdef EMULATED
+constexpr const char* kName = "emulated";
+Discovery discover() { return guda::backend::discover_emulated(); }
+// Its memory is at other addresses than the program's; the CPU engine does not have a BLAS in it.
+const std::vector<std::string> kMayBeUnsupported = {"follows_stored_pointers", "runs_slices",
+                                                    "multiplies_f32", "multiplies_f64"};
+#else
+constexpr const char* kName = "cpu";
+Discovery discover() {
+  Discovery found;
+  found.devices.push_back(guda::backend::make_cpu_device());
+  return found;
+}
+const std::vector<std::string> kMayBeUnsupported = {"transfers_whole_and_in_part",
+                                                    "transfers_other_host_memory",
+                                                    "refuses_bad_ranges",
+                                                    "maps_again_at_the_same_place",
+                                                    "too_much_memory",
+                                                    "runs_slices",
+                                                    "multiplies_f32",
+                                                    "multiplies_f64"};
+#endif
+
+const bool added = [] {
+  guda::runtime::Engines::start();  // provides the loader of CPU kernels
+  add_subject({.name = kName,
+               .discover = discover,
+               .expected_failures = {},
+               .complete = true,
+               .may_be_unsupported = kMayBeUnsupported});
+  return true;
+}();
+
+}  // namespace
