@@ -1,6 +1,7 @@
 #include "backends/discovery.h"
 
 #include "backends/cpu/cpu_device.h"
+#include "backends/opencl/opencl_device.h"
 #include "support/log.h"
 
 #include <algorithm>
@@ -13,6 +14,7 @@ namespace {
 bool never() { return false; }
 
 constexpr Backend kBackends[] = {
+    {"opencl", discover_opencl, opencl_is_likely},
     {"emulated", discover_emulated, never},
 };
 

@@ -34,5 +34,32 @@ int guda_compile_kernel(const GudaCompileRequest* request, GudaCompileResult* re
 /// code is made. Thread safe. Returns as guda_compile_kernel.
 int guda_analyze_kernel(const GudaCompileRequest* request, GudaCompileResult* result);
 
+/// What an OpenCL device has, for GudaOpenclRequest::device.
+enum GudaOpenclFeature : uint32_t {
+  kGudaOpenclSharedAddresses = 1u << 0,  // SVM: the program's addresses are the device's
+  kGudaOpenclGenericAddresses = 1u << 1,  // the generic address space of OpenCL 2.0
+  kGudaOpenclDouble = 1u << 2,
+  kGudaOpenclHalf = 1u << 3,
+  kGudaOpenclAtomics64 = 1u << 4,
+  kGudaOpenclExactDivision = 1u << 5,  // correctly rounded f32 division and square root
+  kGudaOpenclFences = 1u << 6,  // memory fences; else atomic operations stand for them
+};
+
+struct GudaOpenclRequest {
+  uint32_t struct_size;
+  const char* ptx;
+  size_t ptx_size;
+  const char* module_name;
+  const char* kernel;
+  uint32_t block_dim[3];
+  uint32_t device;  // GudaOpenclFeature
+  const char* output_path;  // serialised kernel, compiler/driver/opencl_kernel.h
+  const char* dump_directory;
+};
+
+/// Compiles one kernel for an OpenCL device. Thread safe. Returns 0 on success, else result->status.
+int guda_compile_opencl(const GudaOpenclRequest* request, GudaCompileResult* result);
+
+typedef int (*GudaCompileOpenclFn)(const GudaOpenclRequest*, GudaCompileResult*);
 typedef int (*GudaCompileKernelFn)(const GudaCompileRequest*, GudaCompileResult*);
 }

@@ -3,12 +3,14 @@
 #include <exception>
 
 #include "compiler/driver/compile.h"
+#include "compiler/driver/compile_opencl.h"
 #include "compiler/driver/compiler_api.h"
 
 namespace {
 
 /// Nothing throws on purpose, but the standard library may (out of memory).
-int answer(guda::Status (*work)(const GudaCompileRequest&), const GudaCompileRequest* request,
+template <typename Request>
+int answer(guda::Status (*work)(const Request&), const Request* request,
            GudaCompileResult* result) {
   guda::Status status;
   try {
@@ -36,5 +38,10 @@ __attribute__((visibility("default"))) int guda_compile_kernel(const GudaCompile
 __attribute__((visibility("default"))) int guda_analyze_kernel(const GudaCompileRequest* request,
                                                                GudaCompileResult* result) {
   return answer(guda::driver::analyze_kernel, request, result);
+}
+
+__attribute__((visibility("default"))) int guda_compile_opencl(const GudaOpenclRequest* request,
+                                                               GudaCompileResult* result) {
+  return answer(guda::driver::compile_opencl, request, result);
 }
 }

@@ -2,9 +2,10 @@
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <cstring>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@ int main(int argc, char** argv) {
   request.struct_size = sizeof request;
   request.cpu = "native";
   std::vector<const char*> positional;
+  std::optional<unsigned long> opencl_features;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     const bool has_value = i + 1 < argc;
@@ -24,6 +26,8 @@ int main(int argc, char** argv) {
       request.cpu = argv[++i];
     else if (argument == "--dump" && has_value)
       request.dump_directory = argv[++i];
+    else if (argument == "--opencl" && has_value)
+      opencl_features = std::strtoul(argv[++i], nullptr, 0);
     else if (argument == "--block" && has_value)
       std::sscanf(argv[++i], "%u,%u,%u", &request.block_dim[0], &request.block_dim[1],
                   &request.block_dim[2]);
@@ -33,7 +37,7 @@ int main(int argc, char** argv) {
   if (positional.size() != 3) {
     fmt::print(stderr,
                "usage: guda_ptxc file.ptx kernel out.so [--tier-c] [--cpu NAME] "
-               "[--block X,Y,Z] [--dump DIRECTORY]\n");
+               "[--block X,Y,Z] [--dump DIRECTORY] [--opencl FEATURES]\n");
     return 2;
   }
   std::ifstream file(positional[0], std::ios::binary);
@@ -48,7 +52,23 @@ int main(int argc, char** argv) {
   request.kernel = positional[1];
   request.output_path = positional[2];
   GudaCompileResult result = {};
-  if (guda_compile_kernel(&request, &result) != 0) {
+  int failed = 0;
+  if (opencl_features) {
+    GudaOpenclRequest opencl = {};
+    opencl.struct_size = sizeof opencl;
+    opencl.ptx = request.ptx;
+    opencl.ptx_size = request.ptx_size;
+    opencl.module_name = request.module_name;
+    opencl.kernel = request.kernel;
+    for (int i = 0; i < 3; ++i) opencl.block_dim[i] = request.block_dim[i];
+    opencl.device = static_cast<uint32_t>(*opencl_features);
+    opencl.output_path = request.output_path;
+    opencl.dump_directory = request.dump_directory;
+    failed = guda_compile_opencl(&opencl, &result);
+  } else {
+    failed = guda_compile_kernel(&request, &result);
+  }
+  if (failed != 0) {
     fmt::print(stderr, "error {}: {}\n", result.status, result.message);
     return 1;
   }

@@ -120,8 +120,9 @@ bool has_lane_op(std::string_view ptx_name) {
   return find_expansion(name_parts(ptx_name).front()) != nullptr;
 }
 
-Status expand_lane_ops(llvm::Module& module, const llvm::TargetMachine& machine) {
-  const CpuFeatures features = cpu_features(machine);
+namespace {
+
+Status expand_with(llvm::Module& module, const CpuFeatures& features) {
   std::vector<llvm::CallInst*> calls;
   for (llvm::Function& function : module)
     for (llvm::Instruction& instruction : llvm::instructions(function))
@@ -132,11 +133,25 @@ Status expand_lane_ops(llvm::Module& module, const llvm::TargetMachine& machine)
   for (llvm::CallInst* call : calls)
     if (Status status = expand(*call, features); !status) return status;
   legalize_small_floats(module, features);
-  legalize_division(module, features);
-  legalize_masked_memory(module, features);
+  if (!features.portable) {
+    legalize_division(module, features);
+    legalize_masked_memory(module, features);
+  }
   for (llvm::Function& function : llvm::make_early_inc_range(module))
     if (function.isDeclaration() && function.use_empty()) function.eraseFromParent();
   return Status::ok();
+}
+
+}  // namespace
+
+Status expand_lane_ops(llvm::Module& module, const llvm::TargetMachine& machine) {
+  return expand_with(module, cpu_features(machine));
+}
+
+Status expand_lane_ops_portably(llvm::Module& module) {
+  CpuFeatures features;
+  features.portable = true;
+  return expand_with(module, features);
 }
 
 }  // namespace guda::target

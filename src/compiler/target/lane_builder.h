@@ -19,6 +19,7 @@ struct CpuFeatures {
   bool avx512 = false;  // F, BW, DQ, VL, CD
   bool vnni = false;    // vpdpbusd on 512-bit registers
   bool fp16 = false;    // half arithmetic
+  bool portable = false;  // scalar code for another machine: no x86 instructions
 };
 
 CpuFeatures cpu_features(const llvm::TargetMachine& machine);

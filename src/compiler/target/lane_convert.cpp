@@ -207,6 +207,8 @@ class Conversion {
 
   Value* half_bits(Value* value) {
     const uint32_t mode = static_cast<uint32_t>(mode_);
+    if (b.features().portable && mode_ == Rounding::nearest)
+      return b.CreateBitCast(b.CreateFPTrunc(value, b.getHalfTy()), b.getInt16Ty());
     if (!b.features().avx512) {
       return b.in_pieces(8, {value}, [&](llvm::ArrayRef<Value*> pieces) {
         return b.x86(Intrinsic::x86_vcvtps2ph_256, {pieces[0], b.getInt32(mode)});

@@ -37,6 +37,9 @@ Result<MemoryLayout> lower_memory(llvm::Module& module);
 /// function when an operation has no expansion.
 Status expand_lane_ops(llvm::Module& module, const llvm::TargetMachine& machine);
 
+/// The same in scalar code for any machine: what only x86 instructions do stays a call or inline assembly.
+Status expand_lane_ops_portably(llvm::Module& module);
+
 /// True when expand_lane_ops handles the operation on vectors without scalarising per lane.
 bool has_lane_op(std::string_view ptx_name);
 
