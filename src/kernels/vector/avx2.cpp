@@ -29,15 +29,21 @@ struct Simd<float> {
   static V load(const float* p, int64_t n) { return (V)_mm256_maskload_ps(p, first(n)); }
   static void store(float* p, V v) { _mm256_storeu_ps(p, (__m256)v); }
   static void store(float* p, V v, int64_t n) { _mm256_maskstore_ps(p, first(n), (__m256)v); }
-  static __m256i range(int64_t from, int64_t to) {
-    return _mm256_andnot_si256(first(from), first(to));
+  using Mask = __m256i;
+  static V load_masked(const float* p, Mask mask) { return (V)_mm256_maskload_ps(p, mask); }
+  static void store_masked(float* p, V v, Mask mask) { _mm256_maskstore_ps(p, mask, (__m256)v); }
+  static V select(Mask mask, V a, V b) {
+    return (V)_mm256_blendv_ps((__m256)b, (__m256)a, (__m256)mask);
   }
-  static V load(const float* p, int64_t from, int64_t to) {
-    return (V)_mm256_maskload_ps(p, range(from, to));
-  }
-  static void store(float* p, V v, int64_t from, int64_t to) {
-    _mm256_maskstore_ps(p, range(from, to), (__m256)v);
-  }
+  // Lanes [from + c * top, to + c * bottom) for columns c of a group.
+  struct SlopedMask {
+    int64_t from, to, top, bottom;
+    SlopedMask(int64_t first, int64_t last, int top_step, int bottom_step)
+        : from(first), to(last), top(top_step), bottom(bottom_step) {}
+    Mask column(int c) const {
+      return _mm256_andnot_si256(first(from + c * top), first(to + c * bottom));
+    }
+  };
   static V swap_pairs(V v) { return (V)_mm256_permute_ps((__m256)v, 0xb1); }
   static void sum_eight(const V* v, float* sums) {
     const __m256 a = _mm256_hadd_ps((__m256)v[0], (__m256)v[1]);
@@ -79,15 +85,21 @@ struct Simd<double> {
   static V load(const double* p, int64_t n) { return (V)_mm256_maskload_pd(p, first(n)); }
   static void store(double* p, V v) { _mm256_storeu_pd(p, (__m256d)v); }
   static void store(double* p, V v, int64_t n) { _mm256_maskstore_pd(p, first(n), (__m256d)v); }
-  static __m256i range(int64_t from, int64_t to) {
-    return _mm256_andnot_si256(first(from), first(to));
+  using Mask = __m256i;
+  static V load_masked(const double* p, Mask mask) { return (V)_mm256_maskload_pd(p, mask); }
+  static void store_masked(double* p, V v, Mask mask) { _mm256_maskstore_pd(p, mask, (__m256d)v); }
+  static V select(Mask mask, V a, V b) {
+    return (V)_mm256_blendv_pd((__m256d)b, (__m256d)a, (__m256d)mask);
   }
-  static V load(const double* p, int64_t from, int64_t to) {
-    return (V)_mm256_maskload_pd(p, range(from, to));
-  }
-  static void store(double* p, V v, int64_t from, int64_t to) {
-    _mm256_maskstore_pd(p, range(from, to), (__m256d)v);
-  }
+  // Lanes [from + c * top, to + c * bottom) for columns c of a group.
+  struct SlopedMask {
+    int64_t from, to, top, bottom;
+    SlopedMask(int64_t first, int64_t last, int top_step, int bottom_step)
+        : from(first), to(last), top(top_step), bottom(bottom_step) {}
+    Mask column(int c) const {
+      return _mm256_andnot_si256(first(from + c * top), first(to + c * bottom));
+    }
+  };
   static V swap_pairs(V v) { return (V)_mm256_permute_pd((__m256d)v, 0x5); }
   static void sum_eight(const V* v, double* sums) {
     for (int i = 0; i < 8; ++i) sums[i] = sum(v[i]);

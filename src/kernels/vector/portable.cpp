@@ -34,14 +34,29 @@ struct SmallVector {
     for (int64_t i = 0; i < n; ++i) v[i] = p[i];
     return v;
   }
-  static V load(const R* p, int64_t from, int64_t to) {
+  struct Mask {
+    int64_t from, to;
+  };
+  static V load_masked(const R* p, Mask mask) {
     V v{};
-    for (int64_t i = from; i < to; ++i) v[i] = p[i];
+    for (int64_t i = mask.from; i < mask.to; ++i) v[i] = p[i];
     return v;
   }
-  static void store(R* p, V v, int64_t from, int64_t to) {
-    for (int64_t i = from; i < to; ++i) p[i] = v[i];
+  static void store_masked(R* p, V v, Mask mask) {
+    for (int64_t i = mask.from; i < mask.to; ++i) p[i] = v[i];
   }
+  static V select(Mask mask, V a, V b) {
+    for (int64_t i = mask.from; i < mask.to; ++i) b[i] = a[i];
+    return b;
+  }
+  // Lanes [from + c * top, to + c * bottom) for columns c of a group.
+  struct SlopedMask {
+    int64_t from, to, top, bottom;
+    SlopedMask(int64_t first, int64_t last, int top_step, int bottom_step)
+        : from(first), to(last), top(top_step), bottom(bottom_step) {}
+    static int64_t clamped(int64_t lane) { return lane < 0 ? 0 : lane > lanes ? lanes : lane; }
+    Mask column(int c) const { return {clamped(from + c * top), clamped(to + c * bottom)}; }
+  };
   static void sum_eight(const V* v, R* sums) {
     for (int c = 0; c < 8; ++c) {
       sums[c] = v[c][0];

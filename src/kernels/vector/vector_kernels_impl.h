@@ -1,7 +1,9 @@
 // The vector kernels over a Simd<R> that the including file defines for its instruction set:
 //   V                   a vector of `lanes` reals, with GCC's vector operators
 //   load(p), load(p, n), store(p, v), store(p, v, n)   whole, and the first n lanes only
-//   load(p, from, to), store(p, v, from, to)           lanes from ... to - 1 only
+//   load_masked(p, mask), store_masked(p, v, mask)     lanes of a Mask only
+//   select(mask, a, b)  a in lanes of the mask, else b
+//   SlopedMask          the masks of columns each of which begins or ends later than the one before
 //   sum(v), sum_eight(v, sums), sum_pairs(v, sums)     of the lanes; even and odd ones apart
 //   swap_pairs(v)       exchanges neighbours (real and imaginary parts)
 //   max(a, b), min(a, b)   b where a is NaN; count_equal(a, b)   lanes that compare equal
@@ -86,6 +88,12 @@ struct DotSum {
   void add(V a, V x, V x_swapped) {
     like += a * x;
     if constexpr (Element<T>::complex) unlike += a * x_swapped;
+  }
+  // Of the rows that column c has.
+  template <class Access>
+  [[gnu::always_inline]] void add(const Access& access, int c, V a, V x, V x_swapped) {
+    like = access.keep(c, like + a * x, like);
+    if constexpr (Element<T>::complex) unlike = access.keep(c, unlike + a * x_swapped, unlike);
   }
   void add(const DotSum& other) {
     like += other.like;
@@ -193,8 +201,20 @@ template <class R, class Body>
   if (i < n) part(i, n - i);
 }
 
+// The same, also for short vectors: pieces of a triangle or band then all divide a vector that they store to
+// in the same places, and read back what stands in one store.
+template <class T>
+int64_t grid_lead_of(const void* p) {
+  using R = typename Element<T>::R;
+  constexpr auto bytes = static_cast<uintptr_t>(sizeof(R)) * Simd<R>::lanes;
+  const uintptr_t rest = reinterpret_cast<uintptr_t>(p) % bytes;
+  if (rest == 0 || rest % sizeof(T) != 0) return 0;
+  return static_cast<int64_t>((bytes - rest) / sizeof(R));
+}
+
 // The rows of a group of columns, some of which may begin later or end earlier than others.
 struct SlantedRows {
+  static constexpr bool slanted = true;
   Slant slant;
   int64_t m, count, group;  // the group's first column among `count`
 
@@ -205,50 +225,64 @@ struct SlantedRows {
 };
 // The common case, for which nothing of that is computed.
 struct AllRows {
+  static constexpr bool slanted = false;
   int64_t m;
 
   static int64_t begin(int64_t) { return 0; }
   int64_t end(int64_t) const { return m; }
 };
 
-// Calls body(i, vectors, columns) for each vector of m rows, where `vectors` loads and stores parts
-// of x and y, and `columns` those of a column c, without what the column does not have.
+// Calls body(i, access) for each vector of m rows, where `access` loads and stores parts of x and y, and
+// of a column c, without what the column does not have. access.keep(c, fresh, old): fresh where column c
+// has rows, else old, so that no product with an infinity becomes a NaN elsewhere. Vectors are whole
+// cache lines at `aligned`.
 template <class T, int C, class Rows, class Body>
 [[gnu::always_inline]] inline void for_rows(const Rows& rows, const void* aligned, Body body) {
   using R = typename Element<T>::R;
   using S = Simd<R>;
   using V = typename S::V;
+  using Mask = typename S::Mask;
   struct Whole {
     [[gnu::always_inline]] static V load(int, const R* p) { return S::load(p); }
     [[gnu::always_inline]] static void store(int, R* p, V v) { S::store(p, v); }
+    [[gnu::always_inline]] static V keep(int, V fresh, V) { return fresh; }
     [[gnu::always_inline]] static V load(const R* p) { return S::load(p); }
     [[gnu::always_inline]] static void store(R* p, V v) { S::store(p, v); }
   };
   struct Part {
-    int64_t count;
-    int64_t from[C], to[C];
-    [[gnu::always_inline]] V load(int c, const R* p) const { return S::load(p, from[c], to[c]); }
-    [[gnu::always_inline]] void store(int c, R* p, V v) const { S::store(p, v, from[c], to[c]); }
-    [[gnu::always_inline]] V load(const R* p) const { return S::load(p, count); }
-    [[gnu::always_inline]] void store(R* p, V v) const { S::store(p, v, count); }
+    Mask rows;
+    Mask columns[C];
+    [[gnu::always_inline]] V load(int c, const R* p) const { return S::load_masked(p, columns[c]); }
+    [[gnu::always_inline]] void store(int c, R* p, V v) const { S::store_masked(p, v, columns[c]); }
+    [[gnu::always_inline]] V keep(int c, V fresh, V old) const {
+      return Rows::slanted ? S::select(columns[c], fresh, old) : fresh;
+    }
+    [[gnu::always_inline]] V load(const R* p) const { return S::load_masked(p, rows); }
+    [[gnu::always_inline]] void store(R* p, V v) const { S::store_masked(p, v, rows); }
   };
   constexpr int64_t reals = Element<T>::reals;
   const int64_t n = rows.m * reals;
   // Rows that all columns have.
   const int64_t whole_begin = rows.begin(C - 1) * reals, whole_end = rows.end(0) * reals;
   const auto part = [&](int64_t i, int64_t count) __attribute__((always_inline)) {
+    const Mask all = typename S::SlopedMask(0, count, 0, 0).column(0);
     Part p;
-    p.count = count;
+    p.rows = all;
+    if constexpr (Rows::slanted) {
+      const int64_t first = rows.begin(0) * reals - i, last = rows.end(0) * reals - i;
+      const typename S::SlopedMask sloped(first, last, rows.slant.top ? reals : 0,
+                                          rows.slant.bottom ? reals : 0);
 #pragma GCC unroll 8
-    for (int c = 0; c < C; ++c) {
-      const int64_t from = rows.begin(c) * reals - i, to = rows.end(c) * reals - i;
-      p.from[c] = from < 0 ? 0 : from > count ? count : from;
-      p.to[c] = to > count ? count : to < p.from[c] ? p.from[c] : to;
+      for (int c = 0; c < C; ++c) p.columns[c] = sloped.column(c);
+    } else {
+#pragma GCC unroll 8
+      for (int c = 0; c < C; ++c) p.columns[c] = all;
     }
     body(i, p);
   };
   int64_t i = 0;
-  const int64_t lead = lead_of<T>(aligned, n);
+  const int64_t grid = Rows::slanted ? grid_lead_of<T>(aligned) : lead_of<T>(aligned, n);
+  const int64_t lead = grid < n ? grid : n;
   if (lead > 0) {
     part(0, lead);
     i = lead;
@@ -480,6 +514,12 @@ struct Kernels {
     }
   };
 
+  // Slanted pieces follow the vector that they store to, rectangles the columns, which are more.
+  template <class Rows>
+  static const R* grid_of(const Rows&, const R* y, const R* column) {
+    return Rows::slanted ? y : column;
+  }
+
   template <int C, class Rows>
   static void add_group(const Rows& rows, const T* const* a, const T* t, T* y) {
     Factor<T> factors[C];
@@ -487,12 +527,14 @@ struct Kernels {
     for (int c = 0; c < C; ++c) factors[c] = Factor<T>(t + c);
     const Group<C> group(a);
     R* py = parts(y);
-    for_rows<T, C>(rows, group.columns[0],
+    for_rows<T, C>(rows, grid_of(rows, py, group.columns[0]),
                    [&](int64_t i, auto access) __attribute__((always_inline)) {
                      V sum = access.load(py + i);
 #pragma GCC unroll 8
-                     for (int c = 0; c < C; ++c)
-                       sum = factors[c].add_to(sum, access.load(c, group.columns[c] + i));
+                     for (int c = 0; c < C; ++c) {
+                       const V element = access.load(c, group.columns[c] + i);
+                       sum = access.keep(c, factors[c].add_to(sum, element), sum);
+                     }
                      access.store(py + i, sum);
                    });
   }
@@ -517,7 +559,7 @@ struct Kernels {
                      const V v = access.load(px + i), v_swapped = swapped<T>(v);
 #pragma GCC unroll 8
                      for (int c = 0; c < C; ++c)
-                       sums[c].add(access.load(c, group.columns[c] + i), v, v_swapped);
+                       sums[c].add(access, c, access.load(c, group.columns[c] + i), v, v_swapped);
                    });
     store_sums<T, C>(sums, conjugate, result);
   }
@@ -543,15 +585,15 @@ struct Kernels {
     const Group<C> group(a);
     const R* px = parts(x);
     R* py = parts(y);
-    for_rows<T, C>(rows, group.columns[0],
+    for_rows<T, C>(rows, grid_of(rows, py, group.columns[0]),
                    [&](int64_t i, auto access) __attribute__((always_inline)) {
                      const V v = access.load(px + i), v_swapped = swapped<T>(v);
                      V sum = access.load(py + i);
 #pragma GCC unroll 8
                      for (int c = 0; c < C; ++c) {
                        const V element = access.load(c, group.columns[c] + i);
-                       sum = factors[c].add_to(sum, element);
-                       sums[c].add(element, v, v_swapped);
+                       sum = access.keep(c, factors[c].add_to(sum, element), sum);
+                       sums[c].add(access, c, element, v, v_swapped);
                      }
                      access.store(py + i, sum);
                    });
