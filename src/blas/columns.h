@@ -11,6 +11,20 @@
 
 namespace guda::blas {
 
+/// Columns one after the other: the distance of the next one changes by `growth` each time.
+template <class P>
+struct ColumnWalk {
+  P* column;
+  int64_t distance, growth;
+
+  P* next() {
+    P* result = column;
+    column += distance;
+    distance += growth;
+    return result;
+  }
+};
+
 /// A band matrix: element (i, j) at data[upper + i - j + j * ld].
 template <class P>
 struct BandColumns {
@@ -18,6 +32,7 @@ struct BandColumns {
   int64_t ld, rows, lower, upper;
 
   P* column(int64_t j) const { return data + upper - j + j * ld; }
+  ColumnWalk<P> columns_from(int64_t j) const { return {column(j), ld - 1, 0}; }
   int64_t first(int64_t j) const { return std::max<int64_t>(0, j - upper); }
   int64_t last(int64_t j) const { return std::min(rows, j + lower + 1); }
 };
@@ -42,6 +57,9 @@ class TriangleColumns {
   int64_t order() const { return n_; }
   /// In packed storage the distance of columns grows or shrinks by one element each time.
   P* column(int64_t j) const { return data_ + j * ld_ + growth(j); }
+  ColumnWalk<P> columns_from(int64_t j) const {
+    return {column(j), ld_ + (growth_ > 0 ? j + 1 : growth_ < 0 ? -j : 0), growth_};
+  }
   int64_t first(int64_t j) const {
     return uplo_ == Triangle::upper ? std::max<int64_t>(0, j - k_) : j;
   }
@@ -65,29 +83,39 @@ class TriangleColumns {
 };
 
 /// Divides the stored rows [low, high) of the columns [begin, begin + count) into what kernels take: calls
-/// piece(slant, column, columns, row_begin, row_end), once where each column begins and ends at the same
-/// row as the one before or one row later, else once for each column.
+/// piece(slant, column, columns, row_begin, row_end) for columns each of which begins and ends at the same
+/// row as the one before or one row later, as many as there are.
 template <class Columns, class Piece>
 void for_pieces(const Columns& a, int64_t begin, int64_t count, int64_t low, int64_t high,
                 Piece piece) {
   const int64_t end = begin + count;
   const auto first = [&](int64_t j) { return std::max(a.first(j), low); };
   const auto last = [&](int64_t j) { return std::min(a.last(j), high); };
-  const int64_t first_row = first(begin), last_row = last(end - 1);
-  const int64_t top = first(end - 1) - first_row, bottom = last_row - last(begin);
-  const bool regular = (top == 0 || top == count - 1) && (bottom == 0 || bottom == count - 1) &&
-                       first(end - 1) <= last(begin);
-  if (regular) {
+  int64_t taken = 0;
+  for (int64_t j = begin; j < end; j += taken) {
+    const int64_t first_row = first(j), first_end = last(j);
+    int64_t top = 0, bottom = 0;
+    const auto regular = [&](int64_t columns) {
+      const int64_t k = j + columns - 1, last_begin = first(k);
+      top = last_begin - first_row;
+      bottom = last(k) - first_end;
+      return (top == 0 || top == columns - 1) && (bottom == 0 || bottom == columns - 1) &&
+             last_begin <= first_end;
+    };
+    taken = end - j;
+    if (!regular(taken)) {
+      taken = 1;
+      while (j + taken < end && regular(taken + 1)) ++taken;
+      regular(taken);
+    }
+    const int64_t last_row = first_end + bottom;
     if (first_row < last_row)
-      piece(kernels::Slant{top != 0, bottom != 0, 0, 0}, begin, count, first_row, last_row);
-    return;
+      piece(kernels::Slant{top != 0, bottom != 0, 0, 0}, j, taken, first_row, last_row);
   }
-  for (int64_t j = begin; j < end; ++j)
-    if (first(j) < last(j)) piece(kernels::Slant{}, j, int64_t{1}, first(j), last(j));
 }
 
 /// Columns that kernels take in one call here.
-inline constexpr int64_t kColumnGroup = 8;
+inline constexpr int64_t kColumnGroup = kernels::kMostSlantedColumns;
 
 /// Pointers to the elements (row, begin) ... (row, begin + count - 1).
 template <class P>
@@ -96,7 +124,8 @@ struct ColumnPointers {
 
   template <class Columns>
   ColumnPointers(const Columns& a, int64_t begin, int64_t count, int64_t row) {
-    for (int64_t c = 0; c < count; ++c) pointers[c] = a.column(begin + c) + row;
+    auto column = a.columns_from(begin);
+    for (int64_t c = 0; c < count; ++c) pointers[c] = column.next() + row;
   }
 };
 

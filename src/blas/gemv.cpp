@@ -96,8 +96,8 @@ void gbmv(Transpose trans, int64_t m, int64_t n, int64_t kl, int64_t ku, T alpha
   if (alpha == T(0)) return;
   const InputVector<T> in(plain ? n : m, x, incx);
   const BandColumns<const T> columns{a, lda, m, kl, ku};
-  for (int64_t j = 0; j < n; j += kColumnGroup) {
-    const int64_t group = std::min(kColumnGroup, n - j);
+  for (int64_t j = 0; j < n; j += kernel.columns) {
+    const int64_t group = std::min(kernel.columns, n - j);
     for_pieces(
         columns, j, group, 0, m,
         [&](kernels::Slant slant, int64_t begin, int64_t count, int64_t row, int64_t row_end) {
@@ -128,8 +128,8 @@ void rank_one_update(int64_t m, int64_t n, T alpha, const T* x, int64_t incx, co
   for_ranges(n, 2 * static_cast<size_t>(m) * sizeof(T), [&](int64_t begin, int64_t end) {
     for (int64_t row = 0; row < m; row += kRowBlock<T>) {
       const int64_t rows = std::min(kRowBlock<T>, m - row);
-      for (int64_t j = begin; j < end; j += kColumnGroup) {
-        const int64_t count = std::min(kColumnGroup, end - j);
+      for (int64_t j = begin; j < end; j += kernel.columns) {
+        const int64_t count = std::min(kernel.columns, end - j);
         T* columns[kColumnGroup];
         T factors[kColumnGroup];
         for (int64_t c = 0; c < count; ++c) {

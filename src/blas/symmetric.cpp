@@ -26,27 +26,29 @@ void for_pieces_beside_diagonal(const Columns& a, int64_t begin, int64_t count, 
       });
 }
 
-// y += alpha A x for the stored triangle and its mirror image. Every stored element is read once.
+// y += alpha A x for the columns [begin, end) of the stored triangle, and dots += their mirror image times x.
+// Every stored element is read once. Sums that columns make are kept apart from y: a store of one element
+// would hold up the next vector that is read there.
 template <bool hermitian, class T>
-void add_product(const TriangleColumns<const T>& a, T alpha, const T* x, T* y) {
+void add_product(const TriangleColumns<const T>& a, int64_t begin, int64_t end, T alpha, const T* x,
+                 T* y, T* dots) {
   const auto& kernel = vector_kernels<T>();
-  for (int64_t block = 0; block < a.order(); block += kColumnGroup) {
-    const int64_t group = std::min(kColumnGroup, a.order() - block);
+  for (int64_t block = begin; block < end; block += kernel.columns) {
+    const int64_t group = std::min(kernel.columns, end - block);
     T scaled[kColumnGroup];
     for (int64_t c = 0; c < group; ++c) scaled[c] = product(alpha, x[block + c]);
-    for (int64_t c = 0; c < group; ++c) {
-      const T diagonal = a.column(block + c)[block + c];
-      y[block + c] += product(hermitian ? T(real_part(diagonal)) : diagonal, scaled[c]);
-    }
     for_pieces_beside_diagonal(
         a, block, group,
         [&](kernels::Slant slant, int64_t column, int64_t count, int64_t row, int64_t row_end) {
           const ColumnPointers<const T> pointers(a, column, count, row);
-          T sums[kColumnGroup];
           kernel.add_and_dot_columns(slant, hermitian, row_end - row, count, pointers.pointers,
-                                     scaled + (column - block), x + row, y + row, sums);
-          for (int64_t c = 0; c < count; ++c) y[column + c] += product(alpha, sums[c]);
+                                     scaled + (column - block), x + row, y + row, dots + column);
         });
+    auto walk = a.columns_from(block);
+    for (int64_t j = block; j < block + group; ++j) {
+      const T diagonal = walk.next()[j];
+      dots[j] += product(hermitian ? T(real_part(diagonal)) : diagonal, x[j]);
+    }
   }
 }
 
@@ -58,7 +60,9 @@ void multiply(const TriangleColumns<const T>& a, T alpha, const T* x, int64_t in
   OutputVector<T> out(n, beta, y, incy);
   if (alpha == T(0)) return;
   const InputVector<T> in(n, x, incx);
-  add_product<hermitian>(a, alpha, in.data(), out.data());
+  Scratch<T> dots(n);
+  add_product<hermitian>(a, 0, n, alpha, in.data(), out.data(), dots.data());
+  vector_kernels<T>().axpy(n, &alpha, dots.data(), out.data());
 }
 
 // Imaginary parts of the diagonal count as zero, and are.
@@ -76,8 +80,8 @@ void rank_one_update(const TriangleColumns<T>& a, T alpha, const T* x, int64_t i
   const auto& kernel = vector_kernels<T>();
   const InputVector<T> in(n, x, incx);
   for_ranges(n, static_cast<size_t>(n) * sizeof(T), [&](int64_t begin, int64_t end) {
-    for (int64_t block = begin; block < end; block += kColumnGroup) {
-      const int64_t group = std::min(kColumnGroup, end - block);
+    for (int64_t block = begin; block < end; block += kernel.columns) {
+      const int64_t group = std::min(kernel.columns, end - block);
       T factors[kColumnGroup];
       for (int64_t c = 0; c < group; ++c)
         factors[c] = product(alpha, mirrored<hermitian>(in[block + c]));
@@ -102,8 +106,8 @@ void rank_two_update(const TriangleColumns<T>& a, T alpha, const T* x, int64_t i
   const auto& kernel = vector_kernels<T>();
   const InputVector<T> left(n, x, incx), right(n, y, incy);
   for_ranges(n, static_cast<size_t>(n) * sizeof(T), [&](int64_t begin, int64_t end) {
-    for (int64_t block = begin; block < end; block += kColumnGroup) {
-      const int64_t group = std::min(kColumnGroup, end - block);
+    for (int64_t block = begin; block < end; block += kernel.columns) {
+      const int64_t group = std::min(kernel.columns, end - block);
       T of_x[kColumnGroup], of_y[kColumnGroup];
       for (int64_t c = 0; c < group; ++c) {
         of_x[c] = product(alpha, mirrored<hermitian>(right[block + c]));

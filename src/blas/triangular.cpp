@@ -17,33 +17,28 @@ class TriangularOperation {
   TriangularOperation(const TriangleColumns<const T>& a, Transpose trans, Diagonal diag)
       : a_(a), trans_(trans), diag_(diag) {}
 
-  void multiply(T* x) const {
+  /// y = op(A) x
+  void multiply(const T* x, T* y) const {
     const bool unit = diag_ == Diagonal::unit;
-    // Elements of x are replaced once nothing needs their old value any more.
-    for_groups(upper() == plain(), [&](int64_t begin, int64_t end) {
-      T values[kColumnGroup] = {};
-      if (plain()) {
-        for (int64_t j = begin; j < end; ++j) {
-          values[j - begin] = x[j];
-          if (!unit) x[j] = T(0);
-        }
-      }
+    const int64_t n = a_.order();
+    if (plain()) std::fill_n(y, n, T(0));
+    for_groups(true, [&](int64_t begin, int64_t end) {
       for_pieces(
-          a_, begin, end - begin, 0, a_.order(),
+          a_, begin, end - begin, 0, n,
           [&](kernels::Slant slant, int64_t column, int64_t count, int64_t row, int64_t row_end) {
             if (unit) (upper() ? slant.skip_bottom : slant.skip_top) = 1;
             const ColumnPointers<const T> pointers(a_, column, count, row);
-            T* group = values + (column - begin);
             if (plain())
-              kernel_.add_columns(slant, row_end - row, count, pointers.pointers, group, x + row);
+              kernel_.add_columns(slant, row_end - row, count, pointers.pointers, x + column,
+                                  y + row);
             else
               kernel_.dot_columns(slant, trans_ == Transpose::conjugate, row_end - row, count,
-                                  pointers.pointers, x + row, group);
+                                  pointers.pointers, x + row, y + column);
           });
-      if (!plain())
-        for (int64_t j = begin; j < end; ++j)
-          x[j] = unit ? x[j] + values[j - begin] : values[j - begin];
     });
+    if (!unit) return;
+    const T one(1);
+    kernel_.axpy(n, &one, x, y);
   }
 
   void solve(T* x) const {
@@ -66,10 +61,12 @@ class TriangularOperation {
   template <class Body>
   void for_groups(bool ascending, Body body) const {
     const int64_t n = a_.order();
+    const int64_t columns = kernel_.columns;
     if (ascending) {
-      for (int64_t j = 0; j < n; j += kColumnGroup) body(j, std::min(n, j + kColumnGroup));
+      for (int64_t j = 0; j < n; j += columns) body(j, std::min(n, j + columns));
     } else {
-      for (int64_t j = n; j > 0; j -= kColumnGroup) body(std::max<int64_t>(0, j - kColumnGroup), j);
+      for (int64_t j = (n - 1) / columns * columns; j >= 0; j -= columns)
+        body(j, std::min(n, j + columns));
     }
   }
 
@@ -133,8 +130,14 @@ template <class T>
 void multiply(const TriangleColumns<const T>& a, Transpose trans, Diagonal diag, T* x,
               int64_t incx) {
   if (a.order() <= 0) return;
-  OutputVector<T> vector(a.order(), T(1), x, incx);
-  TriangularOperation<T>(a, trans, diag).multiply(vector.data());
+  const int64_t n = a.order();
+  Scratch<T> result(n);
+  TriangularOperation<T>(a, trans, diag).multiply(InputVector<T>(n, x, incx).data(), result.data());
+  x = first_element(x, n, incx);
+  if (incx == 1)
+    std::copy_n(result.data(), n, x);
+  else
+    for (int64_t i = 0; i < n; ++i) x[i * incx] = result[i];
 }
 
 template <class T>

@@ -35,15 +35,10 @@ struct Simd<float> {
   static V select(Mask mask, V a, V b) {
     return (V)_mm256_blendv_ps((__m256)b, (__m256)a, (__m256)mask);
   }
-  // Lanes [from + c * top, to + c * bottom) for columns c of a group.
-  struct SlopedMask {
-    int64_t from, to, top, bottom;
-    SlopedMask(int64_t first, int64_t last, int top_step, int bottom_step)
-        : from(first), to(last), top(top_step), bottom(bottom_step) {}
-    Mask column(int c) const {
-      return _mm256_andnot_si256(first(from + c * top), first(to + c * bottom));
-    }
-  };
+  static Mask range(int64_t from, int64_t to) {
+    return _mm256_andnot_si256(first(from), first(to));
+  }
+  static Mask both(Mask a, Mask b) { return _mm256_and_si256(a, b); }
   static V swap_pairs(V v) { return (V)_mm256_permute_ps((__m256)v, 0xb1); }
   static void sum_eight(const V* v, float* sums) {
     const __m256 a = _mm256_hadd_ps((__m256)v[0], (__m256)v[1]);
@@ -91,15 +86,10 @@ struct Simd<double> {
   static V select(Mask mask, V a, V b) {
     return (V)_mm256_blendv_pd((__m256d)b, (__m256d)a, (__m256d)mask);
   }
-  // Lanes [from + c * top, to + c * bottom) for columns c of a group.
-  struct SlopedMask {
-    int64_t from, to, top, bottom;
-    SlopedMask(int64_t first, int64_t last, int top_step, int bottom_step)
-        : from(first), to(last), top(top_step), bottom(bottom_step) {}
-    Mask column(int c) const {
-      return _mm256_andnot_si256(first(from + c * top), first(to + c * bottom));
-    }
-  };
+  static Mask range(int64_t from, int64_t to) {
+    return _mm256_andnot_si256(first(from), first(to));
+  }
+  static Mask both(Mask a, Mask b) { return _mm256_and_si256(a, b); }
   static V swap_pairs(V v) { return (V)_mm256_permute_pd((__m256d)v, 0x5); }
   static void sum_eight(const V* v, double* sums) {
     for (int i = 0; i < 8; ++i) sums[i] = sum(v[i]);

@@ -11,24 +11,6 @@ struct Width {};
 template <class R>
 struct Simd;
 
-// Lanes [from + c * top, to + c * bottom) for columns c of a group: words shifted by a column's distance.
-template <class Mask, int lanes>
-struct ShiftedMask {
-  static constexpr int64_t kRoom = 16;  // lanes below 0 that a distance may bring in
-  uint64_t first, last;
-  int top, bottom;
-
-  static uint64_t from_lane(int64_t lane) {
-    const int64_t place = lane < -kRoom ? 0 : lane > lanes ? lanes + kRoom : lane + kRoom;
-    return ~uint64_t{0} << place;
-  }
-  ShiftedMask(int64_t from, int64_t to, int top_step, int bottom_step)
-      : first(from_lane(from)), last(from_lane(to)), top(top_step), bottom(bottom_step) {}
-  Mask column(int c) const {
-    return static_cast<Mask>(((first << c * top) & ~(last << c * bottom)) >> kRoom);
-  }
-};
-
 template <>
 struct Simd<float> {
   using V = float __attribute__((vector_size(64)));
@@ -48,7 +30,10 @@ struct Simd<float> {
   static V load_masked(const float* p, Mask mask) { return (V)_mm512_maskz_loadu_ps(mask, p); }
   static void store_masked(float* p, V v, Mask mask) { _mm512_mask_storeu_ps(p, mask, (__m512)v); }
   static V select(Mask mask, V a, V b) { return (V)_mm512_mask_mov_ps((__m512)b, mask, (__m512)a); }
-  using SlopedMask = ShiftedMask<Mask, lanes>;
+  static Mask range(int64_t from, int64_t to) {
+    return static_cast<Mask>(first(to) & ~first(from < 0 ? 0 : from));
+  }
+  static Mask both(Mask a, Mask b) { return static_cast<Mask>(a & b); }
   static V swap_pairs(V v) { return (V)_mm512_permute_ps((__m512)v, 0xb1); }
   static __m256 halves(V v) {
     return _mm512_castps512_ps256((__m512)v) + _mm512_extractf32x8_ps((__m512)v, 1);
@@ -98,7 +83,10 @@ struct Simd<double> {
   static V select(Mask mask, V a, V b) {
     return (V)_mm512_mask_mov_pd((__m512d)b, mask, (__m512d)a);
   }
-  using SlopedMask = ShiftedMask<Mask, lanes>;
+  static Mask range(int64_t from, int64_t to) {
+    return static_cast<Mask>(first(to) & ~first(from < 0 ? 0 : from));
+  }
+  static Mask both(Mask a, Mask b) { return static_cast<Mask>(a & b); }
   static V swap_pairs(V v) { return (V)_mm512_permute_pd((__m512d)v, 0x55); }
   static __m256d halves(V v) {
     return _mm512_castpd512_pd256((__m512d)v) + _mm512_extractf64x4_pd((__m512d)v, 1);

@@ -49,14 +49,10 @@ struct SmallVector {
     for (int64_t i = mask.from; i < mask.to; ++i) b[i] = a[i];
     return b;
   }
-  // Lanes [from + c * top, to + c * bottom) for columns c of a group.
-  struct SlopedMask {
-    int64_t from, to, top, bottom;
-    SlopedMask(int64_t first, int64_t last, int top_step, int bottom_step)
-        : from(first), to(last), top(top_step), bottom(bottom_step) {}
-    static int64_t clamped(int64_t lane) { return lane < 0 ? 0 : lane > lanes ? lanes : lane; }
-    Mask column(int c) const { return {clamped(from + c * top), clamped(to + c * bottom)}; }
-  };
+  static Mask range(int64_t from, int64_t to) { return {from < 0 ? 0 : from, to}; }
+  static Mask both(Mask a, Mask b) {
+    return {a.from > b.from ? a.from : b.from, a.to < b.to ? a.to : b.to};
+  }
   static void sum_eight(const V* v, R* sums) {
     for (int c = 0; c < 8; ++c) {
       sums[c] = v[c][0];

@@ -10,6 +10,8 @@
 
 namespace guda::kernels {
 
+inline constexpr int64_t kMostSlantedColumns = 16;
+
 /// Which rows columns have of the rectangle that a kernel works on: column c those from
 /// top * c + skip_top to m - bottom * (count - 1 - c) - skip_bottom (exclusive). So the diagonal block of a
 /// triangle, and both ends of a band, need no code of their own. Elements outside are not touched.
@@ -23,6 +25,9 @@ struct Slant {
 template <class T>
 struct VectorKernels {
   using R = decltype(std::abs(T()));
+
+  /// Columns to take at once where they are slanted; at most kMostSlantedColumns.
+  int64_t columns;
 
   /// y += alpha x
   void (*axpy)(int64_t n, const T* alpha, const T* x, T* y);

@@ -3,7 +3,8 @@
 //   load(p), load(p, n), store(p, v), store(p, v, n)   whole, and the first n lanes only
 //   load_masked(p, mask), store_masked(p, v, mask)     lanes of a Mask only
 //   select(mask, a, b)  a in lanes of the mask, else b
-//   SlopedMask          the masks of columns each of which begins or ends later than the one before
+//   range(from, to)     the mask of lanes from ... to - 1; from <= lanes, 0 <= to <= lanes
+//   both(a, b)          lanes that are in both masks
 //   sum(v), sum_eight(v, sums), sum_pairs(v, sums)     of the lanes; even and odd ones apart
 //   swap_pairs(v)       exchanges neighbours (real and imaginary parts)
 //   max(a, b), min(a, b)   b where a is NaN; count_equal(a, b)   lanes that compare equal
@@ -27,7 +28,7 @@ struct Element<std::complex<T>> {
 
 template <class R>
 typename Simd<R>::V broadcast(R value) {
-  return typename Simd<R>::V{} + value;
+  return value - typename Simd<R>::V{};  // + would turn -0 into 0, and cost an instruction
 }
 
 // (even, odd, even, odd, ...)
@@ -78,8 +79,23 @@ struct Factor {
 };
 
 // A running sum of op(a) x: for complex elements the products of like and of unlike parts.
-template <class T>
+template <class T, bool complex = Element<T>::complex>
 struct DotSum {
+  using R = T;
+  using S = Simd<R>;
+  using V = typename S::V;
+  V like{};
+
+  void add(V a, V x, V) { like += a * x; }
+  template <class Slope, class Mask>
+  [[gnu::always_inline]] void keep(const Slope& slope, int v, Mask mask, const DotSum& fresh) {
+    like = slope.keep(v, mask, fresh.like, like);
+  }
+  void add(const DotSum& other) { like += other.like; }
+  void store(bool, T* result) const { *result = S::sum(like); }
+};
+template <class T>
+struct DotSum<T, true> {
   using R = typename Element<T>::R;
   using S = Simd<R>;
   using V = typename S::V;
@@ -87,29 +103,24 @@ struct DotSum {
 
   void add(V a, V x, V x_swapped) {
     like += a * x;
-    if constexpr (Element<T>::complex) unlike += a * x_swapped;
+    unlike += a * x_swapped;
   }
-  // Of the rows that column c has.
-  template <class Access>
-  [[gnu::always_inline]] void add(const Access& access, int c, V a, V x, V x_swapped) {
-    like = access.keep(c, like + a * x, like);
-    if constexpr (Element<T>::complex) unlike = access.keep(c, unlike + a * x_swapped, unlike);
+  template <class Slope, class Mask>
+  [[gnu::always_inline]] void keep(const Slope& slope, int v, Mask mask, const DotSum& fresh) {
+    like = slope.keep(v, mask, fresh.like, like);
+    unlike = slope.keep(v, mask, fresh.unlike, unlike);
   }
   void add(const DotSum& other) {
     like += other.like;
-    if constexpr (Element<T>::complex) unlike += other.unlike;
+    unlike += other.unlike;
   }
   void store(bool conjugate, T* result) const {
     auto* parts = reinterpret_cast<R*>(result);
-    if constexpr (Element<T>::complex) {
-      R straight[2], crossed[2];
-      S::sum_pairs(like, straight);
-      S::sum_pairs(unlike, crossed);
-      parts[0] = conjugate ? straight[0] + straight[1] : straight[0] - straight[1];
-      parts[1] = conjugate ? crossed[0] - crossed[1] : crossed[0] + crossed[1];
-    } else {
-      parts[0] = S::sum(like);
-    }
+    R straight[2], crossed[2];
+    S::sum_pairs(like, straight);
+    S::sum_pairs(unlike, crossed);
+    parts[0] = conjugate ? straight[0] + straight[1] : straight[0] - straight[1];
+    parts[1] = conjugate ? crossed[0] - crossed[1] : crossed[0] + crossed[1];
   }
 };
 
@@ -201,101 +212,52 @@ template <class R, class Body>
   if (i < n) part(i, n - i);
 }
 
-// The same, also for short vectors: pieces of a triangle or band then all divide a vector that they store to
-// in the same places, and read back what stands in one store.
-template <class T>
-int64_t grid_lead_of(const void* p) {
-  using R = typename Element<T>::R;
-  constexpr auto bytes = static_cast<uintptr_t>(sizeof(R)) * Simd<R>::lanes;
-  const uintptr_t rest = reinterpret_cast<uintptr_t>(p) % bytes;
-  if (rest == 0 || rest % sizeof(T) != 0) return 0;
-  return static_cast<int64_t>((bytes - rest) / sizeof(R));
-}
-
-// The rows of a group of columns, some of which may begin later or end earlier than others.
-struct SlantedRows {
-  static constexpr bool slanted = true;
-  Slant slant;
-  int64_t m, count, group;  // the group's first column among `count`
-
-  int64_t begin(int64_t c) const { return slant.top * (group + c) + slant.skip_top; }
-  int64_t end(int64_t c) const {
-    return m - slant.bottom * (count - 1 - group - c) - slant.skip_bottom;
-  }
-};
-// The common case, for which nothing of that is computed.
-struct AllRows {
-  static constexpr bool slanted = false;
-  int64_t m;
-
-  static int64_t begin(int64_t) { return 0; }
-  int64_t end(int64_t) const { return m; }
-};
-
-// Calls body(i, access) for each vector of m rows, where `access` loads and stores parts of x and y, and
-// of a column c, without what the column does not have. access.keep(c, fresh, old): fresh where column c
-// has rows, else old, so that no product with an infinity becomes a NaN elsewhere. Vectors are whole
-// cache lines at `aligned`.
-template <class T, int C, class Rows, class Body>
-[[gnu::always_inline]] inline void for_rows(const Rows& rows, const void* aligned, Body body) {
+// Calls body(i, access) for each vector of m rows, where `access` loads and stores vectors. Those of the
+// rows at `aligned` are whole cache lines, if there are many.
+template <class T, class Body>
+[[gnu::always_inline]] inline void for_rows(int64_t m, const void* aligned, Body body) {
   using R = typename Element<T>::R;
   using S = Simd<R>;
   using V = typename S::V;
-  using Mask = typename S::Mask;
   struct Whole {
-    [[gnu::always_inline]] static V load(int, const R* p) { return S::load(p); }
-    [[gnu::always_inline]] static void store(int, R* p, V v) { S::store(p, v); }
-    [[gnu::always_inline]] static V keep(int, V fresh, V) { return fresh; }
     [[gnu::always_inline]] static V load(const R* p) { return S::load(p); }
     [[gnu::always_inline]] static void store(R* p, V v) { S::store(p, v); }
   };
   struct Part {
-    Mask rows;
-    Mask columns[C];
-    [[gnu::always_inline]] V load(int c, const R* p) const { return S::load_masked(p, columns[c]); }
-    [[gnu::always_inline]] void store(int c, R* p, V v) const { S::store_masked(p, v, columns[c]); }
-    [[gnu::always_inline]] V keep(int c, V fresh, V old) const {
-      return Rows::slanted ? S::select(columns[c], fresh, old) : fresh;
-    }
-    [[gnu::always_inline]] V load(const R* p) const { return S::load_masked(p, rows); }
-    [[gnu::always_inline]] void store(R* p, V v) const { S::store_masked(p, v, rows); }
+    int64_t count;
+    [[gnu::always_inline]] V load(const R* p) const { return S::load(p, count); }
+    [[gnu::always_inline]] void store(R* p, V v) const { S::store(p, v, count); }
   };
-  constexpr int64_t reals = Element<T>::reals;
-  const int64_t n = rows.m * reals;
-  // Rows that all columns have.
-  const int64_t whole_begin = rows.begin(C - 1) * reals, whole_end = rows.end(0) * reals;
-  const auto part = [&](int64_t i, int64_t count) __attribute__((always_inline)) {
-    const Mask all = typename S::SlopedMask(0, count, 0, 0).column(0);
-    Part p;
-    p.rows = all;
-    if constexpr (Rows::slanted) {
-      const int64_t first = rows.begin(0) * reals - i, last = rows.end(0) * reals - i;
-      const typename S::SlopedMask sloped(first, last, rows.slant.top ? reals : 0,
-                                          rows.slant.bottom ? reals : 0);
-#pragma GCC unroll 8
-      for (int c = 0; c < C; ++c) p.columns[c] = sloped.column(c);
-    } else {
-#pragma GCC unroll 8
-      for (int c = 0; c < C; ++c) p.columns[c] = all;
-    }
-    body(i, p);
-  };
-  int64_t i = 0;
-  const int64_t grid = Rows::slanted ? grid_lead_of<T>(aligned) : lead_of<T>(aligned, n);
-  const int64_t lead = grid < n ? grid : n;
-  if (lead > 0) {
-    part(0, lead);
-    i = lead;
-  }
-  for (;;) {
-    if (i >= whole_begin)
-      for (; i + S::lanes <= whole_end; i += S::lanes) body(i, Whole());
-    if (i >= n) return;
-    const int64_t count = n - i < S::lanes ? n - i : S::lanes;
-    part(i, count);
-    i += count;
-  }
+  const int64_t n = m * Element<T>::reals;
+  int64_t i = lead_of<T>(aligned, n);
+  if (i > 0) body(int64_t{0}, Part{i});
+  for (; i + S::lanes <= n; i += S::lanes) body(i, Whole());
+  if (i < n) body(i, Part{n - i});
 }
+
+// A slanted group of columns: rows [top, bottom), which all have, between those of two triangles, [0, top)
+// and [bottom, m), of which column c has the rows from first(c), and those before last(c).
+struct SlantedRows {
+  Slant slant;
+  int64_t m, top, bottom;
+
+  SlantedRows(Slant the_slant, int64_t the_m, int64_t count)
+      : slant(the_slant),
+        m(the_m),
+        top(slant.top * (count - 1) + slant.skip_top),
+        bottom(m - slant.bottom * (count - 1) - slant.skip_bottom) {
+    bottom_of_first_ = bottom;
+    // The row of a triangle that all columns have belongs to it, too: groups of as many columns as a vector
+    // has elements then divide vectors of rows alike.
+    if (slant.top && slant.skip_top == 0 && top < bottom) ++top;
+    if (slant.bottom && slant.skip_bottom == 0 && top < bottom) --bottom;
+  }
+  int64_t first(int64_t c) const { return slant.top * c + slant.skip_top; }
+  int64_t last(int64_t c) const { return bottom_of_first_ + slant.bottom * c; }
+
+ private:
+  int64_t bottom_of_first_;
+};
 
 template <class T>
 struct Kernels {
@@ -303,6 +265,12 @@ struct Kernels {
   using S = Simd<R>;
   using V = typename S::V;
   static constexpr int64_t reals = Element<T>::reals;
+
+  // Elements of a vector; the columns that are taken together where they are slanted.
+  static constexpr int64_t kStep = S::lanes / reals;
+  static constexpr int kSlopeVectors = 4;
+  static constexpr int64_t kGroup =
+      kSlopeVectors * kStep < kMostSlantedColumns ? kSlopeVectors * kStep : kMostSlantedColumns;
 
   static const R* parts(const T* p) { return reinterpret_cast<const R*>(p); }
   static R* parts(T* p) { return reinterpret_cast<R*>(p); }
@@ -504,175 +472,406 @@ struct Kernels {
                          });
   }
 
+  static void store_zero(T* p) {
+    for (int i = 0; i < reals; ++i) parts(p)[i] = 0;
+  }
+
   template <int C>
   struct Group {
     R* columns[C];
     template <class P>
-    explicit Group(P* const* a) {
+    Group(P* const* a, int64_t row) {
 #pragma GCC unroll 8
-      for (int c = 0; c < C; ++c) columns[c] = parts(const_cast<T*>(a[c]));
+      for (int c = 0; c < C; ++c) columns[c] = parts(const_cast<T*>(a[c])) + row * reals;
     }
   };
 
-  // Slanted pieces follow the vector that they store to, rectangles the columns, which are more.
-  template <class Rows>
-  static const R* grid_of(const Rows&, const R* y, const R* column) {
-    return Rows::slanted ? y : column;
+  // A few vectors of rows, of some columns of a slanted group: in the first vector each column begins one
+  // row later than the one before (top), or in the last one ends one row later. The others are whole but for
+  // the last one's end. So those vectors of x and y stay in registers while columns pass by.
+  template <int N, bool top>
+  struct Slope {
+    const SlantedRows& s;
+    int64_t row;
+    typename S::Mask rest;  // of the last vector
+    int64_t begin, end;  // columns
+
+    static constexpr int diagonal = top ? 0 : N - 1;
+    [[gnu::always_inline]] typename S::Mask mask(int64_t c) const {
+      if constexpr (!top) return S::range(0, (s.last(c) - (row + (N - 1) * kStep)) * reals);
+      const auto from = S::range((s.first(c) - row) * reals, S::lanes);
+      if constexpr (N == 1) return S::both(from, rest);
+      return from;
+    }
+    [[gnu::always_inline]] V load(int v, const R* p) const {
+      p += row * reals + v * S::lanes;
+      return v == N - 1 ? S::load_masked(p, rest) : S::load(p);
+    }
+    [[gnu::always_inline]] void store(int v, R* p, V value) const {
+      p += row * reals + v * S::lanes;
+      v == N - 1 ? S::store_masked(p, value, rest) : S::store(p, value);
+    }
+    [[gnu::always_inline]] V load(int v, typename S::Mask on_diagonal, const R* p) const {
+      return v == diagonal ? S::load_masked(p + row * reals + v * S::lanes, on_diagonal)
+                           : load(v, p);
+    }
+    [[gnu::always_inline]] void store(int v, typename S::Mask on_diagonal, R* p, V value) const {
+      v == diagonal ? S::store_masked(p + row * reals + v * S::lanes, value, on_diagonal)
+                    : store(v, p, value);
+    }
+    // No product with an infinity becomes a NaN in a row that the column does not have.
+    [[gnu::always_inline]] static V keep(int v, typename S::Mask on_diagonal, V fresh, V old) {
+      return v == diagonal ? S::select(on_diagonal, fresh, old) : fresh;
+    }
+  };
+
+  template <bool top, class Body>
+  [[gnu::always_inline]] static void with_slope(const SlantedRows& s, int64_t row, int64_t row_end,
+                                                int64_t begin, int64_t end, Body body) {
+    const int64_t rows = row < row_end ? row_end - row : 0;
+    const int64_t before_last = rows == 0 ? 0 : (rows - 1) / kStep;
+    const auto rest = S::range(0, (rows - before_last * kStep) * reals);
+    switch (before_last) {
+      case 0: return body(Slope<1, top>{s, row, rest, begin, end});
+      case 1: return body(Slope<2, top>{s, row, rest, begin, end});
+      case 2: return body(Slope<3, top>{s, row, rest, begin, end});
+      default: return body(Slope<4, top>{s, row, rest, begin, end});
+    }
   }
 
-  template <int C, class Rows>
-  static void add_group(const Rows& rows, const T* const* a, const T* t, T* y) {
+  // Calls body(slope) for all slopes of a slanted group, and narrows s to the rectangle that is left.
+  template <class Body>
+  [[gnu::always_inline]] static void for_slopes(SlantedRows& s, int64_t count, Body body) {
+    const bool few = s.m <= kSlopeVectors * kStep;
+    const int64_t m = s.m;
+    if (s.slant.top) {
+      if (few && !s.slant.bottom) s.top = s.bottom = m;
+      for (int64_t c = 0; c < count; c += kStep)
+        with_slope<true>(s, c, s.top, c, c + kStep < count ? c + kStep : count, body);
+    }
+    if (s.slant.bottom) {
+      const int64_t diagonal = s.bottom;
+      if (few && !s.slant.top && diagonal % kStep == 0) s.bottom = s.top = 0;
+      for (int64_t c = 0; c < count; c += kStep) {
+        const int64_t end = c + kStep < count ? c + kStep : count;
+        with_slope<false>(s, s.bottom, diagonal + end < m ? diagonal + end : m, c, end, body);
+      }
+    }
+  }
+
+  // Sums of triangles; not initialised, which costs as much as the sums.
+  union StartingSums {
+    DotSum<T> sums[kGroup];
+    StartingSums() {}
+  };
+  // Columns that end before the last of them begins are taken one by one, as are too many.
+  template <class Kernel>
+  static void for_single_columns(Slant slant, int64_t m, int64_t count, Kernel kernel) {
+    const SlantedRows s(slant, m, count);
+    for (int64_t c = 0; c < count; ++c)
+      if (s.first(c) < s.last(c)) kernel(c, s.first(c), s.last(c) - s.first(c));
+  }
+  static bool crossed(Slant slant, int64_t m, int64_t count) {
+    return count > kGroup || slant.top * (count - 1) + slant.skip_top >
+                                 m - slant.bottom * (count - 1) - slant.skip_bottom;
+  }
+
+  template <int C>
+  static void add_group(int64_t row, int64_t m, const T* const* a, const T* t, T* y) {
     Factor<T> factors[C];
 #pragma GCC unroll 8
     for (int c = 0; c < C; ++c) factors[c] = Factor<T>(t + c);
-    const Group<C> group(a);
-    R* py = parts(y);
-    for_rows<T, C>(rows, grid_of(rows, py, group.columns[0]),
-                   [&](int64_t i, auto access) __attribute__((always_inline)) {
-                     V sum = access.load(py + i);
+    const Group<C> group(a, row);
+    R* py = parts(y + row);
+    for_rows<T>(m, group.columns[0], [&](int64_t i, auto access) __attribute__((always_inline)) {
+      V sum = access.load(py + i);
 #pragma GCC unroll 8
-                     for (int c = 0; c < C; ++c) {
-                       const V element = access.load(c, group.columns[c] + i);
-                       sum = access.keep(c, factors[c].add_to(sum, element), sum);
-                     }
-                     access.store(py + i, sum);
-                   });
+      for (int c = 0; c < C; ++c) sum = factors[c].add_to(sum, access.load(group.columns[c] + i));
+      access.store(py + i, sum);
+    });
+  }
+  static void add_rectangle(int64_t row, int64_t m, int64_t count, const T* const* a, const T* t,
+                            T* y) {
+    for_column_groups<kColumns<T>>(
+        count, [&]<int C>(Width<C>, int64_t c) { add_group<C>(row, m, a + c, t + c, y); });
   }
   static void add_columns(Slant slant, int64_t m, int64_t count, const T* const* a, const T* t,
                           T* y) {
-    for_column_groups<kColumns<T>>(count, [&]<int C>(Width<C>, int64_t c) {
-      if (slant.any())
-        add_group<C>(SlantedRows{slant, m, count, c}, a + c, t + c, y);
-      else
-        add_group<C>(AllRows{m}, a + c, t + c, y);
+    if (!slant.any()) return add_rectangle(0, m, count, a, t, y);
+    if (crossed(slant, m, count)) {
+      for_single_columns(slant, m, count, [&](int64_t c, int64_t row, int64_t rows) {
+        add_rectangle(row, rows, 1, a + c, t + c, y);
+      });
+      return;
+    }
+    SlantedRows s(slant, m, count);
+    R* py = parts(y);
+    for_slopes(s, count, [&]<int N, bool top>(const Slope<N, top>& slope) {
+      V sum[N];
+#pragma GCC unroll 4
+      for (int v = 0; v < N; ++v) sum[v] = slope.load(v, py);
+      for (int64_t c = slope.begin; c < slope.end; ++c) {
+        const Factor<T> factor(t + c);
+        const auto mask = slope.mask(c);
+#pragma GCC unroll 4
+        for (int v = 0; v < N; ++v) {
+          const V element = slope.load(v, mask, parts(a[c]));
+          sum[v] = slope.keep(v, mask, factor.add_to(sum[v], element), sum[v]);
+        }
+      }
+#pragma GCC unroll 4
+      for (int v = 0; v < N; ++v) slope.store(v, py, sum[v]);
     });
+    if (s.top < s.bottom) add_rectangle(s.top, s.bottom - s.top, count, a, t, y);
   }
 
-  template <int C, class Rows>
-  static void dot_group(const Rows& rows, bool conjugate, const T* const* a, const T* x,
-                        T* result) {
+  template <int C>
+  static void dot_group(int64_t row, int64_t m, bool conjugate, const T* const* a, const T* x,
+                        const DotSum<T>* start, T* result) {
     DotSum<T> sums[C];
-    const Group<C> group(a);
-    const R* px = parts(x);
-    for_rows<T, C>(rows, group.columns[0],
-                   [&](int64_t i, auto access) __attribute__((always_inline)) {
-                     const V v = access.load(px + i), v_swapped = swapped<T>(v);
+    if (start != nullptr) {
 #pragma GCC unroll 8
-                     for (int c = 0; c < C; ++c)
-                       sums[c].add(access, c, access.load(c, group.columns[c] + i), v, v_swapped);
-                   });
+      for (int c = 0; c < C; ++c) sums[c] = start[c];
+    }
+    const Group<C> group(a, row);
+    const R* px = parts(x + row);
+    for_rows<T>(m, group.columns[0], [&](int64_t i, auto access) __attribute__((always_inline)) {
+      const V v = access.load(px + i), v_swapped = swapped<T>(v);
+#pragma GCC unroll 8
+      for (int c = 0; c < C; ++c) sums[c].add(access.load(group.columns[c] + i), v, v_swapped);
+    });
     store_sums<T, C>(sums, conjugate, result);
   }
   static void dot_columns(Slant slant, bool conjugate, int64_t m, int64_t count, const T* const* a,
                           const T* x, T* sums) {
+    if (!slant.any()) {
+      for_column_groups<kColumns<T>>(count, [&]<int C>(Width<C>, int64_t c) {
+        if constexpr (C == 1)
+          dot(conjugate, m, a[c], x, sums + c);
+        else
+          dot_group<C>(0, m, conjugate, a + c, x, nullptr, sums + c);
+      });
+      return;
+    }
+    if (crossed(slant, m, count)) {
+      for (int64_t c = 0; c < count; ++c) store_zero(sums + c);
+      for_single_columns(slant, m, count, [&](int64_t c, int64_t row, int64_t rows) {
+        dot(conjugate, rows, a[c] + row, x + row, sums + c);
+      });
+      return;
+    }
+    SlantedRows s(slant, m, count);
+    StartingSums start;
+    const R* px = parts(x);
+    for_slopes(s, count, [&]<int N, bool top>(const Slope<N, top>& slope) {
+      V element_x[N];
+#pragma GCC unroll 4
+      for (int v = 0; v < N; ++v) element_x[v] = slope.load(v, px);
+      const bool fresh = top || !slant.top;
+      for (int64_t c = slope.begin; c < slope.end; ++c) {
+        const auto mask = slope.mask(c);
+        DotSum<T> sum = fresh ? DotSum<T>() : start.sums[c];
+#pragma GCC unroll 4
+        for (int v = 0; v < N; ++v) {
+          DotSum<T> more = sum;
+          more.add(slope.load(v, mask, parts(a[c])), element_x[v], swapped<T>(element_x[v]));
+          sum.keep(slope, v, mask, more);
+        }
+        start.sums[c] = sum;
+      }
+    });
     for_column_groups<kColumns<T>>(count, [&]<int C>(Width<C>, int64_t c) {
-      if (C == 1 && !slant.any())
-        dot(conjugate, m, a[c], x, sums + c);
-      else if (slant.any())
-        dot_group<C>(SlantedRows{slant, m, count, c}, conjugate, a + c, x, sums + c);
-      else
-        dot_group<C>(AllRows{m}, conjugate, a + c, x, sums + c);
+      dot_group<C>(s.top, s.bottom - s.top, conjugate, a + c, x,
+                   slant.top || slant.bottom ? start.sums + c : nullptr, sums + c);
     });
   }
 
-  template <int C, class Rows>
-  static void add_and_dot_group(const Rows& rows, bool conjugate, const T* const* a, const T* t,
-                                const T* x, T* y, T* result) {
+  template <int C>
+  static void add_and_dot_group(int64_t row, int64_t m, bool conjugate, const T* const* a,
+                                const T* t, const T* x, T* y, const DotSum<T>* start, T* result) {
     Factor<T> factors[C];
 #pragma GCC unroll 8
     for (int c = 0; c < C; ++c) factors[c] = Factor<T>(t + c);
     DotSum<T> sums[C];
-    const Group<C> group(a);
-    const R* px = parts(x);
-    R* py = parts(y);
-    for_rows<T, C>(rows, grid_of(rows, py, group.columns[0]),
-                   [&](int64_t i, auto access) __attribute__((always_inline)) {
-                     const V v = access.load(px + i), v_swapped = swapped<T>(v);
-                     V sum = access.load(py + i);
+    if (start != nullptr) {
 #pragma GCC unroll 8
-                     for (int c = 0; c < C; ++c) {
-                       const V element = access.load(c, group.columns[c] + i);
-                       sum = access.keep(c, factors[c].add_to(sum, element), sum);
-                       sums[c].add(access, c, element, v, v_swapped);
-                     }
-                     access.store(py + i, sum);
-                   });
+      for (int c = 0; c < C; ++c) sums[c] = start[c];
+    }
+    const Group<C> group(a, row);
+    const R* px = parts(x + row);
+    R* py = parts(y + row);
+    for_rows<T>(m, group.columns[0], [&](int64_t i, auto access) __attribute__((always_inline)) {
+      const V v = access.load(px + i), v_swapped = swapped<T>(v);
+      V sum = access.load(py + i);
+#pragma GCC unroll 8
+      for (int c = 0; c < C; ++c) {
+        const V element = access.load(group.columns[c] + i);
+        sum = factors[c].add_to(sum, element);
+        sums[c].add(element, v, v_swapped);
+      }
+      access.store(py + i, sum);
+    });
     store_sums<T, C>(sums, conjugate, result);
   }
   static void add_and_dot_columns(Slant slant, bool conjugate, int64_t m, int64_t count,
                                   const T* const* a, const T* t, const T* x, T* y, T* sums) {
+    if (crossed(slant, m, count)) {
+      for (int64_t c = 0; c < count; ++c) store_zero(sums + c);
+      for_single_columns(slant, m, count, [&](int64_t c, int64_t row, int64_t rows) {
+        add_and_dot_group<1>(row, rows, conjugate, a + c, t + c, x, y, nullptr, sums + c);
+      });
+      return;
+    }
+    SlantedRows s(slant, m, count);
+    StartingSums start;
+    const R* px = parts(x);
+    R* py = parts(y);
+    for_slopes(s, count, [&]<int N, bool top>(const Slope<N, top>& slope) {
+      V element_x[N], element_y[N];
+#pragma GCC unroll 4
+      for (int v = 0; v < N; ++v) {
+        element_x[v] = slope.load(v, px);
+        element_y[v] = slope.load(v, py);
+      }
+      const bool fresh = top || !slant.top;
+      for (int64_t c = slope.begin; c < slope.end; ++c) {
+        const Factor<T> factor(t + c);
+        const auto mask = slope.mask(c);
+        DotSum<T> sum = fresh ? DotSum<T>() : start.sums[c];
+#pragma GCC unroll 4
+        for (int v = 0; v < N; ++v) {
+          const V element = slope.load(v, mask, parts(a[c]));
+          element_y[v] = slope.keep(v, mask, factor.add_to(element_y[v], element), element_y[v]);
+          DotSum<T> more = sum;
+          more.add(element, element_x[v], swapped<T>(element_x[v]));
+          sum.keep(slope, v, mask, more);
+        }
+        start.sums[c] = sum;
+      }
+#pragma GCC unroll 4
+      for (int v = 0; v < N; ++v) slope.store(v, py, element_y[v]);
+    });
     for_column_groups<kColumnsBoth<T>>(count, [&]<int C>(Width<C>, int64_t c) {
-      if (slant.any())
-        add_and_dot_group<C>(SlantedRows{slant, m, count, c}, conjugate, a + c, t + c, x, y,
-                             sums + c);
-      else
-        add_and_dot_group<C>(AllRows{m}, conjugate, a + c, t + c, x, y, sums + c);
+      add_and_dot_group<C>(s.top, s.bottom - s.top, conjugate, a + c, t + c, x, y,
+                           slant.top || slant.bottom ? start.sums + c : nullptr, sums + c);
     });
   }
 
-  template <int C, class Rows>
-  static void update_group(const Rows& rows, T* const* a, const T* t, const T* x) {
+  template <int C>
+  static void update_group(int64_t row, int64_t m, T* const* a, const T* t, const T* x) {
     Factor<T> factors[C];
 #pragma GCC unroll 8
     for (int c = 0; c < C; ++c) factors[c] = Factor<T>(t + c);
-    const Group<C> group(a);
-    const R* px = parts(x);
-    for_rows<T, C>(rows, group.columns[0],
-                   [&](int64_t i, auto access) __attribute__((always_inline)) {
-                     const V v = access.load(px + i);
+    const Group<C> group(a, row);
+    const R* px = parts(x + row);
+    for_rows<T>(m, group.columns[0], [&](int64_t i, auto access) __attribute__((always_inline)) {
+      const V v = access.load(px + i);
 #pragma GCC unroll 8
-                     for (int c = 0; c < C; ++c) {
-                       R* place = group.columns[c] + i;
-                       access.store(c, place, factors[c].add_to(access.load(c, place), v));
-                     }
-                   });
+      for (int c = 0; c < C; ++c) {
+        R* place = group.columns[c] + i;
+        access.store(place, factors[c].add_to(access.load(place), v));
+      }
+    });
+  }
+  static void update_rectangle(int64_t row, int64_t m, int64_t count, T* const* a, const T* t,
+                               const T* x) {
+    for_column_groups<4>(count, [&]<int C>(Width<C>, int64_t c) {
+      if constexpr (C == 1)
+        axpy(m, t + c, x + row, a[c] + row);
+      else
+        update_group<C>(row, m, a + c, t + c, x);
+    });
   }
   static void update_columns(Slant slant, int64_t m, int64_t count, T* const* a, const T* t,
                              const T* x) {
-    for_column_groups<4>(count, [&]<int C>(Width<C>, int64_t c) {
-      if (C == 1 && !slant.any())
-        axpy(m, t + c, x, a[c]);
-      else if (slant.any())
-        update_group<C>(SlantedRows{slant, m, count, c}, a + c, t + c, x);
-      else
-        update_group<C>(AllRows{m}, a + c, t + c, x);
+    if (!slant.any()) return update_rectangle(0, m, count, a, t, x);
+    if (crossed(slant, m, count)) {
+      for_single_columns(slant, m, count, [&](int64_t c, int64_t row, int64_t rows) {
+        axpy(rows, t + c, x + row, a[c] + row);
+      });
+      return;
+    }
+    SlantedRows s(slant, m, count);
+    const R* px = parts(x);
+    for_slopes(s, count, [&]<int N, bool top>(const Slope<N, top>& slope) {
+      V element_x[N];
+#pragma GCC unroll 4
+      for (int v = 0; v < N; ++v) element_x[v] = slope.load(v, px);
+      for (int64_t c = slope.begin; c < slope.end; ++c) {
+        const Factor<T> factor(t + c);
+        const auto mask = slope.mask(c);
+        R* column = parts(a[c]);
+#pragma GCC unroll 4
+        for (int v = 0; v < N; ++v)
+          slope.store(v, mask, column, factor.add_to(slope.load(v, mask, column), element_x[v]));
+      }
     });
+    if (s.top < s.bottom) update_rectangle(s.top, s.bottom - s.top, count, a, t, x);
   }
 
-  template <int C, class Rows>
-  static void update_twice_group(const Rows& rows, T* const* a, const T* t, const T* x, const T* u,
-                                 const T* y) {
+  template <int C>
+  static void update_twice_group(int64_t row, int64_t m, T* const* a, const T* t, const T* x,
+                                 const T* u, const T* y) {
     Factor<T> from_x[C], from_y[C];
 #pragma GCC unroll 8
     for (int c = 0; c < C; ++c) {
       from_x[c] = Factor<T>(t + c);
       from_y[c] = Factor<T>(u + c);
     }
-    const Group<C> group(a);
-    const R* px = parts(x);
-    const R* py = parts(y);
-    for_rows<T, C>(rows, group.columns[0],
-                   [&](int64_t i, auto access) __attribute__((always_inline)) {
-                     const V vx = access.load(px + i), vy = access.load(py + i);
+    const Group<C> group(a, row);
+    const R* px = parts(x + row);
+    const R* py = parts(y + row);
+    for_rows<T>(m, group.columns[0], [&](int64_t i, auto access) __attribute__((always_inline)) {
+      const V vx = access.load(px + i), vy = access.load(py + i);
 #pragma GCC unroll 8
-                     for (int c = 0; c < C; ++c) {
-                       R* place = group.columns[c] + i;
-                       const V sum = from_x[c].add_to(access.load(c, place), vx);
-                       access.store(c, place, from_y[c].add_to(sum, vy));
-                     }
-                   });
+      for (int c = 0; c < C; ++c) {
+        R* place = group.columns[c] + i;
+        const V sum = from_x[c].add_to(access.load(place), vx);
+        access.store(place, from_y[c].add_to(sum, vy));
+      }
+    });
+  }
+  static void update_rectangle_twice(int64_t row, int64_t m, int64_t count, T* const* a, const T* t,
+                                     const T* x, const T* u, const T* y) {
+    for_column_groups<4>(count, [&]<int C>(Width<C>, int64_t c) {
+      update_twice_group<C>(row, m, a + c, t + c, x, u + c, y);
+    });
   }
   static void update_columns_twice(Slant slant, int64_t m, int64_t count, T* const* a, const T* t,
                                    const T* x, const T* u, const T* y) {
-    for_column_groups<4>(count, [&]<int C>(Width<C>, int64_t c) {
-      if (slant.any())
-        update_twice_group<C>(SlantedRows{slant, m, count, c}, a + c, t + c, x, u + c, y);
-      else
-        update_twice_group<C>(AllRows{m}, a + c, t + c, x, u + c, y);
+    if (!slant.any()) return update_rectangle_twice(0, m, count, a, t, x, u, y);
+    if (crossed(slant, m, count)) {
+      for_single_columns(slant, m, count, [&](int64_t c, int64_t row, int64_t rows) {
+        update_rectangle_twice(row, rows, 1, a + c, t + c, x, u + c, y);
+      });
+      return;
+    }
+    SlantedRows s(slant, m, count);
+    const R* px = parts(x);
+    const R* py = parts(y);
+    for_slopes(s, count, [&]<int N, bool top>(const Slope<N, top>& slope) {
+      V element_x[N], element_y[N];
+#pragma GCC unroll 4
+      for (int v = 0; v < N; ++v) {
+        element_x[v] = slope.load(v, px);
+        element_y[v] = slope.load(v, py);
+      }
+      for (int64_t c = slope.begin; c < slope.end; ++c) {
+        const Factor<T> from_x(t + c), from_y(u + c);
+        const auto mask = slope.mask(c);
+        R* column = parts(a[c]);
+#pragma GCC unroll 4
+        for (int v = 0; v < N; ++v) {
+          const V sum = from_x.add_to(slope.load(v, mask, column), element_x[v]);
+          slope.store(v, mask, column, from_y.add_to(sum, element_y[v]));
+        }
+      }
     });
+    if (s.top < s.bottom) update_rectangle_twice(s.top, s.bottom - s.top, count, a, t, x, u, y);
   }
 
   static constexpr VectorKernels<T> table = {
+      .columns = kGroup,
       .axpy = axpy,
       .axpby = axpby,
       .scale = scale,
