@@ -55,6 +55,8 @@ class TriangleColumns {
 
   Triangle uplo() const { return uplo_; }
   int64_t order() const { return n_; }
+  /// Diagonals beside the main one.
+  int64_t width() const { return k_; }
   /// In packed storage the distance of columns grows or shrinks by one element each time.
   P* column(int64_t j) const { return data_ + j * ld_ + growth(j); }
   ColumnWalk<P> columns_from(int64_t j) const {

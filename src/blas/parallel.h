@@ -13,11 +13,14 @@ namespace guda::blas {
 inline constexpr double kShareBytes = 96 * 1024;
 inline constexpr double kWakeBytes = 512 * 1024;
 
+/// Ranges begin at multiples of it.
+inline constexpr int64_t kRangeUnit = 16;
+
 /// Calls body(begin, end) for ranges that together make [0, n), at the same time on several threads when
-/// that pays; each element stands for `bytes` of memory traffic. Ranges begin at multiples of 16.
+/// that pays, `parts` for each thread; each element stands for `bytes` of memory traffic.
 template <class Body>
-void for_ranges(int64_t n, size_t bytes, Body body) {
-  constexpr int64_t unit = 16;
+void for_ranges(int64_t n, size_t bytes, Body body, int parts = 1) {
+  constexpr int64_t unit = kRangeUnit;
   const double traffic = static_cast<double>(n) * static_cast<double>(bytes);
   const int64_t units = (n + unit - 1) / unit;
   int threads = 1;
@@ -28,12 +31,19 @@ void for_ranges(int64_t n, size_t bytes, Body body) {
     body(int64_t{0}, n);
     return;
   }
+  const int tasks = threads * parts;
   auto task = [&](int i) {
-    const int64_t begin = units * i / threads * unit;
-    const int64_t end = std::min(n, units * (i + 1) / threads * unit);
+    const int64_t begin = units * i / tasks * unit;
+    const int64_t end = std::min(n, units * (i + 1) / tasks * unit);
     if (begin < end) body(begin, end);
   };
-  run_tasks(threads, threads, traffic >= kWakeBytes ? Wake::always : Wake::if_awake, task);
+  run_tasks(tasks, threads, traffic >= kWakeBytes ? Wake::always : Wake::if_awake, task);
+}
+
+/// The same where elements are unequal work, as in a triangle, and `bytes` their mean.
+template <class Body>
+void for_uneven_ranges(int64_t n, size_t bytes, Body body) {
+  for_ranges(n, bytes, body, 8);
 }
 
 /// The same for few elements, each of them much work.

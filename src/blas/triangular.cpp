@@ -1,9 +1,10 @@
 // Triangular matrices: products with and solutions for one vector.
 //
-// Columns are taken in groups. A product treats the square block on the diagonal like the rest of the
-// columns, which are slanted there; a solution works it off element by element.
+// Columns are taken in groups, which are slanted at the diagonal. A solution works off the square blocks on
+// the diagonal one after the other, and keeps a panel of columns in the cache meanwhile.
 #include "blas/columns.h"
 #include "blas/level2.h"
+#include "blas/parallel.h"
 #include "blas/vector_view.h"
 
 namespace guda::blas {
@@ -21,12 +22,12 @@ class TriangularOperation {
   void multiply(const T* x, T* y) const {
     const bool unit = diag_ == Diagonal::unit;
     const int64_t n = a_.order();
-    if (plain()) std::fill_n(y, n, T(0));
-    for_groups(true, [&](int64_t begin, int64_t end) {
+    const auto for_block = [&](int64_t begin, int64_t end, int64_t low, int64_t high) {
       for_pieces(
-          a_, begin, end - begin, 0, n,
+          a_, begin, end - begin, low, high,
           [&](kernels::Slant slant, int64_t column, int64_t count, int64_t row, int64_t row_end) {
-            if (unit) (upper() ? slant.skip_bottom : slant.skip_top) = 1;
+            const bool on_diagonal = upper() ? row_end > column : row <= column;
+            if (unit && on_diagonal) (upper() ? slant.skip_bottom : slant.skip_top) = 1;
             const ColumnPointers<const T> pointers(a_, column, count, row);
             if (plain())
               kernel_.add_columns(slant, row_end - row, count, pointers.pointers, x + column,
@@ -35,87 +36,158 @@ class TriangularOperation {
               kernel_.dot_columns(slant, trans_ == Transpose::conjugate, row_end - row, count,
                                   pointers.pointers, x + row, y + column);
           });
+    };
+    const size_t bytes = static_cast<size_t>(std::min(a_.width() + 1, n / 2 + 1)) * sizeof(T);
+    for_uneven_ranges(n, bytes, [&](int64_t begin, int64_t end) {
+      if (!plain()) {
+        for_groups(true, begin, end, kernel_.columns,
+                   [&](int64_t group, int64_t group_end) { for_block(group, group_end, 0, n); });
+        return;
+      }
+      // Rows [begin, end) of the result: of all columns that reach them.
+      std::fill(y + begin, y + end, T(0));
+      const int64_t k = a_.width();
+      const int64_t first =
+          upper() ? begin : std::max<int64_t>(0, begin - k) / kRangeUnit * kRangeUnit;
+      const int64_t last = upper() ? std::min(n, end + k) : end;
+      for_groups(true, first, last, kernel_.columns, [&](int64_t group, int64_t group_end) {
+        for_block(group, group_end, begin, end);
+      });
     });
     if (!unit) return;
     const T one(1);
     kernel_.axpy(n, &one, x, y);
   }
 
+  /// x = op(A)^-1 x. What is left of the right-hand sides is kept apart from x, and negative: add_columns and
+  /// dot_columns then make it as it is.
   void solve(T* x) const {
-    for_groups(upper() != plain(), [&](int64_t begin, int64_t end) {
-      if (plain()) {
-        solve_block(begin, end, x);
-        subtract_outside(begin, end, x);
-      } else {
-        subtract_dot_outside(begin, end, x);
-        solve_block(begin, end, x);
-      }
+    const int64_t n = a_.order();
+    const int64_t solved = std::max<int64_t>(8, kernel_.square);
+    Scratch<T> left(n);
+    for (int64_t i = 0; i < n; ++i) left[i] = -x[i];
+    for_groups(upper() != plain(), 0, n, kPanel, [&](int64_t panel, int64_t panel_end) {
+      if (!plain()) add_dots_outside(panel, panel_end, x, left.data());
+      for_groups(upper() != plain(), panel, panel_end, solved, [&](int64_t begin, int64_t end) {
+        if (plain()) {
+          solve_block(begin, end, left.data(), x);
+          add_columns(begin, end, upper() ? panel : end, upper() ? begin : panel_end, x,
+                      left.data());
+        } else {
+          add_dots(begin, end, upper() ? panel : end, upper() ? begin : panel_end, x, left.data());
+          solve_block(begin, end, left.data(), x);
+        }
+      });
+      if (plain()) add_columns_outside(panel, panel_end, x, left.data());
     });
   }
 
  private:
+  // Columns that are solved before the other rows of all are brought up to date.
+  static constexpr int64_t kPanel = 256;
+
   bool plain() const { return trans_ == Transpose::no; }
   bool upper() const { return a_.uplo() == Triangle::upper; }
   T operand(T value) const { return trans_ == Transpose::conjugate ? conjugate(value) : value; }
 
+  // Groups begin at multiples of `columns`.
   template <class Body>
-  void for_groups(bool ascending, Body body) const {
-    const int64_t n = a_.order();
-    const int64_t columns = kernel_.columns;
+  static void for_groups(bool ascending, int64_t first, int64_t last, int64_t columns, Body body) {
     if (ascending) {
-      for (int64_t j = 0; j < n; j += columns) body(j, std::min(n, j + columns));
+      for (int64_t j = first; j < last; j += columns) body(j, std::min(last, j + columns));
     } else {
-      for (int64_t j = (n - 1) / columns * columns; j >= 0; j -= columns)
-        body(j, std::min(n, j + columns));
+      for (int64_t j = first + (last - first - 1) / columns * columns; j >= first; j -= columns)
+        body(j, std::min(last, j + columns));
     }
   }
 
-  template <class Piece>
-  void for_outside(int64_t begin, int64_t end, Piece piece) const {
-    for_pieces(a_, begin, end - begin, upper() ? 0 : end, upper() ? begin : a_.order(), piece);
-  }
-  // x outside the block -= A x
-  void subtract_outside(int64_t begin, int64_t end, T* x) const {
-    T t[kColumnGroup];
-    for (int64_t j = begin; j < end; ++j) t[j - begin] = -x[j];
-    for_outside(
-        begin, end,
+  // y += A x for the columns [begin, end) and the rows [low, high).
+  void add_columns(int64_t begin, int64_t end, int64_t low, int64_t high, const T* x, T* y) const {
+    if (low >= high) return;
+    for_pieces(
+        a_, begin, end - begin, low, high,
         [&](kernels::Slant slant, int64_t column, int64_t count, int64_t row, int64_t row_end) {
           const ColumnPointers<const T> pointers(a_, column, count, row);
-          kernel_.add_columns(slant, row_end - row, count, pointers.pointers, t + (column - begin),
-                              x + row);
+          kernel_.add_columns(slant, row_end - row, count, pointers.pointers, x + column, y + row);
         });
   }
-  // x in the block -= op(A) x outside
-  void subtract_dot_outside(int64_t begin, int64_t end, T* x) const {
-    for_outside(
-        begin, end,
+  // y += op(A) x for the columns [begin, end), which are rows of op(A), and their rows [low, high).
+  void add_dots(int64_t begin, int64_t end, int64_t low, int64_t high, const T* x, T* y) const {
+    if (low >= high) return;
+    for_pieces(
+        a_, begin, end - begin, low, high,
         [&](kernels::Slant slant, int64_t column, int64_t count, int64_t row, int64_t row_end) {
           const ColumnPointers<const T> pointers(a_, column, count, row);
           T sums[kColumnGroup];
           kernel_.dot_columns(slant, trans_ == Transpose::conjugate, row_end - row, count,
                               pointers.pointers, x + row, sums);
-          for (int64_t c = 0; c < count; ++c) x[column + c] -= sums[c];
+          for (int64_t c = 0; c < count; ++c) y[column + c] += sums[c];
         });
   }
 
+  // The same for a panel and the rows outside of it, on several threads.
+  void add_columns_outside(int64_t begin, int64_t end, const T* x, T* y) const {
+    const int64_t low = upper() ? a_.first(begin) : end;
+    const int64_t high = upper() ? begin : a_.last(end - 1);
+    if (low >= high) return;
+    const int64_t whole_low =
+        low / kRangeUnit * kRangeUnit;  // cuts at the same rows whatever `low`
+    for_ranges(
+        high - whole_low, static_cast<size_t>(end - begin) * sizeof(T),
+        [&](int64_t from, int64_t to) {
+          for_groups(true, begin, end, kernel_.columns, [&](int64_t group, int64_t group_end) {
+            add_columns(group, group_end, std::max(low, whole_low + from), whole_low + to, x, y);
+          });
+        });
+  }
+  void add_dots_outside(int64_t begin, int64_t end, const T* x, T* y) const {
+    const int64_t low = upper() ? a_.first(begin) : end;
+    const int64_t high = upper() ? begin : a_.last(end - 1);
+    if (low >= high) return;
+    for_ranges(end - begin, static_cast<size_t>(high - low) * sizeof(T),
+               [&](int64_t from, int64_t to) {
+                 for_groups(true, begin + from, begin + to, kernel_.columns,
+                            [&](int64_t group, int64_t group_end) {
+                              add_dots(group, group_end, low, high, x, y);
+                            });
+               });
+  }
+
+  // Solves for the columns [begin, end) alone.
+  void solve_block(int64_t begin, int64_t end, T* left, T* x) const {
+    const bool ascending = upper() != plain();
+    if (kernel_.solve_square == nullptr) return solve_by_element(begin, end, left, x);
+    for_groups(ascending, begin, end, kernel_.square, [&](int64_t first, int64_t last) {
+      const int64_t low = upper() ? begin : last, high = upper() ? first : end;
+      if (!plain()) add_dots(first, last, low, high, x, left);
+      if (upper() ? a_.first(last - 1) <= first : last <= a_.last(first)) {
+        const ColumnPointers<const T> pointers(a_, first, last - first, first);
+        kernel_.solve_square(upper(), !plain(), diag_ == Diagonal::unit, last - first,
+                             pointers.pointers, left + first, x + first);
+      } else {
+        solve_by_element(first, last, left, x);
+      }
+      if (plain()) add_columns(first, last, low, high, x, left);
+    });
+  }
   // Each element of the solution is taken out of the others' right-hand sides at once.
-  void solve_block(int64_t begin, int64_t end, T* x) const {
+  void solve_by_element(int64_t begin, int64_t end, T* left, T* x) const {
     const bool ascending = upper() != plain();
     for (int64_t step = 0; step < end - begin; ++step) {
       const int64_t j = ascending ? begin + step : end - 1 - step;
       const T* column = a_.column(j);
+      x[j] = -left[j];
       if (diag_ == Diagonal::stored) x[j] /= operand(column[j]);
-      const T value = x[j];
       if (plain()) {
         const int64_t first = upper() ? std::max(a_.first(j), begin) : j + 1;
         const int64_t last = upper() ? j : std::min(a_.last(j), end);
-        for (int64_t i = first; i < last; ++i) x[i] -= product(column[i], value);
+        for (int64_t i = first; i < last; ++i) left[i] += product(column[i], x[j]);
       } else {
         // Row j of the triangle: columns on the other side of the diagonal that reach it.
         const int64_t first = upper() ? j + 1 : begin, last = upper() ? end : j;
         for (int64_t i = first; i < last; ++i)
-          if (a_.first(i) <= j && j < a_.last(i)) x[i] -= product(operand(a_.column(i)[j]), value);
+          if (a_.first(i) <= j && j < a_.last(i))
+            left[i] += product(operand(a_.column(i)[j]), x[j]);
       }
     }
   }

@@ -1,5 +1,7 @@
 #include <immintrin.h>
 
+#include <utility>
+
 #include "kernels/vector/vector_kernels.h"
 
 namespace guda::kernels {
@@ -39,6 +41,10 @@ struct Simd<float> {
     return _mm256_andnot_si256(first(from), first(to));
   }
   static Mask both(Mask a, Mask b) { return _mm256_and_si256(a, b); }
+  template <int i>
+  static V broadcast_lane(V v) {
+    return (V)_mm256_permutevar8x32_ps((__m256)v, _mm256_set1_epi32(i));
+  }
   static V swap_pairs(V v) { return (V)_mm256_permute_ps((__m256)v, 0xb1); }
   static void sum_eight(const V* v, float* sums) {
     const __m256 a = _mm256_hadd_ps((__m256)v[0], (__m256)v[1]);
@@ -90,6 +96,10 @@ struct Simd<double> {
     return _mm256_andnot_si256(first(from), first(to));
   }
   static Mask both(Mask a, Mask b) { return _mm256_and_si256(a, b); }
+  template <int i>
+  static V broadcast_lane(V v) {
+    return (V)_mm256_permute4x64_pd((__m256d)v, 0x55 * i);
+  }
   static V swap_pairs(V v) { return (V)_mm256_permute_pd((__m256d)v, 0x5); }
   static void sum_eight(const V* v, double* sums) {
     for (int i = 0; i < 8; ++i) sums[i] = sum(v[i]);

@@ -1,5 +1,7 @@
 #include <immintrin.h>
 
+#include <utility>
+
 #include "kernels/vector/vector_kernels.h"
 
 namespace guda::kernels {
@@ -34,6 +36,10 @@ struct Simd<float> {
     return static_cast<Mask>(first(to) & ~first(from < 0 ? 0 : from));
   }
   static Mask both(Mask a, Mask b) { return static_cast<Mask>(a & b); }
+  template <int i>
+  static V broadcast_lane(V v) {
+    return (V)_mm512_permutexvar_ps(_mm512_set1_epi32(i), (__m512)v);
+  }
   static V swap_pairs(V v) { return (V)_mm512_permute_ps((__m512)v, 0xb1); }
   static __m256 halves(V v) {
     return _mm512_castps512_ps256((__m512)v) + _mm512_extractf32x8_ps((__m512)v, 1);
@@ -87,6 +93,10 @@ struct Simd<double> {
     return static_cast<Mask>(first(to) & ~first(from < 0 ? 0 : from));
   }
   static Mask both(Mask a, Mask b) { return static_cast<Mask>(a & b); }
+  template <int i>
+  static V broadcast_lane(V v) {
+    return (V)_mm512_permutexvar_pd(_mm512_set1_epi64(i), (__m512d)v);
+  }
   static V swap_pairs(V v) { return (V)_mm512_permute_pd((__m512d)v, 0x55); }
   static __m256d halves(V v) {
     return _mm512_castpd512_pd256((__m512d)v) + _mm512_extractf64x4_pd((__m512d)v, 1);

@@ -1,5 +1,7 @@
 // For every processor that g++ or clang compiles for: 16-byte vectors, which both break down where the
 // processor has none.
+#include <utility>
+
 #include "kernels/vector/vector_kernels.h"
 
 namespace guda::kernels {
@@ -50,6 +52,10 @@ struct SmallVector {
     return b;
   }
   static Mask range(int64_t from, int64_t to) { return {from < 0 ? 0 : from, to}; }
+  template <int i>
+  static V broadcast_lane(V v) {
+    return v[i] - V{};
+  }
   static Mask both(Mask a, Mask b) {
     return {a.from > b.from ? a.from : b.from, a.to < b.to ? a.to : b.to};
   }

@@ -61,6 +61,12 @@ struct VectorKernels {
   /// a_c += x t_c + y u_c
   void (*update_columns_twice)(Slant slant, int64_t m, int64_t count, T* const* a, const T* t,
                                const T* x, const T* u, const T* y);
+
+  /// Solves op(A) x = -b for a triangle of order n <= square, column c at a[c]; b is negative because that is
+  /// what add_columns makes: b + A x is zero in the end. Null for complex elements.
+  int64_t square;
+  void (*solve_square)(bool upper, bool transposed, bool unit, int64_t n, const T* const* a,
+                       const T* b, T* x);
 };
 
 /// A small lower triangle (row-major, order n) times or against a panel of `lanes` right-hand sides;

@@ -5,6 +5,7 @@
 //   select(mask, a, b)  a in lanes of the mask, else b
 //   range(from, to)     the mask of lanes from ... to - 1; from <= lanes, 0 <= to <= lanes
 //   both(a, b)          lanes that are in both masks
+//   broadcast_lane<i>(v)
 //   sum(v), sum_eight(v, sums), sum_pairs(v, sums)     of the lanes; even and odd ones apart
 //   swap_pairs(v)       exchanges neighbours (real and imaginary parts)
 //   max(a, b), min(a, b)   b where a is NaN; count_equal(a, b)   lanes that compare equal
@@ -870,6 +871,89 @@ struct Kernels {
     if (s.top < s.bottom) update_rectangle_twice(s.top, s.bottom - s.top, count, a, t, x, u, y);
   }
 
+  static constexpr int kSquare = static_cast<int>(kStep < 16 ? kStep : 16);
+
+  template <class Body>
+  [[gnu::always_inline]] static void for_square(Body body) {
+    [&]<int... j>(std::integer_sequence<int, j...>) __attribute__((always_inline)) {
+      (body(Width<j>()), ...);
+    }(std::make_integer_sequence<int, kSquare>());
+  }
+
+  // Column by column: what an element of the solution adds to the other right-hand sides, which stand in one
+  // vector. The chain from one element to the next is short because columns are divided by their diagonal
+  // beforehand, and the solution at the end; if that overflows or loses digits, elements are divided.
+  template <bool lower, bool transposed>
+  static void solve_square_as(bool unit, int64_t n, const T* const* a, const T* b, T* x) {
+    static_assert(!Element<T>::complex);
+    constexpr R large = sizeof(R) == 4 ? R(0x1p100) : R(0x1p900);
+    R rows[transposed ? kSquare : 1][kSquare];
+    if constexpr (transposed) {
+      for (int64_t j = 0; j < n; ++j)
+        for (int64_t i = lower ? 0 : j; i < (lower ? j + 1 : n); ++i) rows[i][j] = a[j][i];
+    }
+    const auto all = S::range(0, n);
+    V columns[kSquare];
+    V diagonal = broadcast<R>(R(1));
+    for_square([&]<int j>(Width<j>) __attribute__((always_inline)) {
+      if (j >= n) return;
+      const int skip = unit ? 1 : 0;
+      const auto mask = lower ? S::range(j + skip, n) : S::range(0, j + 1 - skip);
+      columns[j] = S::load_masked(transposed ? rows[j] : a[j], mask);
+      if (!unit) diagonal = S::select(S::range(j, j + 1), columns[j], diagonal);
+    });
+    const V reciprocal = broadcast<R>(R(-1)) / diagonal;
+    V largest = absolute<R>(reciprocal), smallest = largest;
+    V scaled[kSquare];
+    for_square([&]<int j>(Width<j>) __attribute__((always_inline)) {
+      if (j >= n) return;
+      scaled[j] = columns[j] * S::template broadcast_lane<j>(reciprocal);
+      const V size = absolute<R>(scaled[j]);
+      largest = S::max(size, largest);
+      smallest = S::min(columns[j] == V{} ? largest : size, smallest);
+    });
+    const V high = broadcast<R>(large), low = broadcast<R>(R(1) / large);
+    const bool ordinary = S::count_equal(S::max(largest, high), high) == S::lanes &&
+                          S::count_equal(S::min(smallest, low), low) == S::lanes;
+    V v = S::load_masked(b, all), solution{};
+    const auto eliminate = [&](auto divide) __attribute__((always_inline)) {
+      for_square([&]<int step>(Width<step>) __attribute__((always_inline)) {
+        constexpr int j = lower ? step : kSquare - 1 - step;
+        if (j >= n) return;
+        const auto others = lower ? S::range(j + 1, n) : S::range(0, j);
+        V element = S::template broadcast_lane<j>(v);
+        if constexpr (decltype(divide)::value) {
+          element = -element / S::template broadcast_lane<j>(diagonal);
+          solution = S::select(S::range(j, j + 1), element, solution);
+        }
+        const V column = decltype(divide)::value ? columns[j] : scaled[j];
+        v = S::select(others, v + column * element, v);
+      });
+    };
+    if (__builtin_expect(ordinary, 1)) {
+      eliminate(std::false_type());
+      solution = v * reciprocal;
+    } else {
+      eliminate(std::true_type());
+    }
+    S::store_masked(x, solution, all);
+  }
+  static void solve_square(bool upper, bool transposed, bool unit, int64_t n, const T* const* a,
+                           const T* b, T* x) {
+    if (transposed)
+      upper ? solve_square_as<true, true>(unit, n, a, b, x)
+            : solve_square_as<false, true>(unit, n, a, b, x);
+    else
+      upper ? solve_square_as<false, false>(unit, n, a, b, x)
+            : solve_square_as<true, false>(unit, n, a, b, x);
+  }
+  static constexpr auto square_solver() -> decltype(VectorKernels<T>::solve_square) {
+    if constexpr (Element<T>::complex)
+      return nullptr;
+    else
+      return solve_square;
+  }
+
   static constexpr VectorKernels<T> table = {
       .columns = kGroup,
       .axpy = axpy,
@@ -887,6 +971,8 @@ struct Kernels {
       .add_and_dot_columns = add_and_dot_columns,
       .update_columns = update_columns,
       .update_columns_twice = update_columns_twice,
+      .square = kSquare,
+      .solve_square = square_solver(),
   };
 };
 
