@@ -871,7 +871,7 @@ struct Kernels {
     if (s.top < s.bottom) update_rectangle_twice(s.top, s.bottom - s.top, count, a, t, x, u, y);
   }
 
-  static constexpr int kSquare = static_cast<int>(kStep < 16 ? kStep : 16);
+  static constexpr int kSquare = S::registers < 32 ? 8 : 16;
 
   template <class Body>
   [[gnu::always_inline]] static void for_square(Body body) {
@@ -880,63 +880,53 @@ struct Kernels {
     }(std::make_integer_sequence<int, kSquare>());
   }
 
-  // Column by column: what an element of the solution adds to the other right-hand sides, which stand in one
-  // vector. The chain from one element to the next is short because columns are divided by their diagonal
-  // beforehand, and the solution at the end; if that overflows or loses digits, elements are divided.
+  // Scalar code: an element of the solution is taken out of all other right-hand sides at once, which stand
+  // in registers, and the chain from one element to the next is a product and a sum. (In vectors it would be
+  // longer, and transposed triangles would have to be turned.)
+  template <bool lower, bool transposed>
+  static void solve_whole_square(const R* negative_reciprocals, const T* const* a, const T* b,
+                                 T* x) {
+    T v[kSquare];
+    for_square([&]<int j>(Width<j>) __attribute__((always_inline)) { v[j] = b[j]; });
+    for_square([&]<int step>(Width<step>) __attribute__((always_inline)) {
+      constexpr int i = lower ? step : kSquare - 1 - step;
+      const T solved = v[i] * negative_reciprocals[i];
+      x[i] = solved;
+      for_square([&]<int j>(Width<j>) __attribute__((always_inline)) {
+        if constexpr (lower ? j > i : j < i) v[j] += (transposed ? a[j][i] : a[i][j]) * solved;
+      });
+    });
+  }
   template <bool lower, bool transposed>
   static void solve_square_as(bool unit, int64_t n, const T* const* a, const T* b, T* x) {
-    static_assert(!Element<T>::complex);
-    constexpr R large = sizeof(R) == 4 ? R(0x1p100) : R(0x1p900);
-    R rows[transposed ? kSquare : 1][kSquare];
-    if constexpr (transposed) {
-      for (int64_t j = 0; j < n; ++j)
-        for (int64_t i = lower ? 0 : j; i < (lower ? j + 1 : n); ++i) rows[i][j] = a[j][i];
+    // The reciprocal of an extreme number overflows, or loses digits.
+    constexpr R large = sizeof(R) == 4 ? R(0x1p120) : R(0x1p1000);
+    bool ordinary = n == kSquare;
+    if (ordinary) {
+      alignas(64) R reciprocals[kSquare];
+      for (int j = 0; j < kSquare; ++j) reciprocals[j] = unit ? R(1) : a[j][j];
+      V most = broadcast<R>(0), least = broadcast<R>(large);
+      for (int j = 0; j < kSquare; j += S::lanes) {
+        const V diagonal = S::load(reciprocals + j);
+        most = S::max(absolute<R>(diagonal), most);
+        least = S::min(absolute<R>(diagonal), least);
+        S::store(reciprocals + j, broadcast<R>(-1) / diagonal);
+      }
+      const V high = broadcast<R>(large), low = broadcast<R>(1 / large);
+      ordinary = S::count_equal(S::max(most, high), high) == S::lanes &&
+                 S::count_equal(S::min(least, low), low) == S::lanes;
+      if (__builtin_expect(ordinary, 1))
+        return solve_whole_square<lower, transposed>(reciprocals, a, b, x);
     }
-    const auto all = S::range(0, n);
-    V columns[kSquare];
-    V diagonal = broadcast<R>(R(1));
-    for_square([&]<int j>(Width<j>) __attribute__((always_inline)) {
-      if (j >= n) return;
-      const int skip = unit ? 1 : 0;
-      const auto mask = lower ? S::range(j + skip, n) : S::range(0, j + 1 - skip);
-      columns[j] = S::load_masked(transposed ? rows[j] : a[j], mask);
-      if (!unit) diagonal = S::select(S::range(j, j + 1), columns[j], diagonal);
-    });
-    const V reciprocal = broadcast<R>(R(-1)) / diagonal;
-    V largest = absolute<R>(reciprocal), smallest = largest;
-    V scaled[kSquare];
-    for_square([&]<int j>(Width<j>) __attribute__((always_inline)) {
-      if (j >= n) return;
-      scaled[j] = columns[j] * S::template broadcast_lane<j>(reciprocal);
-      const V size = absolute<R>(scaled[j]);
-      largest = S::max(size, largest);
-      smallest = S::min(columns[j] == V{} ? largest : size, smallest);
-    });
-    const V high = broadcast<R>(large), low = broadcast<R>(R(1) / large);
-    const bool ordinary = S::count_equal(S::max(largest, high), high) == S::lanes &&
-                          S::count_equal(S::min(smallest, low), low) == S::lanes;
-    V v = S::load_masked(b, all), solution{};
-    const auto eliminate = [&](auto divide) __attribute__((always_inline)) {
-      for_square([&]<int step>(Width<step>) __attribute__((always_inline)) {
-        constexpr int j = lower ? step : kSquare - 1 - step;
-        if (j >= n) return;
-        const auto others = lower ? S::range(j + 1, n) : S::range(0, j);
-        V element = S::template broadcast_lane<j>(v);
-        if constexpr (decltype(divide)::value) {
-          element = -element / S::template broadcast_lane<j>(diagonal);
-          solution = S::select(S::range(j, j + 1), element, solution);
-        }
-        const V column = decltype(divide)::value ? columns[j] : scaled[j];
-        v = S::select(others, v + column * element, v);
-      });
-    };
-    if (__builtin_expect(ordinary, 1)) {
-      eliminate(std::false_type());
-      solution = v * reciprocal;
-    } else {
-      eliminate(std::true_type());
+    T v[kSquare];
+    for (int64_t j = 0; j < n; ++j) v[j] = b[j];
+    for (int64_t step = 0; step < n; ++step) {
+      const int64_t i = lower ? step : n - 1 - step;
+      const T solved = unit ? -v[i] : -v[i] / a[i][i];
+      x[i] = solved;
+      for (int64_t j = lower ? i + 1 : 0; j < (lower ? n : i); ++j)
+        v[j] += (transposed ? a[j][i] : a[i][j]) * solved;
     }
-    S::store_masked(x, solution, all);
   }
   static void solve_square(bool upper, bool transposed, bool unit, int64_t n, const T* const* a,
                            const T* b, T* x) {
