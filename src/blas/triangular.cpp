@@ -84,7 +84,7 @@ class TriangularOperation {
 
  private:
   // Columns that are solved before the other rows of all are brought up to date.
-  static constexpr int64_t kPanel = 256;
+  static constexpr int64_t kPanel = 512;
 
   bool plain() const { return trans_ == Transpose::no; }
   bool upper() const { return a_.uplo() == Triangle::upper; }
