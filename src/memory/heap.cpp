@@ -183,6 +183,7 @@ Result<void*> Heap::allocate(size_t size, AllocationKind kind, uint32_t flags, v
   Record record;
   record.allocation = {base, size, kind, flags, next_id_++, owner, false};
   record.block = block;
+  generation_.fetch_add(1, std::memory_order_relaxed);
   records_.emplace(reinterpret_cast<uintptr_t>(base), record);
   return static_cast<void*>(base);
 }
@@ -195,6 +196,7 @@ Status Heap::release(void* pointer, uint32_t kinds) {
             fmt::format("{} is not an allocation of this kind", pointer)};
   }
   Record record = found->second;
+  generation_.fetch_add(1, std::memory_order_relaxed);
   records_.erase(found);
   used_ -= record.block.charged;
   if (record.allocation.kind == AllocationKind::imported) {
@@ -227,6 +229,7 @@ Status Heap::add_registered(void* pointer, size_t size, uint32_t flags) {
                        next_id_++,
                        nullptr,
                        false};
+  generation_.fetch_add(1, std::memory_order_relaxed);
   records_.emplace(start, record);
   return Status::ok();
 }
@@ -237,6 +240,7 @@ Status Heap::remove_registered(void* pointer) {
   if (found == records_.end() || found->second.allocation.kind != AllocationKind::registered) {
     return {StatusCode::host_memory_not_registered, fmt::format("{} is not registered", pointer)};
   }
+  generation_.fetch_add(1, std::memory_order_relaxed);
   records_.erase(found);
   return Status::ok();
 }
@@ -405,6 +409,7 @@ Result<void*> Heap::import(const Shared& shared) {
   Record record;
   record.allocation = {base, shared.size, AllocationKind::imported, 0, next_id_++, nullptr, false};
   record.block = {static_cast<std::byte*>(region), shared.region_size, 0, -1};
+  generation_.fetch_add(1, std::memory_order_relaxed);
   records_.emplace(reinterpret_cast<uintptr_t>(base), record);
   return static_cast<void*>(base);
 }
@@ -423,6 +428,7 @@ void Heap::release_all(uint32_t kinds) {
     } else if (block.charged) {
       give_small(allocation.base, block.charged);
     }
+    generation_.fetch_add(1, std::memory_order_relaxed);
     record = records_.erase(record);
   }
 }

@@ -10,6 +10,7 @@
 #include "support/status.h"
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -75,6 +76,8 @@ class Heap {
   /// `addresses` (ours from now on, nothing mapped there but inaccessible pages) unless it is empty.
   Status observe_regions(RegionObserver& observer, size_t alignment,
                          std::span<std::byte> addresses = {});
+  /// Changes whenever an allocation comes or goes.
+  uint64_t generation() const { return generation_.load(std::memory_order_relaxed); }
   /// Every allocation, in order of addresses.
   std::vector<Allocation> allocations() const;
 
@@ -161,6 +164,7 @@ class Heap {
   std::map<uintptr_t, Record> records_;  // by start address
   size_t used_ = 0;
   uint64_t next_id_ = 1;
+  std::atomic<uint64_t> generation_{1};
   /// Free ranges for small blocks, coalesced.
   struct SmallRanges {
     std::map<uintptr_t, size_t> by_address;

@@ -1,6 +1,7 @@
 #include "runtime/engines.h"
 
 #include "backends/cpu/cpu_device.h"
+#include "compiler/access/launch_access.h"
 #include "runtime/copy.h"
 #include "runtime/launch.h"
 #include "runtime/module/kernel_object.h"
@@ -17,29 +18,6 @@ namespace {
 
 using memory::AllocationKind;
 using memory::Range;
-
-/// What a launch may touch.
-struct Operands {
-  std::vector<Range> all;           // may be read and written
-  std::vector<Range> host_visible;  // of those
-  bool outside = false;             // some of it is memory that devices cannot have
-};
-
-/// Without knowledge of the kernel: everything that there is.
-Operands everything() {
-  Operands operands;
-  for (const memory::Allocation& allocation : memory::Heap::instance().allocations()) {
-    Range range = Range::of(allocation.base, allocation.size);
-    if (allocation.kind == AllocationKind::registered ||
-        allocation.kind == AllocationKind::imported) {
-      operands.outside = true;
-      continue;
-    }
-    operands.all.push_back(range);
-    if (memory::host_visible(allocation.kind)) operands.host_visible.push_back(range);
-  }
-  return operands;
-}
 
 Range box(const CopySide& side, const CopyShape& shape) {
   if (shape.bytes() == 0) return {};
@@ -81,6 +59,85 @@ Result<backend::CpuKernel> load_for_cpu(const backend::KernelSource& source) {
 }  // namespace
 
 std::atomic<Engines*> Engines::active_{nullptr};
+
+/// What an operation may touch.
+struct Engines::Operands {
+  std::vector<Range> reads, writes;
+  std::vector<Range> all;           // both
+  std::vector<Range> host_visible;  // of all: memory that the program writes without telling
+  bool outside = false;             // some of it is memory that devices cannot have
+  bool known = true;                // false: everything that there is
+  uint32_t flags = 0;               // access::Flags of a kernel
+};
+
+Engines::Operands Engines::everything() {
+  Operands operands;
+  operands.known = false;
+  for (const memory::Allocation& allocation : memory::Heap::instance().allocations()) {
+    if (allocation.kind == AllocationKind::registered ||
+        allocation.kind == AllocationKind::imported) {
+      operands.outside = true;
+      continue;
+    }
+    Range range = Range::of(allocation.base, allocation.size);
+    operands.all.push_back(range);
+    if (memory::host_visible(allocation.kind)) operands.host_visible.push_back(range);
+  }
+  operands.writes = operands.all;
+  return operands;
+}
+
+Engines::Operands Engines::operands_of(KernelOperation& operation) {
+  const LaunchConfiguration& configuration = operation.configuration();
+  const kernel::Dim3& block = configuration.block;
+  auto evaluator = operation.kernel().access({block.x, block.y, block.z});
+  if (!evaluator) return everything();
+  std::vector<void*> variables;
+  for (const std::string& name : (*evaluator)->summary().variables) {
+    auto variable = operation.kernel().module().find_variable(name);
+    if (!variable) return everything();
+    variables.push_back(variable->address);
+  }
+  auto& heap = memory::Heap::instance();
+  access::LaunchArguments arguments;
+  arguments.params = operation.parameter_block();
+  arguments.variables = variables;
+  arguments.grid = configuration.grid;
+  arguments.block = block;
+  arguments.cooperative = configuration.cooperative;
+  arguments.generation = heap.generation();
+  auto access = (*evaluator)->evaluate(arguments, [&](uint64_t address) {
+    auto found = heap.find(reinterpret_cast<const void*>(address));
+    if (!found) return access::ByteRange{};
+    auto base = reinterpret_cast<uint64_t>(found->base);
+    return access::ByteRange{base, base + found->size};
+  });
+  if (access->everything || access->textures) {
+    Operands operands = everything();
+    operands.flags = (*evaluator)->summary().flags;
+    return operands;
+  }
+  Operands operands;
+  operands.flags = (*evaluator)->summary().flags;
+  auto add = [&](const std::vector<access::ByteSet>& sets, std::vector<Range>& out) {
+    for (const access::ByteSet& set : sets) {
+      Range range{set.begin, set.end};
+      if (range.empty()) continue;
+      auto allocation = heap.find(reinterpret_cast<const void*>(range.begin));
+      if (!allocation || allocation->kind == AllocationKind::registered ||
+          allocation->kind == AllocationKind::imported) {
+        operands.outside = true;
+        continue;
+      }
+      out.push_back(range);
+      operands.all.push_back(range);
+      if (memory::host_visible(allocation->kind)) operands.host_visible.push_back(range);
+    }
+  };
+  add(access->reads, operands.reads);
+  add(access->writes, operands.writes);
+  return operands;
+}
 
 /// A kernel on the devices: per engine and block dimensions the code, or why there is none.
 struct Engines::KernelOnEngines {
@@ -160,7 +217,7 @@ Status Engines::run(Operation& operation) {
     case OperationKind::kernel: return launch(static_cast<KernelOperation&>(operation));
     case OperationKind::copy: return copy(static_cast<CopyOperation&>(operation));
     case OperationKind::fill: return fill(static_cast<FillOperation&>(operation));
-    case OperationKind::host_memory: return host_work(operation);
+    case OperationKind::host_memory: return host_work(operation, everything());
   }
   return operation.execute();
 }
@@ -195,26 +252,26 @@ class Engines::QueueLoan {
   std::unique_ptr<backend::Queue> queue_;
 };
 
-/// Host code that may touch anything.
-Status Engines::host_work(Operation& operation) {
-  std::unique_lock lock(order_);
-  Operands operands = everything();
+/// On the host, whatever it is.
+Status Engines::host_work(Operation& operation, const Operands& operands) {
+  auto turn = order_.wait(memory::kHostSpace, operands.reads, operands.writes);
   if (Status status = pool_.bring_to_host(operands.all); !status) return status;
   if (operation.expected_ns() == Operation::kMayWait) {
-    // Others must be able to do what it waits for.
+    // Others must be able to do what it waits for; so that they see each other's memory, they stay here.
     host_only_.fetch_add(1);
-    lock.unlock();
+    turn.end();
+    Status status = operation.execute();
+    host_only_.fetch_sub(1);
+    pool_.commit(memory::kHostSpace, operands.writes);
+    return status;
   }
   Status status = operation.execute();
-  if (!lock) {
-    lock.lock();
-    host_only_.fetch_sub(1);
-  }
-  pool_.commit(memory::kHostSpace, operands.all);
+  pool_.commit(memory::kHostSpace, operands.writes);
   return status;
 }
 
 Status Engines::launch(KernelOperation& operation) {
+  const Operands operands = operands_of(operation);
   const bool waits = operation.expected_ns() == Operation::kMayWait;
   for (auto& engine : engines_) {
     if (!engine->device) break;  // the CPU comes before the rest
@@ -222,7 +279,7 @@ Status Engines::launch(KernelOperation& operation) {
     if (engine->quarantined.load(std::memory_order_acquire)) continue;
     auto code = load(*engine, operation);
     if (!code) continue;
-    Status status = launch_on(*engine, **code, operation);
+    Status status = launch_on(*engine, **code, operation, operands);
     if (status) return status;
     if (status.code() == StatusCode::not_supported || status.code() == StatusCode::out_of_memory) {
       log(LogPart::scheduler, LogLevel::info, "kernel {} not on {}: {}", operation.kernel().name(),
@@ -232,16 +289,30 @@ Status Engines::launch(KernelOperation& operation) {
     if (engine->device->usable()) return status;  // the program's own fault
     if (!quarantine(*engine, status)) return status;
   }
-  return host_work(operation);
+  return host_work(operation, operands);
 }
 
-Status Engines::launch_on(Engine& engine, backend::DeviceKernel& code, KernelOperation& operation) {
-  std::unique_lock lock(order_);
+namespace {
+
+/// Why the device must not run a launch that touches this; null: it may.
+const char* unsuited(const backend::DeviceInfo& info, uint32_t flags, bool outside, bool known) {
+  if (outside) return "it may use registered host memory";
+  if (flags & (access::kTextures | access::kSurfaceStores)) return "it uses textures";
+  if (flags & access::kAllocates) return "it uses the device heap";
+  if (!known && !info.stored_pointers) return "it may follow pointers that are stored in memory";
+  return nullptr;
+}
+
+}  // namespace
+
+Status Engines::launch_on(Engine& engine, backend::DeviceKernel& code, KernelOperation& operation,
+                          const Operands& operands) {
+  if (const char* why =
+          unsuited(engine.device->info(), operands.flags, operands.outside, operands.known))
+    return {StatusCode::not_supported, why};
+  auto turn = order_.wait(engine.space, operands.reads, operands.writes);
   if (host_only_.load() > 0)
     return {StatusCode::not_supported, "a kernel that waits for others is running on the CPU"};
-  Operands operands = everything();
-  if (operands.outside)
-    return {StatusCode::not_supported, "registered host memory may be used by the kernel"};
   // The program may have written there at any time.
   pool_.commit(memory::kHostSpace, operands.host_visible);
   auto lease = pool_.acquire(engine.space, operands.all);
@@ -260,7 +331,7 @@ Status Engines::launch_on(Engine& engine, backend::DeviceKernel& code, KernelOpe
   if (Status status = queue->launch(launch); !status) return status;
   if (Status status = queue->synchronize(); !status) return status;
   engine.launches.fetch_add(1, std::memory_order_relaxed);
-  pool_.commit(engine.space, operands.all);
+  pool_.commit(engine.space, operands.writes);
   return pool_.bring_to_host(operands.host_visible);
 }
 
@@ -280,11 +351,8 @@ Result<std::shared_ptr<backend::DeviceKernel>> Engines::load(Engine& engine,
     variables.push_back({variable.name, variable.address, variable.size,
                          variable.space == VariableSpace::constant});
   }
-  std::vector<uint32_t> offsets;
-  for (const KernelParameter& parameter : operation.loaded().layout->parameters) {
-    for (uint32_t at = 0; at + 8 <= parameter.size && parameter.alignment >= 8; at += 8)
-      offsets.push_back(parameter.offset + at);
-  }
+  auto evaluator = kernel.access(wanted);
+  if (!evaluator) return evaluator.status();
   const std::shared_ptr<const std::string> text = kernel.module().ptx_text();
   const Hash128& hash = kernel.module().ptx_hash();
   backend::KernelSource source;
@@ -294,7 +362,7 @@ Result<std::shared_ptr<backend::DeviceKernel>> Engines::load(Engine& engine,
   source.kernel = kernel.name();
   source.block = block;
   source.variables = variables;
-  source.pointer_offsets = offsets;
+  source.pointer_offsets = (*evaluator)->summary().pointers;
   auto code = engine.device->load(source);
   if (!code) {
     engine.refused.fetch_add(1, std::memory_order_relaxed);
@@ -316,10 +384,10 @@ bool Engines::quarantine(Engine& engine, const Status& why) {
 }
 
 Status Engines::copy(CopyOperation& operation) {
-  std::shared_lock lock(order_);
   Range from = box(operation.from(), operation.shape()),
         to = box(operation.to(), operation.shape());
   if (from.empty()) return Status::ok();
+  auto turn = order_.wait(memory::kHostSpace, {&from, 1}, {&to, 1});
   if (Status status = pool_.bring_to_host({&from, 1}); !status) return status;
   const bool overwrites = dense(operation.to(), operation.shape());
   auto lease = overwrites ? pool_.acquire(memory::kHostSpace, {}, {&to, 1})
@@ -331,9 +399,9 @@ Status Engines::copy(CopyOperation& operation) {
 }
 
 Status Engines::fill(FillOperation& operation) {
-  std::shared_lock lock(order_);
   Range to = box(operation.to(), operation.shape());
   if (to.empty()) return Status::ok();
+  auto turn = order_.wait(memory::kHostSpace, {}, {&to, 1});
   const bool overwrites = dense(operation.to(), operation.shape());
   auto lease = overwrites ? pool_.acquire(memory::kHostSpace, {}, {&to, 1})
                           : pool_.acquire(memory::kHostSpace, {&to, 1});

@@ -7,13 +7,13 @@
 #include "backends/discovery.h"
 #include "memory/coherent_pool.h"
 #include "memory/heap.h"
+#include "runtime/memory_order.h"
 #include "runtime/operation.h"
 #include "support/status.h"
 
 #include <atomic>
 #include <memory>
 #include <mutex>
-#include <shared_mutex>
 #include <string>
 #include <vector>
 
@@ -64,6 +64,7 @@ class Engines final : public memory::RegionObserver {
     std::atomic<bool> quarantined{false};
   };
   struct KernelOnEngines;
+  struct Operands;
 
   explicit Engines(std::vector<backend::Choice> choices);
 
@@ -71,10 +72,13 @@ class Engines final : public memory::RegionObserver {
   class QueueLoan;
 
   Status launch(KernelOperation& operation);
-  Status launch_on(Engine& engine, backend::DeviceKernel& code, KernelOperation& operation);
+  Status launch_on(Engine& engine, backend::DeviceKernel& code, KernelOperation& operation,
+                   const Operands& operands);
   Status copy(CopyOperation& operation);
   Status fill(FillOperation& operation);
-  Status host_work(Operation& operation);
+  Status host_work(Operation& operation, const Operands& operands);
+  static Operands everything();
+  static Operands operands_of(KernelOperation& operation);
   Result<std::shared_ptr<backend::DeviceKernel>> load(Engine& engine, KernelOperation& operation);
   /// Takes the device out of service after `why`. False when contents are lost with it.
   bool quarantine(Engine& engine, const Status& why);
@@ -83,8 +87,7 @@ class Engines final : public memory::RegionObserver {
   std::vector<std::unique_ptr<Engine>> engines_;  // in order of preference
   const backend::Device* visible_ = nullptr;
   memory::CoherentPool pool_;
-  /// Held exclusively by work whose operands are not known, shared by all other.
-  std::shared_mutex order_;
+  MemoryOrder order_;
   /// Kernels on the CPU that wait for other threads: while there are any, everything stays with the host.
   std::atomic<int> host_only_{0};
   std::mutex kernels_mutex_;  // guards KernelOnEngines of all kernels
