@@ -21,6 +21,8 @@ enum class Option {
   split,
   tier,
   dump,
+  cuda_driver,
+  cublas,
   cuda_cache_path,
   cuda_cache_disable,
   cuda_cache_maxsize,

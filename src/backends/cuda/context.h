@@ -1,0 +1,52 @@
+// The primary context of one device: entered before every call, and the place where errors are judged.
+#pragma once
+
+#include "backends/cuda/driver.h"
+#include "support/status.h"
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace guda::backend::cuda {
+
+/// Shared by the device and all that it handed out. Thread safe.
+class Context {
+ public:
+  static Result<std::shared_ptr<Context>> create(std::shared_ptr<Driver> driver, int device);
+  ~Context();
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  Driver& driver() const { return *driver_; }
+  const DriverApi& api() const { return driver_->api(); }
+  int device() const { return device_; }
+
+  /// Makes the context the calling thread's. 20 ns when it is already.
+  void enter() const { (void)api().context_set_current(handle_); }
+  /// ok for 0, else the driver's error with `what` in front. A code after which a CUDA context is good for nothing
+  /// (faults of kernels, lost hardware) makes lost() true; it stays so until the process ends: the driver refuses new
+  /// contexts too (tried).
+  Status check(DriverResult code, const char* what);
+  Status check(DriverResult code, const std::string& what) { return check(code, what.c_str()); }
+  bool lost() const { return lost_.load(std::memory_order_relaxed); }
+
+  /// Events that keep time and let their waiters sleep, used again and again.
+  Result<EventHandle> take_event();
+  void give_event(EventHandle event);
+
+ private:
+  Context(std::shared_ptr<Driver> driver, int device)
+      : driver_(std::move(driver)), device_(device) {}
+
+  std::shared_ptr<Driver> driver_;
+  int device_;
+  ContextHandle handle_ = nullptr;
+  std::atomic<bool> lost_{false};
+  std::mutex mutex_;
+  std::vector<EventHandle> free_events_;
+};
+
+}  // namespace guda::backend::cuda

@@ -1,0 +1,153 @@
+#include "backends/cuda/cublas.h"
+
+#include "backends/cuda/vendor_library.h"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <climits>
+#include <filesystem>
+#include <vector>
+
+namespace guda::backend::cuda {
+namespace {
+
+// cublasStatus_t
+constexpr int kAllocationFailed = 3, kInvalidValue = 7, kNotSupported = 15;
+
+/// How cuBLAS calls the types (cudaDataType, cublasComputeType_t).
+struct Types {
+  int input, output, compute;
+};
+
+Types types_of(const GemmProblem& problem) {
+  auto data_type = [](ElementType type) {
+    switch (type) {
+      case ElementType::f32: return 0;
+      case ElementType::f64: return 1;
+      case ElementType::f16: return 2;
+      case ElementType::s8: return 3;
+      case ElementType::c32: return 4;
+      case ElementType::c64: return 5;
+      case ElementType::bf16: return 14;
+    }
+    return -1;
+  };
+  constexpr int kF32 = 0, kS32 = 10;
+  constexpr int kComputeF32 = 68, kComputeF64 = 70, kComputeS32 = 72;
+  Types types{data_type(problem.input), data_type(problem.output), kComputeF32};
+  switch (problem.input) {
+    case ElementType::f64:
+    case ElementType::c64: types.compute = kComputeF64; break;
+    case ElementType::s8:
+      types.compute = kComputeS32;
+      if (problem.sums_out) types.output = kS32;
+      break;
+    case ElementType::f16:
+    case ElementType::bf16:
+      if (problem.sums_out) types.output = kF32;
+      break;
+    default: break;
+  }
+  return types;
+}
+
+}  // namespace
+
+Status Cublas::load(const std::string& file) {
+  LinkNamespace& libraries = context_->driver().libraries();
+  // libcublas needs libcublasLt, which the loader would look for in places of its own.
+  std::filesystem::path light = std::filesystem::path(file);
+  std::string name = light.filename().string();
+  if (size_t at = name.find("libcublas.so"); at == 0) {
+    light.replace_filename("libcublasLt" + name.substr(std::string("libcublas").size()));
+    if (std::filesystem::exists(light)) {
+      if (auto opened = libraries.open(light.string()); !opened) return opened.status();
+    }
+  }
+  auto library = libraries.open(file);
+  if (!library) return library.status();
+  api_.create = reinterpret_cast<decltype(api_.create)>(dlsym(*library, "cublasCreate_v2"));
+  api_.destroy = reinterpret_cast<decltype(api_.destroy)>(dlsym(*library, "cublasDestroy_v2"));
+  api_.set_stream =
+      reinterpret_cast<decltype(api_.set_stream)>(dlsym(*library, "cublasSetStream_v2"));
+  api_.gemm = reinterpret_cast<decltype(api_.gemm)>(dlsym(*library, "cublasGemmEx"));
+  if (!api_.create || !api_.destroy || !api_.set_stream || !api_.gemm)
+    return {StatusCode::shared_object_symbol_not_found, fmt::format("{} is no cuBLAS", file)};
+  file_ = file;
+  return Status::ok();
+}
+
+Result<std::unique_ptr<Cublas>> Cublas::open(std::shared_ptr<Context> context,
+                                             const std::string& file) {
+  // A major version goes with the driver's: 13 needs a driver for CUDA 13.
+  std::vector<std::string> files;
+  if (!file.empty())
+    files = {file};
+  else if (context->driver().version() >= 13000)
+    files = find_library({"libcublas.so.13", "libcublas.so.12"},
+                         {"/usr/local/cuda/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib64"});
+  else
+    files = find_library({"libcublas.so.12"},
+                         {"/usr/local/cuda/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib64"});
+  std::string reasons;
+  for (const std::string& each : files) {
+    std::unique_ptr<Cublas> library(new Cublas(context));
+    Status status = library->load(each);
+    if (status) return library;
+    if (status.code() != StatusCode::stub_library || !file.empty())
+      reasons += (reasons.empty() ? "" : "; ") + status.message();
+  }
+  return Status(StatusCode::not_found, reasons.empty() ? "no cuBLAS of NVIDIA found" : reasons);
+}
+
+Cublas::~Cublas() {
+  context_->enter();
+  for (auto& [stream, handle] : handles_) (void)api_.destroy(handle);
+}
+
+Result<Cublas::Handle> Cublas::handle(StreamHandle stream) {
+  std::unique_lock lock(mutex_);
+  Handle& handle = handles_[stream];
+  if (handle != nullptr) return handle;
+  int code = api_.create(&handle);
+  if (code == 0) code = api_.set_stream(handle, stream);
+  if (code == 0) return handle;
+  handles_.erase(stream);
+  return Status(code == kAllocationFailed ? StatusCode::out_of_memory : StatusCode::not_supported,
+                fmt::format("cuBLAS does not start: status {}", code));
+}
+
+Status Cublas::run(StreamHandle stream, const GemmProblem& problem) {
+  for (int64_t size : {problem.m, problem.n, problem.k, problem.lda, problem.ldb, problem.ldc}) {
+    if (size > INT_MAX) return {StatusCode::not_supported, "sizes beyond 31 bits"};
+  }
+  auto handle = this->handle(stream);
+  if (!handle) return handle.status();
+  auto narrow = [](int64_t value) { return static_cast<int>(value); };
+  Types types = types_of(problem);
+  int code = api_.gemm(
+      *handle, static_cast<int>(problem.transpose_a), static_cast<int>(problem.transpose_b),
+      narrow(problem.m), narrow(problem.n), narrow(problem.k), problem.alpha, problem.a,
+      types.input, narrow(problem.lda), problem.b, types.input, narrow(problem.ldb), problem.beta,
+      problem.c, types.output, narrow(problem.ldc), types.compute, -1);
+  if (code == 0) return Status::ok();
+  if (code == kNotSupported || code == kInvalidValue)
+    return {StatusCode::not_supported, "cuBLAS has no product of these types and sizes"};
+  if (code == kAllocationFailed) return {StatusCode::out_of_memory, "cuBLAS has no workspace"};
+  // Whatever else goes wrong is the stream's error.
+  Status status = context_->check(context_->api().stream_query(stream), "cublasGemmEx");
+  if (!status && status.code() != StatusCode::not_ready) return status;
+  return {StatusCode::launch_failed, fmt::format("cublasGemmEx: status {}", code)};
+}
+
+void Cublas::forget(StreamHandle stream) {
+  std::unique_lock lock(mutex_);
+  auto found = handles_.find(stream);
+  if (found == handles_.end()) return;
+  (void)api_.destroy(found->second);
+  handles_.erase(found);
+}
+
+}  // namespace guda::backend::cuda

@@ -1,0 +1,54 @@
+// NVIDIA's cuBLAS, where it is installed.
+#pragma once
+
+#include "backends/cuda/context.h"
+#include "backends/device.h"
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+namespace guda::backend::cuda {
+
+class Cublas {
+ public:
+  /// Opens `file`, or the machine's newest when empty, beside `context`'s driver.
+  /// Errors: not_found with all reasons.
+  static Result<std::unique_ptr<Cublas>> open(std::shared_ptr<Context> context,
+                                              const std::string& file);
+  ~Cublas();
+  Cublas(const Cublas&) = delete;
+  Cublas& operator=(const Cublas&) = delete;
+
+  /// Errors: not_supported when cuBLAS does not do this problem.
+  Status run(StreamHandle stream, const GemmProblem& problem);
+  /// The stream is about to be destroyed.
+  void forget(StreamHandle stream);
+  const std::string& file() const { return file_; }
+
+ private:
+  using Handle = struct cublasContext*;
+  struct Api {
+    int (*create)(Handle* handle) = nullptr;
+    int (*destroy)(Handle handle) = nullptr;
+    int (*set_stream)(Handle handle, StreamHandle stream) = nullptr;
+    int (*gemm)(Handle handle, int transpose_a, int transpose_b, int m, int n, int k,
+                const void* alpha, const void* a, int a_type, int lda, const void* b, int b_type,
+                int ldb, const void* beta, void* c, int c_type, int ldc, int compute_type,
+                int algorithm) = nullptr;
+  };
+
+  explicit Cublas(std::shared_ptr<Context> context) : context_(std::move(context)) {}
+  Status load(const std::string& file);
+  Result<Handle> handle(StreamHandle stream);
+
+  std::shared_ptr<Context> context_;
+  std::string file_;
+  Api api_;
+  std::mutex mutex_;
+  /// One for each stream: a handle's workspace must not be used by two streams at a time.
+  std::map<StreamHandle, Handle> handles_;
+};
+
+}  // namespace guda::backend::cuda

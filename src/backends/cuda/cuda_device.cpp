@@ -1,0 +1,147 @@
+#include "backends/cuda/cuda_device.h"
+
+#include "backends/cuda/context.h"
+#include "backends/cuda/device_memory.h"
+#include "backends/cuda/kernel.h"
+#include "backends/cuda/matrix_product.h"
+#include "backends/cuda/queue.h"
+#include "support/options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace guda::backend {
+namespace cuda {
+namespace {
+
+class CudaDevice final : public Device {
+ public:
+  CudaDevice(std::shared_ptr<Context> context, DeviceInfo info, std::span<std::byte> space,
+             const CudaOptions& options)
+      : context_(std::move(context)),
+        info_(std::move(info)),
+        space_(space),
+        memory_(context_, space, info_.map_alignment),
+        modules_(context_),
+        products_(context_, options.cublas) {}
+
+  const DeviceInfo& info() const override { return info_; }
+  bool usable() const override { return !context_->lost(); }
+  std::span<std::byte> address_space() const override { return space_; }
+  Status map(void* address, size_t bytes, int host_file) override {
+    return memory_.map(address, bytes, host_file);
+  }
+  Status unmap(void* address, size_t bytes) override { return memory_.unmap(address, bytes); }
+  uint64_t free_bytes() const override {
+    context_->enter();
+    size_t free = 0, total = 0;
+    return context_->api().memory_info(&free, &total) == 0 ? free : 0;
+  }
+  Result<std::shared_ptr<DeviceKernel>> load(const KernelSource& source) override {
+    return modules_.load(source);
+  }
+  Result<std::unique_ptr<Queue>> create_queue() override {
+    return CudaQueue::create(context_, memory_, products_);
+  }
+  std::optional<int> cuda_attribute(int attribute) const override {
+    int value = 0;
+    if (context_->api().device_attribute(&value, attribute, context_->device()) != 0)
+      return std::nullopt;
+    return value;
+  }
+
+ private:
+  std::shared_ptr<Context> context_;
+  DeviceInfo info_;
+  std::span<std::byte> space_;
+  DeviceMemory memory_;
+  ModuleCache modules_;
+  MatrixProducts products_;
+};
+
+Result<DeviceInfo> describe(const Driver& driver, int ordinal, int device) {
+  const DriverApi& api = driver.api();
+  DeviceInfo info;
+  info.backend = "cuda";
+  info.ordinal = static_cast<uint32_t>(ordinal);
+  std::array<char, 256> name{};
+  (void)api.device_name(name.data(), static_cast<int>(name.size()) - 1, device);
+  info.name = name.data();
+  info.driver = fmt::format("{}.{}", driver.version() / 1000, driver.version() % 1000 / 10);
+  int virtual_memory = 0, units = 1;
+  (void)api.device_attribute(&virtual_memory, kAttributeVirtualMemory, device);
+  if (virtual_memory == 0)
+    return Status(StatusCode::not_supported,
+                  fmt::format("{} has no virtual memory management", info.name));
+  (void)api.device_attribute(&units, kAttributeMultiprocessors, device);
+  info.compute_units = static_cast<uint32_t>(units);
+  size_t bytes = 0;
+  (void)api.device_total_memory(&bytes, device);
+  info.memory_bytes = bytes;
+  info.stored_pointers = true;
+  AllocationProperties properties;
+  properties.location.id = device;
+  size_t granularity = 0;
+  if (DriverResult code = api.memory_granularity(&granularity, &properties, kMinimumGranularity);
+      code != 0 || granularity == 0)
+    return driver.failure(code, "cuMemGetAllocationGranularity");
+  info.map_alignment = granularity;
+  return info;
+}
+
+}  // namespace
+}  // namespace cuda
+
+CudaOptions cuda_options() {
+  return {option_value(Option::cuda_driver), option_value(Option::cublas)};
+}
+
+Discovery discover_cuda(const CudaOptions& options) {
+  auto driver = cuda::Driver::open(options.driver);
+  if (!driver) {
+    Discovery none;
+    none.note = driver.status().message();
+    return none;
+  }
+  return discover_cuda(std::move(*driver), options);
+}
+
+Discovery discover_cuda(std::shared_ptr<cuda::Driver> driver, const CudaOptions& options) {
+  Discovery found;
+  auto note = [&](const std::string& text) {
+    found.note += (found.note.empty() ? "" : "; ") + text;
+  };
+  const cuda::DriverApi& api = driver->api();
+  int count = 0;
+  if (cuda::DriverResult code = api.device_count(&count); code != 0)
+    note(driver->failure(code, "cuDeviceGetCount").message());
+  else if (count == 0)
+    note("the driver has no devices");
+  for (int ordinal = 0; ordinal < count; ++ordinal) {
+    int device = ordinal;
+    if (api.device_get(&device, ordinal) != 0) continue;
+    auto info = cuda::describe(*driver, ordinal, device);
+    if (!info) {
+      note(info.status().message());
+      continue;
+    }
+    auto context = cuda::Context::create(driver, device);
+    if (!context) {
+      note(context.status().message());
+      continue;
+    }
+    (*context)->enter();
+    std::span<std::byte> space = driver->address_space();
+    if (space.empty()) {
+      note(fmt::format("the driver reserves no address space for {}", info->name));
+      continue;
+    }
+    found.devices.push_back(
+        std::make_unique<cuda::CudaDevice>(std::move(*context), std::move(*info), space, options));
+  }
+  return found;
+}
+
+}  // namespace guda::backend

@@ -1,0 +1,171 @@
+// The part of NVIDIA's driver API that the backend uses, declared here so that no SDK is needed to build.
+// Names, types and layouts: CUDA Driver API, "Module Management", "Virtual Memory Management" and so on;
+// driver_layout_test.cpp compares the layouts with cuda.h where there is one.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace guda::backend::cuda {
+
+/// CUresult. Values equal StatusCode's.
+using DriverResult = int;
+using DevicePointer = uint64_t;
+using MemoryHandle = unsigned long long;
+using ContextHandle = struct CUctx_st*;
+using StreamHandle = struct CUstream_st*;
+using EventHandle = struct CUevent_st*;
+using ModuleHandle = struct CUmod_st*;
+using FunctionHandle = struct CUfunc_st*;
+
+/// CUmemLocation
+struct MemoryLocation {
+  int type = 1;  // CU_MEM_LOCATION_TYPE_DEVICE
+  int id = 0;
+};
+
+/// CUmemAllocationProp
+struct AllocationProperties {
+  int type = 1;  // CU_MEM_ALLOCATION_TYPE_PINNED
+  int handle_types = 0;
+  MemoryLocation location;
+  void* win32_metadata = nullptr;
+  unsigned char compression = 0, rdma_capable = 0;
+  unsigned short usage = 0;
+  unsigned char reserved[4] = {};
+};
+
+/// CUmemAccessDesc
+struct AccessDescription {
+  MemoryLocation location;
+  int flags = 3;  // CU_MEM_ACCESS_FLAGS_PROT_READWRITE
+};
+
+/// CUlaunchAttribute
+struct LaunchAttribute {
+  int id = 0;
+  char padding[4] = {};
+  union {
+    char bytes[64];
+    int cooperative;
+  } value = {};
+};
+
+/// CUlaunchConfig
+struct LaunchConfig {
+  unsigned grid_x = 1, grid_y = 1, grid_z = 1;
+  unsigned block_x = 1, block_y = 1, block_z = 1;
+  unsigned shared_bytes = 0;
+  StreamHandle stream = nullptr;
+  LaunchAttribute* attributes = nullptr;
+  unsigned attribute_count = 0;
+};
+
+struct DeviceUuid {
+  unsigned char bytes[16];
+};
+
+inline constexpr int kLaunchAttributeCooperative = 2;
+inline constexpr unsigned kScheduleBlockingSync = 4;  // CU_CTX_SCHED_BLOCKING_SYNC
+inline constexpr unsigned kStreamNonBlocking = 1;  // CU_STREAM_NON_BLOCKING
+inline constexpr unsigned kEventBlockingSync = 1;  // CU_EVENT_BLOCKING_SYNC
+inline constexpr int kMinimumGranularity = 0;  // CU_MEM_ALLOC_GRANULARITY_MINIMUM
+inline constexpr int kJitErrorLogBuffer = 5;  // CU_JIT_ERROR_LOG_BUFFER
+inline constexpr int kJitErrorLogBufferSize = 6;  // CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES
+inline constexpr int kFunctionStaticShared = 1;  // CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES
+inline constexpr int kFunctionMaxDynamicShared =
+    8;  // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+inline constexpr int kAttributeMultiprocessors = 16;  // CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT
+inline constexpr int kAttributeComputeMajor = 75, kAttributeComputeMinor = 76;
+inline constexpr int kAttributeVirtualMemory = 102;  // ..._VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED
+/// Values for cuLaunchKernel's `extra`: the packed parameters, their size, the end.
+inline constexpr uintptr_t kLaunchParamBuffer = 1, kLaunchParamBufferSize = 2, kLaunchParamEnd = 0;
+
+/// F(member, symbol, parameters) for every function. Without a required one the driver is too old for the backend.
+#define GUDA_CUDA_REQUIRED_FUNCTIONS(F)                                                            \
+  F(init, "cuInit", (unsigned flags))                                                              \
+  F(driver_version, "cuDriverGetVersion", (int* version))                                          \
+  F(error_name, "cuGetErrorName", (DriverResult code, const char** text))                          \
+  F(error_string, "cuGetErrorString", (DriverResult code, const char** text))                      \
+  F(device_count, "cuDeviceGetCount", (int* count))                                                \
+  F(device_get, "cuDeviceGet", (int* device, int ordinal))                                         \
+  F(device_name, "cuDeviceGetName", (char* name, int size, int device))                            \
+  F(device_total_memory, "cuDeviceTotalMem_v2", (size_t* bytes, int device))                       \
+  F(device_attribute, "cuDeviceGetAttribute", (int* value, int attribute, int device))             \
+  F(context_retain, "cuDevicePrimaryCtxRetain", (ContextHandle * context, int device))             \
+  F(context_release, "cuDevicePrimaryCtxRelease_v2", (int device))                                 \
+  F(context_set_current, "cuCtxSetCurrent", (ContextHandle context))                               \
+  F(memory_info, "cuMemGetInfo_v2", (size_t* free_bytes, size_t* total))                           \
+  F(memory_granularity, "cuMemGetAllocationGranularity",                                           \
+    (size_t* bytes, const AllocationProperties* properties, int which))                            \
+  F(memory_reserve, "cuMemAddressReserve",                                                         \
+    (DevicePointer * address, size_t bytes, size_t alignment, DevicePointer hint,                  \
+     unsigned long long flags))                                                                    \
+  F(memory_create, "cuMemCreate",                                                                  \
+    (MemoryHandle * handle, size_t bytes, const AllocationProperties* properties,                  \
+     unsigned long long flags))                                                                    \
+  F(memory_release, "cuMemRelease", (MemoryHandle handle))                                         \
+  F(memory_map, "cuMemMap",                                                                        \
+    (DevicePointer address, size_t bytes, size_t offset, MemoryHandle handle,                      \
+     unsigned long long flags))                                                                    \
+  F(memory_unmap, "cuMemUnmap", (DevicePointer address, size_t bytes))                             \
+  F(memory_set_access, "cuMemSetAccess",                                                           \
+    (DevicePointer address, size_t bytes, const AccessDescription* access, size_t count))          \
+  F(host_register, "cuMemHostRegister_v2", (void* pointer, size_t bytes, unsigned flags))          \
+  F(host_unregister, "cuMemHostUnregister", (void* pointer))                                       \
+  F(host_allocate, "cuMemHostAlloc", (void** pointer, size_t bytes, unsigned flags))               \
+  F(host_free, "cuMemFreeHost", (void* pointer))                                                   \
+  F(copy_to_device, "cuMemcpyHtoDAsync_v2",                                                        \
+    (DevicePointer to, const void* from, size_t bytes, StreamHandle stream))                       \
+  F(copy_to_host, "cuMemcpyDtoHAsync_v2",                                                          \
+    (void* to, DevicePointer from, size_t bytes, StreamHandle stream))                             \
+  F(copy_within, "cuMemcpyDtoDAsync_v2",                                                           \
+    (DevicePointer to, DevicePointer from, size_t bytes, StreamHandle stream))                     \
+  F(fill_8, "cuMemsetD8Async",                                                                     \
+    (DevicePointer address, unsigned char value, size_t count, StreamHandle stream))               \
+  F(fill_16, "cuMemsetD16Async",                                                                   \
+    (DevicePointer address, unsigned short value, size_t count, StreamHandle stream))              \
+  F(fill_32, "cuMemsetD32Async",                                                                   \
+    (DevicePointer address, unsigned value, size_t count, StreamHandle stream))                    \
+  F(stream_create, "cuStreamCreate", (StreamHandle * stream, unsigned flags))                      \
+  F(stream_destroy, "cuStreamDestroy_v2", (StreamHandle stream))                                   \
+  F(stream_query, "cuStreamQuery", (StreamHandle stream))                                          \
+  F(stream_synchronize, "cuStreamSynchronize", (StreamHandle stream))                              \
+  F(stream_wait_event, "cuStreamWaitEvent",                                                        \
+    (StreamHandle stream, EventHandle event, unsigned flags))                                      \
+  F(event_create, "cuEventCreate", (EventHandle * event, unsigned flags))                          \
+  F(event_destroy, "cuEventDestroy_v2", (EventHandle event))                                       \
+  F(event_record, "cuEventRecord", (EventHandle event, StreamHandle stream))                       \
+  F(event_query, "cuEventQuery", (EventHandle event))                                              \
+  F(event_synchronize, "cuEventSynchronize", (EventHandle event))                                  \
+  F(event_elapsed, "cuEventElapsedTime", (float* milliseconds, EventHandle from, EventHandle to))  \
+  F(module_load, "cuModuleLoadDataEx",                                                             \
+    (ModuleHandle * module, const void* image, unsigned count, int* options, void** values))       \
+  F(module_unload, "cuModuleUnload", (ModuleHandle module))                                        \
+  F(module_function, "cuModuleGetFunction",                                                        \
+    (FunctionHandle * function, ModuleHandle module, const char* name))                            \
+  F(function_attribute, "cuFuncGetAttribute",                                                      \
+    (int* value, int attribute, FunctionHandle function))                                          \
+  F(function_set_attribute, "cuFuncSetAttribute",                                                  \
+    (FunctionHandle function, int attribute, int value))                                           \
+  F(launch_kernel, "cuLaunchKernel",                                                               \
+    (FunctionHandle function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, \
+     unsigned block_y, unsigned block_z, unsigned shared_bytes, StreamHandle stream,               \
+     void** parameters, void** extra))
+
+/// Null when the driver lacks it; whoever calls it looks first.
+#define GUDA_CUDA_OPTIONAL_FUNCTIONS(F)                                               \
+  F(context_set_flags, "cuDevicePrimaryCtxSetFlags_v2", (int device, unsigned flags)) \
+  F(device_uuid, "cuDeviceGetUuid_v2", (DeviceUuid * uuid, int device))               \
+  F(launch_kernel_ex, "cuLaunchKernelEx",                                             \
+    (const LaunchConfig* config, FunctionHandle function, void** parameters, void** extra))
+
+/// The driver's functions.
+struct DriverApi {
+#define GUDA_CUDA_MEMBER(member, symbol, parameters) DriverResult(*member) parameters = nullptr;
+  GUDA_CUDA_REQUIRED_FUNCTIONS(GUDA_CUDA_MEMBER)
+  GUDA_CUDA_OPTIONAL_FUNCTIONS(GUDA_CUDA_MEMBER)
+#undef GUDA_CUDA_MEMBER
+};
+
+}  // namespace guda::backend::cuda

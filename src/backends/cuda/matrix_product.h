@@ -1,0 +1,42 @@
+// Queue::gemm: cuBLAS where it is installed and does the problem, else kernels of our own.
+#pragma once
+
+#include "backends/cuda/context.h"
+#include "backends/cuda/cublas.h"
+#include "backends/cuda/gemm_ptx.h"
+#include "backends/cuda/kernel.h"
+#include "backends/device.h"
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+
+namespace guda::backend::cuda {
+
+/// The products of one device. Thread safe.
+class MatrixProducts {
+ public:
+  /// `cublas`: the library's file; empty: look for it; "none": never.
+  MatrixProducts(std::shared_ptr<Context> context, std::string cublas)
+      : context_(std::move(context)), cublas_file_(std::move(cublas)) {}
+
+  Status run(StreamHandle stream, const GemmProblem& problem);
+  /// The stream is about to be destroyed.
+  void forget(StreamHandle stream);
+
+ private:
+  Cublas* cublas();
+  Status run_own(StreamHandle stream, const GemmProblem& problem);
+  Result<FunctionHandle> own_kernel(GemmTypes types);
+
+  std::shared_ptr<Context> context_;
+  std::string cublas_file_;
+  std::mutex mutex_;
+  bool looked_ = false;  // opening cuBLAS takes 100 ms: at the first product
+  std::unique_ptr<Cublas> cublas_;
+  std::map<std::pair<ElementType, bool>, std::unique_ptr<NativeFunction>> own_;
+};
+
+}  // namespace guda::backend::cuda

@@ -1,0 +1,634 @@
+// A driver for tests without a GPU: a libcuda.so.1 over host memory that behaves as NVIDIA's does where the backend
+// depends on it (read on an H200):
+//   - memory is mapped inside reserved addresses only, whose host side is inaccessible;
+//   - a host pointer into a reservation is taken for a device address;
+//   - a copy that crosses the edge of registered host memory fails;
+//   - after a fault of a kernel every call fails until the process ends.
+// Work is done when it is queued; errors of kernels show at the next synchronisation. Kernels are C++ functions that go
+// by the names of the conformance suite's; a few more for faults.
+#include "backends/cuda/testing/fake_driver.h"
+
+#include "backends/cuda/driver_api.h"
+#include "backends/cuda/gemm_ptx.h"
+
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#define EXPORT extern "C" __attribute__((visibility("default")))
+
+namespace {
+
+using namespace guda::backend::cuda;
+using guda::backend::cuda::testing::FakeControl;
+using guda::backend::cuda::testing::kFakeMemory;
+
+constexpr DriverResult kInvalidValue = 1, kOutOfMemory = 2, kInvalidPtx = 218, kInvalidHandle = 400,
+                       kNotFound = 500, kIllegalAddress = 700, kLaunchFailed = 719,
+                       kNotSupported = 801;
+
+}  // namespace
+
+EXPORT FakeControl fake_cuda;
+FakeControl fake_cuda;
+
+namespace {
+
+struct Allocation {
+  size_t size;
+  std::byte* memory;
+  bool released = false, mapped = false;
+};
+struct Mapping {
+  size_t size;
+  MemoryHandle handle;
+  bool accessible = false;
+};
+struct Module {
+  std::string ptx;
+};
+struct Function {
+  std::string name;
+  const Module* module;
+};
+struct Event {
+  std::chrono::steady_clock::time_point time;
+};
+
+/// The one device. All calls are serialised.
+struct State {
+  std::recursive_mutex mutex;
+  uintptr_t space = 0;
+  size_t space_size = 0;
+  MemoryHandle next_handle = 1;
+  uint64_t used = 0;
+  std::map<MemoryHandle, Allocation> allocations;
+  std::map<uintptr_t, Mapping> mappings;
+  std::map<uintptr_t, size_t> registered;
+  std::map<std::pair<const Module*, std::string>, Function> functions;
+  DriverResult fault = 0;
+};
+
+State& state() {
+  static State* state = new State;
+  return *state;
+}
+
+/// Counts the call; not 0: what it has to answer.
+DriverResult enter(const char* function, bool reports_faults = true) {
+  ++fake_cuda.calls;
+  bool counts =
+      fake_cuda.fail_function[0] == 0 || std::strcmp(fake_cuda.fail_function, function) == 0;
+  if (counts && fake_cuda.fail_at > 0 && --fake_cuda.fail_at == 0) return fake_cuda.fail_code;
+  return reports_faults ? state().fault : 0;
+}
+
+bool in_space(uintptr_t address) { return address - state().space < state().space_size; }
+
+/// Device memory behind an address; null where [address, address + bytes) is not mapped.
+std::byte* at(uintptr_t address, size_t bytes) {
+  auto next = state().mappings.upper_bound(address);
+  if (next == state().mappings.begin()) return nullptr;
+  auto& [base, mapping] = *std::prev(next);
+  if (!mapping.accessible || address + bytes > base + mapping.size) return nullptr;
+  return state().allocations.at(mapping.handle).memory + (address - base);
+}
+
+/// How the driver reads host memory: null when it cannot.
+std::byte* host(const void* pointer, size_t bytes) {
+  auto address = reinterpret_cast<uintptr_t>(pointer);
+  if (in_space(address)) return at(address, bytes);
+  bool pinned = false;
+  for (auto& [base, size] : state().registered) {
+    if (address >= base + size || base >= address + bytes) continue;
+    if (address < base || address + bytes > base + size) return nullptr;
+    pinned = true;
+  }
+  ++(pinned ? fake_cuda.pinned_copies : fake_cuda.pageable_copies);
+  fake_cuda.largest_copy = std::max<uint64_t>(fake_cuda.largest_copy, bytes);
+  return const_cast<std::byte*>(static_cast<const std::byte*>(pointer));
+}
+
+// --- kernels --------------------------------------------------------------------------------------------
+
+struct Grid {
+  unsigned grid[3], block[3], shared;
+  const std::byte* params;
+  bool bad = false;  // an address that is not mapped
+
+  template <typename T>
+  T param(size_t offset) const {
+    T value;
+    std::memcpy(&value, params + offset, sizeof value);
+    return value;
+  }
+  /// Element of an array of the program's.
+  template <typename T>
+  T& element(uint64_t address, uint64_t index) {
+    static T nowhere{};
+    std::byte* memory = at(address + index * sizeof(T), sizeof(T));
+    if (memory == nullptr) bad = true;
+    return memory != nullptr ? *reinterpret_cast<T*>(memory) : nowhere;
+  }
+  unsigned threads() const { return grid[0] * block[0]; }
+};
+
+void vector_add(Grid& g) {
+  auto a = g.param<uint64_t>(0), b = g.param<uint64_t>(8), c = g.param<uint64_t>(16);
+  for (unsigned i = 0; i < g.threads() && i < g.param<uint32_t>(24); ++i)
+    g.element<float>(c, i) = g.element<float>(a, i) + g.element<float>(b, i);
+}
+
+void where(Grid& g) {
+  uint64_t n = 0;
+  for (unsigned z = 0; z < g.grid[2]; ++z)
+    for (unsigned y = 0; y < g.grid[1]; ++y)
+      for (unsigned x = 0; x < g.grid[0]; ++x)
+        for (unsigned ty = 0; ty < g.block[1]; ++ty)
+          for (unsigned tx = 0; tx < g.block[0]; ++tx)
+            for (unsigned value : {x, y, z, g.grid[0], g.grid[1], g.grid[2], tx, ty})
+              g.element<uint32_t>(g.param<uint64_t>(0), n++) = value;
+}
+
+void parameters(Grid& g) {
+  const uint64_t values[] = {g.param<uint8_t>(8), g.param<uint16_t>(10), g.param<uint32_t>(12),
+                             g.param<uint64_t>(16), g.param<uint64_t>(40)};
+  for (uint64_t i = 0; i < 5; ++i) g.element<uint64_t>(g.param<uint64_t>(0), i) = values[i];
+}
+
+void block_sum(Grid& g) {
+  for (unsigned block = 0; block < g.grid[0]; ++block) {
+    uint32_t sum = 0;
+    for (unsigned i = 0; i < 128; ++i)
+      sum += g.element<uint32_t>(g.param<uint64_t>(0), block * 128 + i);
+    g.element<uint32_t>(g.param<uint64_t>(8), block) = sum;
+  }
+}
+
+void reverse(Grid& g) {
+  if (g.shared < g.block[0] * 4) {
+    g.bad = true;
+    return;
+  }
+  auto data = g.param<uint64_t>(0);
+  for (unsigned block = 0; block < g.grid[0]; ++block)
+    for (unsigned i = 0; i < g.block[0] / 2; ++i)
+      std::swap(g.element<uint32_t>(data, block * g.block[0] + i),
+                g.element<uint32_t>(data, (block + 1) * g.block[0] - 1 - i));
+}
+
+void histogram(Grid& g) {
+  for (unsigned i = 0; i < g.threads(); ++i)
+    ++g.element<uint32_t>(g.param<uint64_t>(8), g.element<uint32_t>(g.param<uint64_t>(0), i) % 16);
+}
+
+void warp_sum(Grid& g) {
+  auto data = g.param<uint64_t>(0);
+  for (unsigned warp = 0; warp < g.threads() / 32; ++warp) {
+    uint32_t sum = 0;
+    for (unsigned i = 0; i < 32; ++i) sum += g.element<uint32_t>(data, warp * 32 + i);
+    for (unsigned i = 0; i < 32; ++i) g.element<uint32_t>(data, warp * 32 + i) = sum;
+  }
+}
+
+void follow(Grid& g) {
+  auto pointer = g.element<uint64_t>(g.param<uint64_t>(0), 0);
+  g.element<uint32_t>(g.param<uint64_t>(8), 0) = g.element<uint32_t>(pointer, 0);
+}
+
+template <typename T>
+void gemm(Grid& g) {
+  auto p = g.param<GemmParameters>(0);
+  auto address = [](const void* pointer) { return reinterpret_cast<uint64_t>(pointer); };
+  T alpha, beta;
+  std::memcpy(&alpha, p.alpha, sizeof alpha);
+  std::memcpy(&beta, p.beta, sizeof beta);
+  for (int64_t j = 0; j < p.n; ++j) {
+    for (int64_t i = 0; i < p.m; ++i) {
+      T sum{};
+      for (int64_t l = 0; l < p.k; ++l)
+        sum += g.element<T>(address(p.a), static_cast<uint64_t>(i * p.a_row + l * p.a_depth)) *
+               g.element<T>(address(p.b), static_cast<uint64_t>(l * p.b_depth + j * p.b_column));
+      T& c = g.element<T>(address(p.c), static_cast<uint64_t>(i + j * p.ldc));
+      c = alpha * sum + ((p.flags & kReadC) != 0 ? beta * c : T{});
+    }
+  }
+}
+
+DriverResult run(const Function& function, Grid& g) {
+  static const std::map<std::string, void (*)(Grid&)> kKernels = {
+      {"vector_add", vector_add}, {"where", where},     {"parameters", parameters},
+      {"block_sum", block_sum},   {"reverse", reverse}, {"histogram", histogram},
+      {"warp_sum", warp_sum},     {"follow", follow},   {"empty", [](Grid&) {}},
+      {"guda_gemm", nullptr},     {"trap", nullptr},
+  };
+  if (function.name == "trap") return kLaunchFailed;
+  auto found = kKernels.find(function.name);
+  if (found == kKernels.end()) return kNotSupported;
+  if (function.name == kGemmKernel)
+    (function.module->ptx.find("fma.rn.f64") != std::string::npos ? gemm<double> : gemm<float>)(g);
+  else
+    found->second(g);
+  return g.bad ? kIllegalAddress : 0;
+}
+
+DriverResult launch(FunctionHandle handle, Grid g, void** extra) {
+  auto* function = reinterpret_cast<Function*>(handle);
+  if (g.shared > 48 << 10 && g.shared > static_cast<unsigned>(fake_cuda.dynamic_shared_allowed))
+    return kInvalidValue;
+  std::vector<std::byte> params;
+  if (extra != nullptr && extra[0] == reinterpret_cast<void*>(kLaunchParamBuffer)) {
+    auto* from = static_cast<std::byte*>(extra[1]);
+    params.assign(from, from + *static_cast<size_t*>(extra[3]));
+  }
+  params.resize(params.size() + 256);
+  g.params = params.data();
+  DriverResult code = run(*function, g);
+  if (code == kNotSupported) return code;
+  if (code != 0) state().fault = code;
+  return 0;  // shows when somebody waits
+}
+
+}  // namespace
+
+#define CALL(name)                                           \
+  std::lock_guard<std::recursive_mutex> lock(state().mutex); \
+  if (DriverResult failed = enter(name); failed != 0) return failed
+
+EXPORT DriverResult cuInit(unsigned) {
+  CALL("cuInit");
+  if (const char* value = std::getenv("FAKE_CUDA_TEST"))
+    std::strncpy(fake_cuda.environment, value, sizeof fake_cuda.environment - 1);
+  return 0;
+}
+EXPORT DriverResult cuDriverGetVersion(int* version) {
+  *version = 13010;
+  return 0;
+}
+EXPORT DriverResult cuGetErrorName(DriverResult code, const char** text) {
+  *text = code == kIllegalAddress ? "CUDA_ERROR_ILLEGAL_ADDRESS" : nullptr;
+  return *text != nullptr ? 0 : kInvalidValue;
+}
+EXPORT DriverResult cuGetErrorString(DriverResult code, const char** text) {
+  *text = code == kIllegalAddress ? "an illegal memory access was encountered" : nullptr;
+  return *text != nullptr ? 0 : kInvalidValue;
+}
+EXPORT DriverResult cuDeviceGetCount(int* count) {
+  CALL("cuDeviceGetCount");
+  *count = 1;
+  return 0;
+}
+EXPORT DriverResult cuDeviceGet(int* device, int ordinal) {
+  CALL("cuDeviceGet");
+  *device = ordinal;
+  return 0;
+}
+EXPORT DriverResult cuDeviceGetName(char* name, int size, int) {
+  CALL("cuDeviceGetName");
+  std::strncpy(name, "Fake GPU", static_cast<size_t>(size));
+  return 0;
+}
+EXPORT DriverResult cuDeviceTotalMem_v2(size_t* bytes, int) {
+  CALL("cuDeviceTotalMem_v2");
+  *bytes = kFakeMemory;
+  return 0;
+}
+EXPORT DriverResult cuDeviceGetAttribute(int* value, int attribute, int) {
+  CALL("cuDeviceGetAttribute");
+  if (attribute <= 0 || attribute > 140) return kInvalidValue;
+  *value = attribute == kAttributeVirtualMemory ? 1 : attribute;
+  return 0;
+}
+EXPORT DriverResult cuDevicePrimaryCtxRetain(ContextHandle* context, int) {
+  CALL("cuDevicePrimaryCtxRetain");
+  ++fake_cuda.contexts;
+  *context = reinterpret_cast<ContextHandle>(&state());
+  return 0;
+}
+EXPORT DriverResult cuDevicePrimaryCtxRelease_v2(int) {
+  std::lock_guard<std::recursive_mutex> lock(state().mutex);
+  --fake_cuda.contexts;
+  return enter("cuDevicePrimaryCtxRelease_v2", false);
+}
+/// Keeps something for each thread, as the real one does.
+EXPORT DriverResult cuCtxSetCurrent(ContextHandle) {
+  static pthread_key_t key = [] {
+    pthread_key_t created = 0;
+    if (pthread_key_create(&created, [](void* value) { std::free(value); }) != 0) std::abort();
+    return created;
+  }();
+  thread_local void* set = nullptr;
+  void* value = pthread_getspecific(key);
+  if (value != set) {
+    std::lock_guard<std::recursive_mutex> lock(state().mutex);
+    ++fake_cuda.key_mismatches;
+  }
+  if (set == nullptr) {
+    set = std::malloc(16);
+    pthread_setspecific(key, set);
+  }
+  return 0;
+}
+EXPORT DriverResult cuMemGetInfo_v2(size_t* free, size_t* total) {
+  CALL("cuMemGetInfo_v2");
+  *free = kFakeMemory - state().used;
+  *total = kFakeMemory;
+  return 0;
+}
+EXPORT DriverResult cuMemGetAllocationGranularity(size_t* bytes,
+                                                  const AllocationProperties* properties, int) {
+  CALL("cuMemGetAllocationGranularity");
+  if (properties->type != 1 || properties->location.type != 1) return kInvalidValue;
+  *bytes = size_t{2} << 20;
+  return 0;
+}
+EXPORT DriverResult cuMemAddressReserve(DevicePointer* address, size_t bytes, size_t, DevicePointer,
+                                        unsigned long long) {
+  CALL("cuMemAddressReserve");
+  constexpr size_t kAlignment = size_t{2} << 20;
+  void* start = mmap(nullptr, bytes + kAlignment, PROT_NONE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (start == MAP_FAILED) return kOutOfMemory;
+  state().space = (reinterpret_cast<uintptr_t>(start) + kAlignment - 1) / kAlignment * kAlignment;
+  state().space_size = bytes;
+  *address = state().space;
+  return 0;
+}
+EXPORT DriverResult cuMemCreate(MemoryHandle* handle, size_t bytes, const AllocationProperties*,
+                                unsigned long long) {
+  CALL("cuMemCreate");
+  if (bytes > kFakeMemory - state().used) return kOutOfMemory;
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) return kOutOfMemory;
+  std::memset(memory, 0xcd, std::min<size_t>(bytes, 4096));  // what was there before
+  state().used += bytes;
+  *handle = state().next_handle++;
+  state().allocations[*handle] = {bytes, static_cast<std::byte*>(memory)};
+  ++fake_cuda.allocations;
+  return 0;
+}
+
+namespace {
+void drop(MemoryHandle handle) {
+  auto found = state().allocations.find(handle);
+  if (!found->second.released || found->second.mapped) return;
+  munmap(found->second.memory, found->second.size);
+  state().used -= found->second.size;
+  state().allocations.erase(found);
+  --fake_cuda.allocations;
+}
+}  // namespace
+
+EXPORT DriverResult cuMemRelease(MemoryHandle handle) {
+  std::lock_guard<std::recursive_mutex> lock(state().mutex);
+  auto found = state().allocations.find(handle);
+  if (found == state().allocations.end()) return kInvalidValue;
+  found->second.released = true;
+  drop(handle);
+  return enter("cuMemRelease", false);
+}
+EXPORT DriverResult cuMemMap(DevicePointer address, size_t bytes, size_t, MemoryHandle handle,
+                             unsigned long long) {
+  CALL("cuMemMap");
+  State& s = state();
+  if (!in_space(address) || !in_space(address + bytes - 1) || !s.allocations.contains(handle) ||
+      s.allocations.at(handle).size != bytes)
+    return kInvalidValue;
+  for (auto& [base, mapping] : s.mappings) {
+    if (address < base + mapping.size && base < address + bytes) return kInvalidValue;
+  }
+  s.mappings[address] = {bytes, handle};
+  s.allocations.at(handle).mapped = true;
+  ++fake_cuda.mappings;
+  return 0;
+}
+EXPORT DriverResult cuMemUnmap(DevicePointer address, size_t bytes) {
+  std::lock_guard<std::recursive_mutex> lock(state().mutex);
+  auto found = state().mappings.find(address);
+  if (found == state().mappings.end() || found->second.size != bytes) return kInvalidValue;
+  MemoryHandle handle = found->second.handle;
+  state().mappings.erase(found);
+  state().allocations.at(handle).mapped = false;
+  drop(handle);
+  --fake_cuda.mappings;
+  return enter("cuMemUnmap", false);
+}
+EXPORT DriverResult cuMemSetAccess(DevicePointer address, size_t bytes,
+                                   const AccessDescription* access, size_t count) {
+  CALL("cuMemSetAccess");
+  auto found = state().mappings.find(address);
+  if (count != 1 || access->flags != 3 || found == state().mappings.end() ||
+      found->second.size != bytes)
+    return kInvalidValue;
+  found->second.accessible = true;
+  return 0;
+}
+EXPORT DriverResult cuMemHostRegister_v2(void* pointer, size_t bytes, unsigned) {
+  CALL("cuMemHostRegister_v2");
+  auto address = reinterpret_cast<uintptr_t>(pointer);
+  if (in_space(address)) return kInvalidValue;
+  for (auto& [base, size] : state().registered) {
+    if (address < base + size && base < address + bytes) return 712;
+  }
+  state().registered[address] = bytes;
+  ++fake_cuda.registered;
+  return 0;
+}
+EXPORT DriverResult cuMemHostUnregister(void* pointer) {
+  std::lock_guard<std::recursive_mutex> lock(state().mutex);
+  if (state().registered.erase(reinterpret_cast<uintptr_t>(pointer)) == 0) return 713;
+  --fake_cuda.registered;
+  return enter("cuMemHostUnregister", false);
+}
+EXPORT DriverResult cuMemHostAlloc(void** pointer, size_t bytes, unsigned) {
+  CALL("cuMemHostAlloc");
+  *pointer = std::malloc(bytes);
+  state().registered[reinterpret_cast<uintptr_t>(*pointer)] = bytes;
+  ++fake_cuda.host_buffers;
+  return 0;
+}
+EXPORT DriverResult cuMemFreeHost(void* pointer) {
+  std::lock_guard<std::recursive_mutex> lock(state().mutex);
+  state().registered.erase(reinterpret_cast<uintptr_t>(pointer));
+  std::free(pointer);
+  --fake_cuda.host_buffers;
+  return enter("cuMemFreeHost", false);
+}
+
+namespace {
+DriverResult transfer(std::byte* to, const std::byte* from, size_t bytes) {
+  if (to == nullptr || from == nullptr) return kInvalidValue;
+  std::memmove(to, from, bytes);
+  return 0;
+}
+template <typename T>
+DriverResult fill(DevicePointer address, T value, size_t count) {
+  std::byte* to = at(address, count * sizeof(T));
+  if (to == nullptr) return kInvalidValue;
+  for (size_t i = 0; i < count; ++i) std::memcpy(to + i * sizeof(T), &value, sizeof(T));
+  return 0;
+}
+}  // namespace
+
+EXPORT DriverResult cuMemcpyHtoDAsync_v2(DevicePointer to, const void* from, size_t bytes,
+                                         StreamHandle) {
+  CALL("cuMemcpyHtoDAsync_v2");
+  return transfer(at(to, bytes), host(from, bytes), bytes);
+}
+EXPORT DriverResult cuMemcpyDtoHAsync_v2(void* to, DevicePointer from, size_t bytes, StreamHandle) {
+  CALL("cuMemcpyDtoHAsync_v2");
+  return transfer(host(to, bytes), at(from, bytes), bytes);
+}
+EXPORT DriverResult cuMemcpyDtoDAsync_v2(DevicePointer to, DevicePointer from, size_t bytes,
+                                         StreamHandle) {
+  CALL("cuMemcpyDtoDAsync_v2");
+  return transfer(at(to, bytes), at(from, bytes), bytes);
+}
+EXPORT DriverResult cuMemsetD8Async(DevicePointer address, unsigned char value, size_t count,
+                                    StreamHandle) {
+  CALL("cuMemsetD8Async");
+  return fill(address, value, count);
+}
+EXPORT DriverResult cuMemsetD16Async(DevicePointer address, unsigned short value, size_t count,
+                                     StreamHandle) {
+  CALL("cuMemsetD16Async");
+  return fill(address, value, count);
+}
+EXPORT DriverResult cuMemsetD32Async(DevicePointer address, unsigned value, size_t count,
+                                     StreamHandle) {
+  CALL("cuMemsetD32Async");
+  return fill(address, value, count);
+}
+EXPORT DriverResult cuStreamCreate(StreamHandle* stream, unsigned) {
+  CALL("cuStreamCreate");
+  *stream = reinterpret_cast<StreamHandle>(new int(0));
+  ++fake_cuda.streams;
+  return 0;
+}
+EXPORT DriverResult cuStreamDestroy_v2(StreamHandle stream) {
+  std::lock_guard<std::recursive_mutex> lock(state().mutex);
+  delete reinterpret_cast<int*>(stream);
+  --fake_cuda.streams;
+  return enter("cuStreamDestroy_v2", false);
+}
+EXPORT DriverResult cuStreamQuery(StreamHandle) {
+  CALL("cuStreamQuery");
+  return 0;
+}
+EXPORT DriverResult cuStreamSynchronize(StreamHandle) {
+  CALL("cuStreamSynchronize");
+  return 0;
+}
+EXPORT DriverResult cuStreamWaitEvent(StreamHandle, EventHandle, unsigned) {
+  CALL("cuStreamWaitEvent");
+  return 0;
+}
+EXPORT DriverResult cuEventCreate(EventHandle* event, unsigned) {
+  CALL("cuEventCreate");
+  *event = reinterpret_cast<EventHandle>(new Event);
+  ++fake_cuda.events;
+  return 0;
+}
+EXPORT DriverResult cuEventDestroy_v2(EventHandle event) {
+  std::lock_guard<std::recursive_mutex> lock(state().mutex);
+  delete reinterpret_cast<Event*>(event);
+  --fake_cuda.events;
+  return enter("cuEventDestroy_v2", false);
+}
+EXPORT DriverResult cuEventRecord(EventHandle event, StreamHandle) {
+  CALL("cuEventRecord");
+  reinterpret_cast<Event*>(event)->time = std::chrono::steady_clock::now();
+  return 0;
+}
+EXPORT DriverResult cuEventQuery(EventHandle) {
+  CALL("cuEventQuery");
+  return 0;
+}
+EXPORT DriverResult cuEventSynchronize(EventHandle) {
+  CALL("cuEventSynchronize");
+  return 0;
+}
+EXPORT DriverResult cuEventElapsedTime(float* milliseconds, EventHandle from, EventHandle to) {
+  CALL("cuEventElapsedTime");
+  std::chrono::duration<float, std::milli> time =
+      reinterpret_cast<Event*>(to)->time - reinterpret_cast<Event*>(from)->time;
+  *milliseconds = time.count();
+  return 0;
+}
+EXPORT DriverResult cuModuleLoadDataEx(ModuleHandle* module, const void* image, unsigned count,
+                                       int* options, void** values) {
+  CALL("cuModuleLoadDataEx");
+  std::string ptx = static_cast<const char*>(image);
+  if (ptx.find("bogus") != std::string::npos) {
+    for (unsigned i = 0; i < count; ++i) {
+      if (options[i] == kJitErrorLogBuffer)
+        std::strcpy(static_cast<char*>(values[i]),
+                    "ptxas error: Not a name of any known instruction: 'bogus'\n");
+    }
+    return kInvalidPtx;
+  }
+  *module = reinterpret_cast<ModuleHandle>(new Module{ptx});
+  ++fake_cuda.modules;
+  return 0;
+}
+EXPORT DriverResult cuModuleUnload(ModuleHandle handle) {
+  std::lock_guard<std::recursive_mutex> lock(state().mutex);
+  auto* module = reinterpret_cast<Module*>(handle);
+  std::erase_if(state().functions, [&](auto& each) { return each.first.first == module; });
+  delete module;
+  --fake_cuda.modules;
+  return enter("cuModuleUnload", false);
+}
+EXPORT DriverResult cuModuleGetFunction(FunctionHandle* function, ModuleHandle handle,
+                                        const char* name) {
+  CALL("cuModuleGetFunction");
+  auto* module = reinterpret_cast<Module*>(handle);
+  size_t at = module->ptx.find(std::string(".entry ") + name + "(");
+  if (at == std::string::npos) return kNotFound;
+  Function& entry = state().functions[{module, name}];
+  entry = {name, module};
+  *function = reinterpret_cast<FunctionHandle>(&entry);
+  return 0;
+}
+EXPORT DriverResult cuFuncGetAttribute(int* value, int attribute, FunctionHandle) {
+  CALL("cuFuncGetAttribute");
+  *value = attribute == kFunctionStaticShared ? 1024 : 0;
+  return 0;
+}
+EXPORT DriverResult cuFuncSetAttribute(FunctionHandle, int attribute, int value) {
+  CALL("cuFuncSetAttribute");
+  if (attribute != kFunctionMaxDynamicShared || value > 227 << 10) return kInvalidValue;
+  fake_cuda.dynamic_shared_allowed = value;
+  return 0;
+}
+EXPORT DriverResult cuLaunchKernel(FunctionHandle function, unsigned gx, unsigned gy, unsigned gz,
+                                   unsigned bx, unsigned by, unsigned bz, unsigned shared,
+                                   StreamHandle, void**, void** extra) {
+  CALL("cuLaunchKernel");
+  if (gx == 0 || bx == 0 || bx * by * bz > 1024) return kInvalidValue;
+  return launch(function, {{gx, gy, gz}, {bx, by, bz}, shared, nullptr}, extra);
+}
+EXPORT DriverResult cuLaunchKernelEx(const LaunchConfig* c, FunctionHandle function, void**,
+                                     void** extra) {
+  CALL("cuLaunchKernelEx");
+  if (c->attribute_count != 1 || c->attributes[0].id != kLaunchAttributeCooperative)
+    return kInvalidHandle;
+  fake_cuda.cooperative_launches += c->attributes[0].value.cooperative;
+  return launch(function,
+                {{c->grid_x, c->grid_y, c->grid_z},
+                 {c->block_x, c->block_y, c->block_z},
+                 c->shared_bytes,
+                 nullptr},
+                extra);
+}

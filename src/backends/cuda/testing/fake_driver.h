@@ -1,0 +1,28 @@
+// What tests can do to the fake driver (fake_driver.cpp). They find it as the symbol `fake_cuda` of the library.
+#pragma once
+
+#include <cstdint>
+
+namespace guda::backend::cuda::testing {
+
+struct FakeControl {
+  // Faults. A failing call does nothing but answer the code.
+  long fail_at = 0;  // the nth call from now of a driver function (1: the next); 0: none
+  char fail_function[64] = {};  // only calls of this function count; empty: all
+  int fail_code = 999;
+  // What has been done.
+  long calls = 0;
+  long pinned_copies = 0, pageable_copies = 0;
+  uint64_t largest_copy = 0;
+  int dynamic_shared_allowed = 0;  // the last value set with cuFuncSetAttribute
+  int cooperative_launches = 0;
+  long key_mismatches = 0;  // a thread-specific value of the driver's was not what it had set
+  char environment[64] = {};  // FAKE_CUDA_TEST as cuInit found it
+  // What is alive.
+  long allocations = 0, mappings = 0, registered = 0, host_buffers = 0;
+  long modules = 0, streams = 0, events = 0, contexts = 0;
+};
+
+inline constexpr uint64_t kFakeMemory = uint64_t{1} << 30;
+
+}  // namespace guda::backend::cuda::testing
