@@ -73,15 +73,17 @@ class BlockLoops {
                  int64_t last, int64_t start) {
     with_packed_a(rows.size(), [&] {
       const int64_t mc = std::min(blocking_.mc, rows.size());
+      const int64_t count = last - first;
       for (int64_t p = 0; p < panels.depth(); p += blocking_.kc) {
         const int64_t kb = std::min(blocking_.kc, panels.depth() - p);
         const int64_t pc = panels.first_step() + p;
         set_step(pc, kb);
+        arguments_.prefetch = panels.panel_size(kb);
         for (int64_t ic = rows.begin; ic < rows.end; ic += mc) {
           const Range some{ic, std::min(ic + mc, rows.end)};
           if (blocking_.pack_a) pack_a(some, pc, kb);
-          for (int64_t i = 0; i < last - first; ++i) {
-            const int64_t index = start + i < last ? start + i : start + i - (last - first);
+          for (int64_t i = 0; i < count; ++i) {
+            const int64_t index = start + i < last ? start + i : start + i - count;
             const int64_t j = panels.first_column() + index * panels.width();
             arguments_.b = panels.panel(index, p);
             arguments_.b_step = panels.width();

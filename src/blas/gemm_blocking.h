@@ -72,13 +72,14 @@ GemmBlocking choose_blocking(const GemmEngine<From, In, Out, Scale>& engine, int
   const int64_t rows = int64_t{tiles.lanes} * tiles.vectors;
   const int64_t depth = ceil_div(k, engine.group);
   GemmBlocking blocking;
-  // A panel of B stays in the first-level cache, a block of A in the second-level one.
+  // Panels of A and B stream through the first-level cache, a block of A stays in the second-level one.
+  // Long panels, so that C is fetched and stored seldom, and low blocks.
   const int64_t kc_limit =
-      std::min<int64_t>(std::max<int64_t>(cpu.l1_bytes / 2 / (tiles.columns * kSize), 64),
+      std::min<int64_t>(std::max<int64_t>(cpu.l1_bytes / (tiles.columns * kSize), 64),
                         kLastResortBytes / (static_cast<size_t>(rows) * sizeof(In)));
   blocking.kc = equal_steps(depth, kc_limit, 8);
   const int64_t kc = std::max<int64_t>(blocking.kc, 1);
-  const int64_t mc_limit = std::max(rows, cpu.l2_bytes / 2 / (kc * kSize) / rows * rows);
+  const int64_t mc_limit = std::max(rows, cpu.l2_bytes * 3 / 8 / (kc * kSize) / rows * rows);
   blocking.mc = equal_steps(m, mc_limit, rows);
   const int64_t nc_limit =
       std::max<int64_t>(tiles.columns, std::min<int64_t>(cpu.l3_bytes / 4, int64_t{8} << 20) /
@@ -101,7 +102,7 @@ GemmBlocking choose_blocking(const GemmEngine<From, In, Out, Scale>& engine, int
   blocking.pack_a = transpose_a ? m > 1 : !small_a && n > 2 * tiles.columns;
   blocking.pack_b =
       (m > 2 * rows && aliases(ldb, sizeof(In)) && n > 8) ||
-      (m > 4 * rows && b_bytes > cpu.l1_bytes / 2 && (b_bytes > cpu.l2_bytes / 2 || transpose_b));
+      (m > 4 * rows && b_bytes > cpu.l1_bytes / 2 && (b_bytes > 3 * cpu.l2_bytes || transpose_b));
   return blocking;
 }
 

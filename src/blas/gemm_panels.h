@@ -72,13 +72,14 @@ class SharedPanels {
     return out;
   }
 
+  /// From one panel to the next one, in elements of In.
+  int64_t panel_size(int64_t kb) const { return width_ * (kb + engine_.tiles->correction_rows); }
+
  private:
   using State = std::atomic<uint8_t>;
   static constexpr uint8_t kEmpty = 0;
   static constexpr uint8_t kPacking = 1;
   static constexpr uint8_t kReady = 2;
-
-  int64_t panel_size(int64_t kb) const { return width_ * (kb + engine_.tiles->correction_rows); }
 
   void pack(int64_t index, int64_t p, int64_t kb, In* out) {
     const int64_t k0 = (p0_ + p) * engine_.group;

@@ -47,6 +47,12 @@ inline PartGrid choose_parts(int64_t m, int64_t n, int64_t parts, int64_t row_un
   return best;
 }
 
+/// Rows of the smallest tile.
+template <class Tiles>
+int64_t row_unit(const Tiles& tiles) {
+  return tiles.half_row[0] != nullptr ? tiles.lanes / 2 : tiles.lanes;
+}
+
 /// Parts of C with B where it stands.
 template <class From, class In, class Out, class Scale>
 void multiply_parts(const GemmEngine<From, In, Out, Scale>& engine,
@@ -54,7 +60,7 @@ void multiply_parts(const GemmEngine<From, In, Out, Scale>& engine,
                     int threads, Wake wake) {
   if (threads == 1) return BlockLoops(engine, p, blocking).run();
   const double pack_cost = blocking.pack_a ? 16 : 8;
-  const PartGrid grid = choose_parts(p.m, p.n, threads, engine.tiles->lanes, 4, pack_cost, 8);
+  const PartGrid grid = choose_parts(p.m, p.n, threads, row_unit(*engine.tiles), 4, pack_cost, 8);
   auto part = [&](int index) {
     GemmProblem<From, Out, Scale> q = p;
     const int64_t i = index % grid.rows * grid.row_step;
@@ -84,8 +90,19 @@ bool multiply_strips(const GemmEngine<From, In, Out, Scale>& engine,
   for (int64_t jc = 0; jc < p.n; jc += nc) {
     const int64_t nb = std::min(nc, p.n - jc);
     const double work = static_cast<double>(p.m) * static_cast<double>(nb);
-    const int64_t parts = threads == 1 ? 1 : work > 1e6 ? 4 * threads : threads;
-    const PartGrid grid = choose_parts(p.m, nb, parts, engine.tiles->lanes, width, 16, 2);
+    // Several parts for each thread even out what delays one of them, if they divide evenly.
+    PartGrid grid;
+    double least = 0;
+    for (int64_t each = threads > 1 && work > 5e5 ? 4 : 1; each >= 1; --each) {
+      const PartGrid g =
+          choose_parts(p.m, nb, each * threads, row_unit(*engine.tiles), width, 16, 2);
+      const auto longest =
+          static_cast<double>(ceil_div(g.count(), threads) * g.row_step * g.column_step);
+      if (least == 0 || longest < 0.99 * least) {
+        least = longest;
+        grid = g;
+      }
+    }
     const int64_t group = grid.column_step / width;
     const int64_t all = ceil_div(nb, width);
     for (int64_t pc = 0; pc < depth; pc += kg) {

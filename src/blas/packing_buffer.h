@@ -18,7 +18,7 @@ void* accumulator_buffer(size_t bytes);
 
 /// For a thread that has work to finish and no memory: the one small buffer of the process, as long as
 /// this object lives.
-inline constexpr size_t kLastResortBytes = size_t{256} << 10;
+inline constexpr size_t kLastResortBytes = size_t{512} << 10;
 class LastResortBuffer {
  public:
   LastResortBuffer();

@@ -29,7 +29,7 @@ struct TileArguments {
   Scale alpha;
   Scale beta;  // 0: C is not read
   int last_rows;
-  // How far ahead of a column tile of 3 vectors A is prefetched, along its column.
+  // How far ahead a tile of 3 vectors prefetches: a column tile A, along its columns, a row tile B.
   int64_t prefetch;
   // Complex only.
   bool conjugate_a;

@@ -78,6 +78,7 @@ void tile(const TileArguments<typename X::In, typename X::Out, typename X::Scale
       }
       a += a_step;
       if constexpr (Row) {
+        if constexpr (V == 3) __builtin_prefetch(b[0] + t.prefetch, 0, 2);
         b[0] += b_step;
       } else {
 #pragma GCC unroll 32
@@ -86,7 +87,7 @@ void tile(const TileArguments<typename X::In, typename X::Out, typename X::Scale
     }
   };
   int64_t left = t.k;
-  if (Row && N > 1 && left >= 192) {
+  if (N > 1 && left >= 192) {
     // C arrives from memory while the sums are formed: a column at a time, for the misses of all of it at
     // once would leave those of A no room.
     const int64_t part = left / N;
