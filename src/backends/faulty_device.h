@@ -1,0 +1,209 @@
+// A device around another one, in which any call can be made to fail, to hang, or to be the last one before the
+// device vanishes. For tests of everything that has to survive that.
+#pragma once
+
+#include "backends/device.h"
+
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace guda::backend {
+
+enum class FaultKind : uint8_t {
+  error,   // the call fails with `code`, the device goes on
+  hang,    // the call does not return until release()
+  vanish,  // the call fails, and the device is gone
+};
+
+struct Fault {
+  FaultKind kind = FaultKind::error;
+  /// Which call: "map", "unmap", "load", "create_queue", "launch", "upload", "download", "copy", "fill", "gemm", "mark",
+  /// "wait", "wait_for", "flush", "synchronize"; empty: any.
+  std::string call;
+  /// From 1, counted since the plan was made, among calls of this name.
+  uint64_t nth = 1;
+  StatusCode code = StatusCode::launch_failed;
+};
+
+/// Which calls fail. Thread safe; outlives its devices.
+class FaultPlan {
+ public:
+  void add(Fault fault) {
+    const std::lock_guard lock(mutex_);
+    faults_.push_back(std::move(fault));
+  }
+  /// Calls so far.
+  uint64_t calls() const {
+    const std::lock_guard lock(mutex_);
+    return calls_;
+  }
+  /// Faults that have happened.
+  uint64_t happened() const {
+    const std::lock_guard lock(mutex_);
+    return happened_;
+  }
+  bool vanished() const {
+    const std::lock_guard lock(mutex_);
+    return vanished_;
+  }
+  /// Hanging calls return, with launch_timeout, and no more hang.
+  void release() {
+    const std::lock_guard lock(mutex_);
+    released_ = true;
+    changed_.notify_all();
+  }
+
+  /// Before each call.
+  Status check(const char* call) {
+    std::unique_lock lock(mutex_);
+    if (vanished_) return {StatusCode::unknown, std::string(call) + ": the device has vanished"};
+    ++calls_;
+    uint64_t& of_this_name = counts_for(call);
+    ++of_this_name;
+    for (const Fault& fault : faults_) {
+      if (!fault.call.empty() && fault.call != call) continue;
+      if ((fault.call.empty() ? calls_ : of_this_name) != fault.nth) continue;
+      ++happened_;
+      const std::string message = std::string(call) + ": injected fault";
+      switch (fault.kind) {
+        case FaultKind::error: return {fault.code, message};
+        case FaultKind::vanish: vanished_ = true; return {StatusCode::unknown, message};
+        case FaultKind::hang:
+          changed_.wait(lock, [&] { return released_; });
+          return {StatusCode::launch_timeout, message};
+      }
+    }
+    return Status::ok();
+  }
+
+ private:
+  uint64_t& counts_for(const std::string& call) {
+    for (auto& [name, count] : counts_) {
+      if (name == call) return count;
+    }
+    return counts_.emplace_back(call, 0).second;
+  }
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Fault> faults_;
+  std::vector<std::pair<std::string, uint64_t>> counts_;
+  uint64_t calls_ = 0;
+  uint64_t happened_ = 0;
+  bool vanished_ = false;
+  bool released_ = false;
+};
+
+class FaultyDevice final : public Device {
+ public:
+  FaultyDevice(std::unique_ptr<Device> device, std::shared_ptr<FaultPlan> plan)
+      : device_(std::move(device)), plan_(std::move(plan)) {}
+
+  const DeviceInfo& info() const override { return device_->info(); }
+  bool usable() const override { return !plan_->vanished() && device_->usable(); }
+  std::span<std::byte> address_space() const override { return device_->address_space(); }
+  uint64_t free_bytes() const override { return device_->free_bytes(); }
+  std::optional<int> cuda_attribute(int attribute) const override {
+    return device_->cuda_attribute(attribute);
+  }
+  Status map(void* address, size_t bytes, int host_file) override {
+    if (Status status = plan_->check("map"); !status) return status;
+    return device_->map(address, bytes, host_file);
+  }
+  Status unmap(void* address, size_t bytes) override {
+    if (Status status = plan_->check("unmap"); !status) return status;
+    return device_->unmap(address, bytes);
+  }
+  Result<std::shared_ptr<DeviceKernel>> load(const KernelSource& source) override {
+    if (Status status = plan_->check("load"); !status) return status;
+    return device_->load(source);
+  }
+  Result<std::unique_ptr<Queue>> create_queue() override {
+    if (Status status = plan_->check("create_queue"); !status) return status;
+    auto queue = device_->create_queue();
+    if (!queue) return queue.status();
+    return std::unique_ptr<Queue>(std::make_unique<FaultyQueue>(std::move(*queue), plan_));
+  }
+
+ private:
+  class FaultyMark final : public Mark {
+   public:
+    FaultyMark(std::unique_ptr<Mark> mark, std::shared_ptr<FaultPlan> plan)
+        : mark_(std::move(mark)), plan_(std::move(plan)) {}
+    bool reached() const override { return mark_->reached(); }
+    Status wait() override {
+      if (Status status = plan_->check("wait"); !status) return status;
+      return mark_->wait();
+    }
+    std::optional<int64_t> since(const Mark& earlier) const override {
+      return mark_->since(*static_cast<const FaultyMark&>(earlier).mark_);
+    }
+    const Mark& inner() const { return *mark_; }
+
+   private:
+    std::unique_ptr<Mark> mark_;
+    std::shared_ptr<FaultPlan> plan_;
+  };
+
+  class FaultyQueue final : public Queue {
+   public:
+    FaultyQueue(std::unique_ptr<Queue> queue, std::shared_ptr<FaultPlan> plan)
+        : queue_(std::move(queue)), plan_(std::move(plan)) {}
+    Status launch(const Launch& launch) override {
+      if (Status status = plan_->check("launch"); !status) return status;
+      return queue_->launch(launch);
+    }
+    Status upload(void* address, const void* host, size_t bytes) override {
+      if (Status status = plan_->check("upload"); !status) return status;
+      return queue_->upload(address, host, bytes);
+    }
+    Status download(void* host, const void* address, size_t bytes) override {
+      if (Status status = plan_->check("download"); !status) return status;
+      return queue_->download(host, address, bytes);
+    }
+    Status copy(void* to, const void* from, size_t bytes) override {
+      if (Status status = plan_->check("copy"); !status) return status;
+      return queue_->copy(to, from, bytes);
+    }
+    Status fill(void* address, uint32_t value, uint32_t element, size_t bytes) override {
+      if (Status status = plan_->check("fill"); !status) return status;
+      return queue_->fill(address, value, element, bytes);
+    }
+    Status gemm(const GemmProblem& problem) override {
+      if (Status status = plan_->check("gemm"); !status) return status;
+      return queue_->gemm(problem);
+    }
+    Result<std::unique_ptr<Mark>> mark() override {
+      if (Status status = plan_->check("mark"); !status) return status;
+      auto mark = queue_->mark();
+      if (!mark) return mark.status();
+      return std::unique_ptr<Mark>(std::make_unique<FaultyMark>(std::move(*mark), plan_));
+    }
+    Status wait_for(const Mark& mark) override {
+      if (Status status = plan_->check("wait_for"); !status) return status;
+      return queue_->wait_for(static_cast<const FaultyMark&>(mark).inner());
+    }
+    Status flush() override {
+      if (Status status = plan_->check("flush"); !status) return status;
+      return queue_->flush();
+    }
+    Status synchronize() override {
+      if (Status status = plan_->check("synchronize"); !status) return status;
+      return queue_->synchronize();
+    }
+
+   private:
+    std::unique_ptr<Queue> queue_;
+    std::shared_ptr<FaultPlan> plan_;
+  };
+
+  std::unique_ptr<Device> device_;
+  std::shared_ptr<FaultPlan> plan_;
+};
+
+}  // namespace guda::backend

@@ -1,0 +1,133 @@
+#include "scheduler/chunk_handout.h"
+
+#include <algorithm>
+
+namespace guda::scheduler {
+namespace {
+
+/// Of each part, handed out in shrinking chunks.
+constexpr double kTail = 0.15;
+/// The rest goes out in this many, so that moving data and computing overlap.
+constexpr uint64_t kPieces = 4;
+/// A piece takes at most this part of the time that is left.
+constexpr double kLargestShare = 0.3;
+/// And pieces are not made smaller than this part of the plan: starting one costs something, too.
+constexpr uint64_t kMostPieces = 64;
+
+}  // namespace
+
+ChunkHandout::ChunkHandout(std::span<const PlannedPart> parts, uint64_t tile)
+    : tile_(std::max<uint64_t>(tile, 1)) {
+  for (const PlannedPart& part : parts) {
+    Slot slot;
+    slot.left = part.part;
+    slot.planned = part.part.units();
+    slot.cost = part.cost;
+    slots_.push_back(slot);
+    units_ += slot.planned;
+  }
+}
+
+double ChunkHandout::expected_ns(size_t engine, uint64_t units) const {
+  return slots_[engine].cost.ns(static_cast<double>(units));
+}
+
+Chunk ChunkHandout::take_front(Chunk& from, uint64_t units) const {
+  const Chunk chunk{from.begin, std::min(from.begin + round_up(units), from.end)};
+  from.begin = chunk.end;
+  return chunk;
+}
+
+std::optional<Chunk> ChunkHandout::next(size_t engine) {
+  Slot& slot = slots_[engine];
+  if (!slot.active) return std::nullopt;
+  if (!returned_.empty()) {
+    // What others failed at comes first, a tile or a piece at a time, so that all can help.
+    Chunk& left = returned_.back();
+    size_t helpers = 0;
+    for (const Slot& other : slots_) helpers += other.active ? 1 : 0;
+    const Chunk chunk = take_front(left, std::max<uint64_t>(left.units() / (2 * helpers), 1));
+    if (left.units() == 0) returned_.pop_back();
+    return chunk;
+  }
+  if (slot.left.units() == 0) return take_over(engine);
+  const auto tail = static_cast<uint64_t>(kTail * static_cast<double>(slot.planned));
+  const uint64_t left = slot.left.units();
+  uint64_t piece = left > tail ? std::min((slot.planned - tail) / kPieces, left) : left / 2;
+  // An engine that is slower than was thought must not be stuck in a piece when the others are done.
+  const double share = kLargestShare * remaining_ns() / slot.cost.ns_per_unit;
+  piece = std::min(piece, static_cast<uint64_t>(share));
+  return take_front(slot.left, std::max({piece, slot.planned / kMostPieces, uint64_t{1}}));
+}
+
+/// Until all that is not handed out would be finished, at the speeds known now.
+double ChunkHandout::remaining_ns() const {
+  double units = 0;
+  double rate = 0;
+  for (const Slot& slot : slots_) {
+    units += static_cast<double>(slot.left.units());
+    if (slot.active) rate += 1 / slot.cost.ns_per_unit;
+  }
+  return rate > 0 ? units / rate : 0;
+}
+
+/// Of the engine that would work longest, so much that both finish together, then half of that.
+std::optional<Chunk> ChunkHandout::take_over(size_t engine) {
+  Slot& slot = slots_[engine];
+  Slot* victim = nullptr;
+  double longest = 0;
+  for (Slot& other : slots_) {
+    if (other.left.units() == 0) continue;
+    const double ns = other.active
+                          ? other.cost.ns_per_unit * static_cast<double>(other.left.units())
+                          : 1e300;  // nobody else will
+    if (ns > longest) {
+      longest = ns;
+      victim = &other;
+    }
+  }
+  if (victim == nullptr) return std::nullopt;
+  const uint64_t left = victim->left.units();
+  if (slot.cost.ns(static_cast<double>(std::min(tile_, left))) >= longest) return std::nullopt;
+  uint64_t units = (left + 1) / 2;
+  if (victim->active) {
+    const double mine =
+        victim->cost.ns_per_unit / (victim->cost.ns_per_unit + slot.cost.ns_per_unit);
+    units = static_cast<uint64_t>(0.5 * mine * static_cast<double>(left));
+  }
+  // From the end, where the victim comes last; cuts stay at multiples of the tile.
+  units = std::max<uint64_t>(units, 1);
+  uint64_t begin = victim->left.end > units ? victim->left.end - units : 0;
+  begin = std::max(begin / tile_ * tile_, victim->left.begin);
+  const Chunk chunk{begin, victim->left.end};
+  victim->left.end = begin;
+  return chunk;
+}
+
+void ChunkHandout::completed(size_t engine, Chunk chunk, double ns) {
+  completed_units_ += chunk.units();
+  Slot& slot = slots_[engine];
+  if (chunk.units() == 0 || !(ns > 0)) return;
+  const double per_unit = ns / static_cast<double>(chunk.units());
+  // Small chunks carry the engine's fixed costs, which the next one has, too.
+  slot.cost.ns_per_unit = slot.measured ? 0.5 * (slot.cost.ns_per_unit + per_unit) : per_unit;
+  slot.cost.fixed_ns = 0;
+  slot.measured = true;
+}
+
+void ChunkHandout::give_back(Chunk chunk) {
+  if (chunk.units() != 0) returned_.push_back(chunk);
+}
+
+void ChunkHandout::revoke(Chunk chunk) {
+  completed_units_ -= chunk.units();
+  give_back(chunk);
+}
+
+void ChunkHandout::retire(size_t engine) { slots_[engine].active = false; }
+
+bool ChunkHandout::deserted() const {
+  return std::none_of(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.active; });
+}
+
+}  // namespace guda::scheduler

@@ -1,0 +1,80 @@
+// Hands out a divided work in chunks: each engine its planned part first, in a few pieces, the last 15 % of it in ever
+// smaller ones; an engine that is done early takes over from the one that would need longest. So a wrong
+// prediction costs a small chunk's time and not the difference.
+//
+// Pure bookkeeping, without threads and clocks; the caller locks.
+#pragma once
+
+#include "scheduler/split_plan.h"
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace guda::scheduler {
+
+struct Chunk {
+  uint64_t begin = 0;  // units
+  uint64_t end = 0;
+  uint64_t units() const { return end - begin; }
+  friend bool operator==(const Chunk&, const Chunk&) = default;
+};
+
+/// One engine's planned part; empty for one that only helps out.
+struct PlannedPart {
+  Chunk part;
+  CostLine cost;
+};
+
+class ChunkHandout {
+ public:
+  /// Parts are disjoint and cover units from 0 on; at most kMaxEngines. Cuts are made at multiples of `tile`.
+  ChunkHandout(std::span<const PlannedPart> parts, uint64_t tile);
+
+  /// The next chunk for the engine; empty when there is none that it would finish in time. There may be one
+  /// later, as long as finished() is false.
+  std::optional<Chunk> next(size_t engine);
+  /// The engine took `ns` for the chunk, without waiting for other chunks.
+  void completed(size_t engine, Chunk chunk, double ns);
+  /// It was handed out, but not computed: somebody else gets it.
+  void give_back(Chunk chunk);
+  /// It was completed, but the results are gone: the same.
+  void revoke(Chunk chunk);
+  /// The engine takes no more chunks.
+  void retire(size_t engine);
+  /// It does again.
+  void rejoin(size_t engine) { slots_[engine].active = true; }
+
+  /// Every unit has been completed and not been given back.
+  bool finished() const { return completed_units_ == units_; }
+  /// Somebody could still be given something, now or later.
+  bool active(size_t engine) const { return slots_[engine].active; }
+  /// All engines have retired.
+  bool deserted() const;
+  double expected_ns(size_t engine, uint64_t units) const;
+  uint64_t units() const { return units_; }
+
+ private:
+  struct Slot {
+    Chunk left;  // of its planned part, not yet handed out
+    uint64_t planned = 0;
+    CostLine cost;
+    bool measured = false;
+    bool active = true;
+  };
+
+  uint64_t round_up(uint64_t units) const { return (units + tile_ - 1) / tile_ * tile_; }
+  Chunk take_front(Chunk& from, uint64_t units) const;
+  std::optional<Chunk> take_over(size_t engine);
+  double remaining_ns() const;
+
+  std::vector<Slot> slots_;
+  std::vector<Chunk> returned_;
+  uint64_t tile_;
+  uint64_t units_ = 0;
+  uint64_t completed_units_ = 0;
+};
+
+}  // namespace guda::scheduler
