@@ -15,8 +15,8 @@
 namespace guda::backend {
 
 enum class FaultKind : uint8_t {
-  error,   // the call fails with `code`, the device goes on
-  hang,    // the call does not return until release()
+  error,  // the call fails with `code`, the device goes on
+  hang,  // the call does not return until release()
   vanish,  // the call fails, and the device is gone
 };
 

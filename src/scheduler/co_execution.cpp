@@ -83,6 +83,7 @@ struct CoExecutor::Slot {
   std::vector<Finished> finished;
   Clock::time_point deadline = Clock::time_point::max();
   Status failure;
+  bool overdue = false;    // the limit has passed once
   bool serving = false;    // its thread uses the run
   bool abandoned = false;  // its thread hangs; whatever it says no longer counts
   bool unchecked = false;  // errors of finished chunks may still show up
@@ -115,19 +116,21 @@ struct CoExecutor::Run {
   void watch();
   bool settled() const;
   bool devices_are_out() const;
-  Clock::time_point next_deadline() const;
+  void wait(std::unique_lock<std::mutex>& lock);
 };
 
 void CoExecutor::Run::set_deadline(size_t index) {
   Slot& slot = slots[index];
+  slot.overdue = false;
   if (slot.held.empty() && !slot.unchecked) {
     slot.deadline = Clock::time_point::max();
     return;
   }
   double expected = 0;
   for (const Chunk& chunk : slot.held) expected += handout.expected_ns(index, chunk.units());
-  const auto limit = std::max(options.least_limit, std::chrono::nanoseconds(static_cast<int64_t>(
-                                                  std::min(options.limit_multiple * expected, 1e18))));
+  const auto limit =
+      std::max(options.least_limit, std::chrono::nanoseconds(static_cast<int64_t>(
+                                        std::min(options.limit_multiple * expected, 1e18))));
   slot.deadline = Clock::now() + limit;
 }
 
@@ -248,12 +251,14 @@ void CoExecutor::Run::serve(size_t index) {
       }
       const Clock::time_point now = Clock::now();
       const double wall =
-          std::chrono::duration<double, std::nano>(now - std::max(flight.handed_over, free_since)).count();
+          std::chrono::duration<double, std::nano>(now - std::max(flight.handed_over, free_since))
+              .count();
       const auto own = flight.end->since(*flight.start);
       flight.result.compute_ns = own && *own > 0 ? static_cast<double>(*own) : wall;
       // The first chunk has brought what all need.
-      const double pace = first ? flight.result.compute_ns
-                                : std::chrono::duration<double, std::nano>(now - free_since).count();
+      const double pace = first
+                              ? flight.result.compute_ns
+                              : std::chrono::duration<double, std::nano>(now - free_since).count();
       handout.completed(index, flight.result.chunk, pace);
       first = false;
       free_since = now;
@@ -300,19 +305,26 @@ void CoExecutor::Run::watch() {
   for (size_t i = 0; i < slots.size(); ++i) {
     Slot& slot = slots[i];
     if (slot.abandoned || slot.deadline > now) continue;
+    if (!slot.overdue) {
+      // The whole process may have been stopped meanwhile: its threads get a little time to say so.
+      slot.overdue = true;
+      slot.deadline = now + options.least_limit / 4;
+      continue;
+    }
     slot.abandoned = true;
-    fail(i, {StatusCode::launch_timeout,
-             fmt::format("{}: no answer within its time limit", slot.participant.device->info().id())});
+    fail(i, {StatusCode::launch_timeout, fmt::format("{}: no answer within its time limit",
+                                                     slot.participant.device->info().id())});
     slot.serving = false;
   }
 }
 
-Clock::time_point CoExecutor::Run::next_deadline() const {
-  Clock::time_point next = Clock::time_point::max();
+/// Until something changes; looks up now and then, since a device may get a deadline meanwhile.
+void CoExecutor::Run::wait(std::unique_lock<std::mutex>& lock) {
+  Clock::time_point until = Clock::now() + options.least_limit / 4;
   for (const Slot& slot : slots) {
-    if (!slot.abandoned) next = std::min(next, slot.deadline);
+    if (!slot.abandoned) until = std::min(until, slot.deadline);
   }
-  return next;
+  changed.wait_until(lock, until);
 }
 
 bool CoExecutor::Run::settled() const {
@@ -339,8 +351,7 @@ Status CoExecutor::Run::compute_on_host(Chunk chunk, Finished& result) const {
   return status;
 }
 
-CoExecutor::CoExecutor(Scheduler& scheduler, memory::CoherentPool& pool,
-                       CoExecutionOptions options)
+CoExecutor::CoExecutor(Scheduler& scheduler, memory::CoherentPool& pool, CoExecutionOptions options)
     : scheduler_(scheduler), pool_(pool), options_(options) {}
 
 CoExecutor::~CoExecutor() = default;
@@ -372,25 +383,16 @@ void CoExecutor::compute(const std::shared_ptr<Run>& run) {
       run->changed.notify_all();
       continue;
     }
-    const auto deadline = run->next_deadline();
-    if (deadline == Clock::time_point::max()) {
-      run->changed.wait(lock);
-    } else {
-      run->changed.wait_until(lock, deadline);
-    }
+    run->wait(lock);
   }
   run->over = true;
   run->changed.notify_all();
   // Threads that still hold chunks of a failed run are waited for, too, within their limits.
   for (;;) {
     run->watch();
-    if (std::none_of(run->slots.begin(), run->slots.end(), [](const Slot& s) { return s.serving; })) break;
-    const auto deadline = run->next_deadline();
-    if (deadline == Clock::time_point::max()) {
-      run->changed.wait(lock);
-    } else {
-      run->changed.wait_until(lock, deadline);
-    }
+    if (std::none_of(run->slots.begin(), run->slots.end(), [](const Slot& s) { return s.serving; }))
+      break;
+    run->wait(lock);
   }
 }
 
@@ -502,13 +504,15 @@ CoExecutionOutcome CoExecutor::run(const std::shared_ptr<const DivisibleWork>& w
     start_threads(shared);
   }
   compute(shared);
-  const auto host = std::find_if(run.slots.begin(), run.slots.end(), [](const Slot& s) { return s.is_host(); });
+  const auto host =
+      std::find_if(run.slots.begin(), run.slots.end(), [](const Slot& s) { return s.is_host(); });
   outcome.status = host->failure;
   while (outcome.status) {
     Status status = commit(run);
     if (status) break;
     // A device did not give its results back. Without them the CPU engine does what devices did.
-    log(LogPart::scheduler, LogLevel::warn, "{}: {}; computed again", description.name, status.message());
+    log(LogPart::scheduler, LogLevel::warn, "{}: {}; computed again", description.name,
+        status.message());
     bool any = false;
     {
       const std::lock_guard lock(run.mutex);
@@ -546,7 +550,8 @@ CoExecutionOutcome CoExecutor::run(const std::shared_ptr<const DivisibleWork>& w
         threads_[engine.engine].reset();
       }
       // When the CPU engine failed as well it may have been the program's fault.
-      const bool to_blame = outcome.status.is_ok() || slot.abandoned || !slot.participant.device->usable();
+      const bool to_blame =
+          outcome.status.is_ok() || slot.abandoned || !slot.participant.device->usable();
       if (to_blame && !is_refusal(slot.failure)) {
         scheduler_.quarantine(engine.engine, slot.failure.message());
       }

@@ -83,7 +83,8 @@ class CoExecutor {
   const CoExecutionOptions options_;
   std::mutex mutex_;
   std::array<std::unique_ptr<EngineThread>, kMaxEngines> threads_;
-  std::array<std::shared_ptr<backend::Queue>, kMaxEngines> queues_;  // kept while their device works
+  std::array<std::shared_ptr<backend::Queue>, kMaxEngines>
+      queues_;  // kept while their device works
 };
 
 }  // namespace guda::scheduler

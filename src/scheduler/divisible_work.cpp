@@ -23,8 +23,8 @@ size_t bytes_of(ElementType type) {
 }
 
 /// The columns of a column-major matrix: one range when nothing lies between them.
-void append_columns(const void* matrix, int64_t rows, int64_t columns, int64_t leading, size_t element,
-                    std::vector<Range>& ranges) {
+void append_columns(const void* matrix, int64_t rows, int64_t columns, int64_t leading,
+                    size_t element, std::vector<Range>& ranges) {
   if (rows <= 0 || columns <= 0) return;
   const auto* start = static_cast<const std::byte*>(matrix);
   const size_t height = static_cast<size_t>(rows) * element;
@@ -65,13 +65,15 @@ size_t input_bytes(const backend::GemmProblem& problem) { return bytes_of(proble
 
 size_t output_bytes(const backend::GemmProblem& problem) {
   if (problem.input == ElementType::s8 ||
-      (problem.sums_out && (problem.input == ElementType::f16 || problem.input == ElementType::bf16))) {
+      (problem.sums_out &&
+       (problem.input == ElementType::f16 || problem.input == ElementType::bf16))) {
     return 4;
   }
   return bytes_of(problem.output);
 }
 
-DivisibleLaunch::DivisibleLaunch(const backend::Launch& launch, int axis, Memory memory, OnHost on_host)
+DivisibleLaunch::DivisibleLaunch(const backend::Launch& launch, int axis, Memory memory,
+                                 OnHost on_host)
     : launch_(launch),
       params_(launch.params.begin(), launch.params.end()),
       axis_(axis),
@@ -80,7 +82,8 @@ DivisibleLaunch::DivisibleLaunch(const backend::Launch& launch, int axis, Memory
   launch_.params = params_;
 }
 
-void DivisibleLaunch::set_kernel(EngineIndex engine, std::shared_ptr<backend::DeviceKernel> kernel) {
+void DivisibleLaunch::set_kernel(EngineIndex engine,
+                                 std::shared_ptr<backend::DeviceKernel> kernel) {
   kernels_[engine] = std::move(kernel);
 }
 
@@ -143,7 +146,8 @@ ChunkMemory DivisibleGemm::memory(Chunk chunk) const {
   const size_t scalar = scalar_bytes(p);
   const auto* beta = static_cast<const std::byte*>(p.beta);
   // -0.0 counts as a value here: then C is read, which does no harm.
-  const bool reads_c = std::any_of(beta, beta + scalar, [](std::byte b) { return b != std::byte{0}; });
+  const bool reads_c =
+      std::any_of(beta, beta + scalar, [](std::byte b) { return b != std::byte{0}; });
   std::vector<Range>& c = reads_c ? result.accessed : result.overwritten;
   c.insert(c.end(), result.written.begin(), result.written.end());
   return result;

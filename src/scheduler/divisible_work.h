@@ -16,9 +16,9 @@ namespace guda::scheduler {
 
 /// Ranges may overlap between lists. `written` of different chunks is disjoint, to the byte.
 struct ChunkMemory {
-  std::vector<memory::Range> accessed;     // may be read, or may be written but need not
+  std::vector<memory::Range> accessed;  // may be read, or may be written but need not
   std::vector<memory::Range> overwritten;  // written to the last byte
-  std::vector<memory::Range> written;      // all that may be written
+  std::vector<memory::Range> written;  // all that may be written
 };
 
 /// Functions are called from several threads at once, and, when a device hangs, after the caller has gone on: the

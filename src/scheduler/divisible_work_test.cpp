@@ -91,7 +91,8 @@ TEST(DivisibleGemm, ClaimsExactlyWhatItWrites) {
         ++claimed;
       }
     }
-    EXPECT_EQ(claimed, static_cast<size_t>(std::count_if(c.begin(), c.end(), [](float x) { return x != 0; })));
+    EXPECT_EQ(claimed, static_cast<size_t>(
+                           std::count_if(c.begin(), c.end(), [](float x) { return x != 0; })));
     EXPECT_EQ(memory.overwritten, memory.written);  // beta is zero
   }
 }
@@ -100,10 +101,12 @@ TEST(DivisibleLaunch, SlicesAlongItsAxisOnly) {
   backend::Launch launch;
   launch.grid = launch.count = {4, 6, 10};
   std::vector<backend::Launch> seen;
-  const DivisibleLaunch work(launch, 2, [](Chunk) { return ChunkMemory{}; }, [&](const backend::Launch& slice) {
-    seen.push_back(slice);
-    return Status::ok();
-  });
+  const DivisibleLaunch work(
+      launch, 2, [](Chunk) { return ChunkMemory{}; },
+      [&](const backend::Launch& slice) {
+        seen.push_back(slice);
+        return Status::ok();
+      });
   ASSERT_TRUE(work.run_on_host({3, 7}));
   ASSERT_EQ(seen.size(), 1u);
   EXPECT_EQ(seen[0].first.z, 3u);

@@ -19,7 +19,8 @@ struct EngineThread::Shared {
   bool ending = false;
 
   static void* main(void* argument) {
-    const std::unique_ptr<std::shared_ptr<Shared>> own(static_cast<std::shared_ptr<Shared>*>(argument));
+    const std::unique_ptr<std::shared_ptr<Shared>> own(
+        static_cast<std::shared_ptr<Shared>*>(argument));
     Shared& self = **own;
     std::unique_lock lock(self.mutex);
     for (;;) {
