@@ -1,6 +1,7 @@
 #include "runtime/device.h"
 
 #include "memory/heap.h"
+#include "runtime/engines.h"
 #include "runtime/module/fatbin.h"
 #include "support/options.h"
 
@@ -12,6 +13,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <string_view>
+#include <type_traits>
 #include <unordered_map>
 
 namespace guda::runtime {
@@ -48,7 +50,40 @@ int usable_processors() {
   return static_cast<int>(std::max(1l, sysconf(_SC_NPROCESSORS_ONLN)));
 }
 
+/// A GPU behind us is what programs see.
+void describe(const backend::Device& device, DeviceProperties& p) {
+  auto take = [&](int attribute, auto& field) {
+    if (auto value = device.cuda_attribute(attribute))
+      field = static_cast<std::remove_reference_t<decltype(field)>>(*value);
+  };
+  p.name = device.info().name;
+  p.total_memory = device.info().memory_bytes;
+  take(1, p.max_threads_per_block);
+  for (size_t axis = 0; axis < 3; ++axis) {
+    take(2 + static_cast<int>(axis), p.max_block[axis]);
+    take(5 + static_cast<int>(axis), p.max_grid[axis]);
+  }
+  take(8, p.shared_per_block);
+  take(9, p.constant_memory);
+  take(10, p.warp_size);
+  take(12, p.registers_per_block);
+  take(13, p.clock_khz);
+  take(16, p.multiprocessors);
+  take(36, p.memory_clock_khz);
+  take(37, p.memory_bus_bits);
+  take(38, p.l2_bytes);
+  take(39, p.max_threads_per_multiprocessor);
+  take(75, p.major);
+  take(76, p.minor);
+  take(81, p.shared_per_multiprocessor);
+  take(82, p.registers_per_multiprocessor);
+  take(97, p.shared_per_block_optin);
+  take(106, p.max_blocks_per_multiprocessor);
+  take(111, p.shared_reserved_per_block);
+}
+
 DeviceProperties read_properties() {
+  Engines::start();
   DeviceProperties p;
   ProcessorInfo processor = read_processor();
   p.name = fmt::format("GUDA CPU ({})", processor.model).substr(0, 255);
@@ -69,6 +104,9 @@ DeviceProperties read_properties() {
     for (char c : p.name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
     for (size_t i = 0; i < 8; ++i)
       p.uuid[half * 8 + i] = static_cast<unsigned char>(hash >> (8 * i));
+  }
+  if (Engines* engines = Engines::active()) {
+    if (const backend::Device* visible = engines->visible_device()) describe(*visible, p);
   }
   return p;
 }
@@ -230,6 +268,9 @@ int device_count() {
 
 std::optional<int> device_attribute(int attribute) {
   static const std::unordered_map<int, int> attributes = make_attributes();
+  if (Engines* engines = Engines::active(); engines && engines->visible_device()) {
+    if (auto value = engines->visible_device()->cuda_attribute(attribute)) return value;
+  }
   auto found = attributes.find(attribute);
   if (found == attributes.end()) return std::nullopt;
   return found->second;

@@ -4,6 +4,7 @@
 #include "compiler/access/launch_access.h"
 #include "runtime/copy.h"
 #include "runtime/launch.h"
+#include "runtime/module/fatbin.h"
 #include "runtime/module/kernel_object.h"
 #include "runtime/module/module.h"
 #include "support/log.h"
@@ -167,6 +168,11 @@ void Engines::start() {
         !status) {
       log(LogPart::scheduler, LogLevel::error, "devices are not used: {}", status.message());
       return;
+    }
+    if (engines->visible_) {
+      set_device_capability(static_cast<uint32_t>(
+          engines->visible_->cuda_attribute(75).value_or(0) * 10 +
+          engines->visible_->cuda_attribute(76).value_or(0)));
     }
     active_.store(engines, std::memory_order_release);
   });
@@ -383,10 +389,60 @@ bool Engines::quarantine(Engine& engine, const Status& why) {
   return bytes == 0;
 }
 
+/// The device that data goes to at once, without a stay in host memory: the most preferred engine, when it is a
+/// device that runs nearly everything. Null: there is none.
+Engines::Engine* Engines::home() const {
+  Engine& first = *engines_.front();
+  const bool suits = first.device && first.space != memory::kHostSpace &&
+                     first.device->info().stored_pointers && !first.quarantined.load();
+  return suits ? &first : nullptr;
+}
+
+/// Device memory that devices may have; not memory that the program itself writes.
+bool Engines::on_devices(Range range) const {
+  auto allocation = memory::Heap::instance().find(reinterpret_cast<const void*>(range.begin));
+  return allocation && !memory::host_visible(allocation->kind) && pool_.covers(range);
+}
+
+/// A copy between the home device and the host, or within the device; empty when it is the host's to do.
+std::optional<Status> Engines::copy_at_home(const CopyOperation& operation, Range from, Range to) {
+  Engine* engine = home();
+  if (engine == nullptr || host_only_.load() > 0 || !dense(operation.from(), operation.shape()) ||
+      !dense(operation.to(), operation.shape()))
+    return std::nullopt;
+  const bool from_device = on_devices(from), to_device = on_devices(to);
+  if (!from_device && !to_device) return std::nullopt;
+  if (from.begin < to.end && to.begin < from.end) return std::nullopt;
+  // What the host has in its latest version, it sends faster than the device.
+  if (from_device && pool_.missing_bytes(engine->space, {&from, 1}) > 0) return std::nullopt;
+  if (from_device && !to_device && pool_.missing_bytes(memory::kHostSpace, {&from, 1}) == 0)
+    return std::nullopt;
+
+  const std::span<const Range> reads(&from, from_device ? 1 : 0), writes(&to, to_device ? 1 : 0);
+  auto turn = order_.wait(engine->space, reads, writes);
+  auto lease = pool_.acquire(engine->space, reads, writes);
+  if (!lease) {
+    if (lease.status().code() == StatusCode::out_of_memory) return std::nullopt;
+    return lease.status();
+  }
+  QueueLoan queue(*engine);
+  if (Status status = queue.open(); !status) return status;
+  void* target = reinterpret_cast<void*>(to.begin);
+  const void* source = reinterpret_cast<const void*>(from.begin);
+  Status status = !to_device     ? queue->download(target, source, to.bytes())
+                  : !from_device ? queue->upload(target, source, to.bytes())
+                                 : queue->copy(target, source, to.bytes());
+  if (status) status = queue->synchronize();
+  if (!status) return status;
+  pool_.commit(engine->space, writes);
+  return status;
+}
+
 Status Engines::copy(CopyOperation& operation) {
   Range from = box(operation.from(), operation.shape()),
         to = box(operation.to(), operation.shape());
   if (from.empty()) return Status::ok();
+  if (auto done = copy_at_home(operation, from, to)) return *done;
   auto turn = order_.wait(memory::kHostSpace, {&from, 1}, {&to, 1});
   if (Status status = pool_.bring_to_host({&from, 1}); !status) return status;
   const bool overwrites = dense(operation.to(), operation.shape());

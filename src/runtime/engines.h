@@ -14,6 +14,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -75,6 +76,10 @@ class Engines final : public memory::RegionObserver {
   Status launch_on(Engine& engine, backend::DeviceKernel& code, KernelOperation& operation,
                    const Operands& operands);
   Status copy(CopyOperation& operation);
+  std::optional<Status> copy_at_home(const CopyOperation& operation, memory::Range from,
+                                     memory::Range to);
+  Engine* home() const;
+  bool on_devices(memory::Range range) const;
   Status fill(FillOperation& operation);
   Status host_work(Operation& operation, const Operands& operands);
   static Operands everything();

@@ -6,6 +6,7 @@
 #include <zstd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <cstring>
 #include <memory>
@@ -267,7 +268,14 @@ Result<std::string> read_ptx(std::span<const FatbinEntry> entries, uint32_t capa
   return text;
 }
 
+namespace {
+std::atomic<uint32_t> capability_of_gpu{0};
+}
+
+void set_device_capability(uint32_t capability) { capability_of_gpu.store(capability); }
+
 uint32_t device_capability() {
+  if (uint32_t capability = capability_of_gpu.load(std::memory_order_relaxed)) return capability;
   const std::string value = option_value(Option::compute_capability);
   const char* const end = value.data() + value.size();
   unsigned major = 0, minor = 0;

@@ -83,5 +83,7 @@ Result<std::string> read_ptx(std::span<const FatbinEntry> entries, uint32_t capa
 
 /// GUDA_COMPUTE_CAPABILITY as select_ptx wants it.
 uint32_t device_capability();
+/// From now on it is this one: a GPU is there.
+void set_device_capability(uint32_t capability);
 
 }  // namespace guda::runtime
