@@ -1,8 +1,12 @@
 #include "backends/discovery.h"
 
 #include "backends/cpu/cpu_device.h"
+#include "backends/cuda/cuda_device.h"
 #include "backends/opencl/opencl_device.h"
 #include "support/log.h"
+#include "support/options.h"
+
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -13,8 +17,16 @@ namespace {
 
 bool never() { return false; }
 
+/// The driver's device files are there: of Linux, or of Windows underneath.
+bool has_nvidia_device() {
+  return access("/dev/nvidiactl", F_OK) == 0 || access("/dev/dxg", F_OK) == 0 ||
+         !option_value(Option::cuda_driver).empty();
+}
+Discovery find_cuda() { return discover_cuda(); }
+
 constexpr Backend kBackends[] = {
     {"opencl", discover_opencl, opencl_is_likely},
+    {"cuda", find_cuda, has_nvidia_device},
     {"emulated", discover_emulated, never},
 };
 

@@ -170,9 +170,9 @@ void Engines::start() {
       return;
     }
     if (engines->visible_) {
-      set_device_capability(static_cast<uint32_t>(
-          engines->visible_->cuda_attribute(75).value_or(0) * 10 +
-          engines->visible_->cuda_attribute(76).value_or(0)));
+      set_device_capability(
+          static_cast<uint32_t>(engines->visible_->cuda_attribute(75).value_or(0) * 10 +
+                                engines->visible_->cuda_attribute(76).value_or(0)));
     }
     active_.store(engines, std::memory_order_release);
   });
