@@ -11,6 +11,7 @@
 #include <atomic>
 #include <chrono>
 #include <mutex>
+#include <vector>
 
 #include "support/log.h"
 #include "support/options.h"
@@ -21,6 +22,9 @@ namespace {
 // How long a worker looks for the next job before it sleeps. Callers of BLAS come in bursts, and waking
 // a thread costs as much as a product of 200 x 200.
 constexpr auto kSpin = std::chrono::microseconds(100);
+
+// Moving a worker takes about a microsecond; of more, one is seldom in the caller's way.
+constexpr size_t kMaxPlacedWorkers = 32;
 
 // Jobs in quick succession that are worth waking the workers for.
 constexpr int kBurst = 16;
@@ -71,6 +75,7 @@ class Pool {
                   const TaskTrap* trap, uintptr_t* bad_address) {
     const std::lock_guard lock(mutex_, std::adopt_lock);
     if (!started_) start();
+    keep_workers_off(sched_getcpu());
     trap_ = trap;
     faulted_.store(false, std::memory_order_relaxed);
     task_ = task;
@@ -102,6 +107,8 @@ class Pool {
 
   void start() {
     started_ = true;
+    CPU_ZERO(&allowed_);
+    sched_getaffinity(getpid(), sizeof(allowed_), &allowed_);
     // Signals of the application belong to its own threads.
     sigset_t blocked;
     sigset_t previous;
@@ -123,8 +130,21 @@ class Pool {
       }
       pthread_setname_np(thread, "guda-blas");
       pthread_detach(thread);
+      workers_.push_back(thread);  // they never end
     }
     pthread_sigmask(SIG_SETMASK, &previous, nullptr);
+  }
+
+  // A woken thread may be put on the processor of the thread that wakes it, although others are idle:
+  // virtual machines hide that, when the host has taken back the idle ones. The caller would then be
+  // stopped by its own helper.
+  void keep_workers_off(int processor) {
+    if (processor < 0 || processor == avoided_ || workers_.size() > kMaxPlacedWorkers) return;
+    avoided_ = processor;
+    cpu_set_t set = allowed_;
+    CPU_CLR(processor, &set);
+    if (CPU_COUNT(&set) == 0) return;
+    for (const pthread_t worker : workers_) pthread_setaffinity_np(worker, sizeof(set), &set);
   }
 
   bool awake() const { return awake_.load(std::memory_order_relaxed) != 0; }
@@ -211,6 +231,9 @@ class Pool {
   const int threads_;
   std::mutex mutex_;  // held by the caller whose job it is
   bool started_ = false;
+  std::vector<pthread_t> workers_;
+  cpu_set_t allowed_;
+  int avoided_ = -1;
   void (*task_)(void*, int) = nullptr;
   void* context_ = nullptr;
   int count_ = 0;
