@@ -46,11 +46,11 @@ double seconds(clockid_t clock = CLOCK_MONOTONIC) {
 // Until the threads of the contender before have gone to sleep: libraries let theirs spin for a while, some
 // for 200 ms, and they would take the processors of the next one.
 void wait_for_rest() {
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < 30; ++i) {
     const double before = seconds(CLOCK_PROCESS_CPUTIME_ID);
-    const timespec pause{0, 3'000'000};
+    const timespec pause{0, 12'000'000};  // longer than a tick, at which the time is counted
     nanosleep(&pause, nullptr);
-    if (seconds(CLOCK_PROCESS_CPUTIME_ID) - before < 0.3e-3) return;
+    if (seconds(CLOCK_PROCESS_CPUTIME_ID) - before < 1e-3) return;
   }
 }
 

@@ -26,11 +26,11 @@ constexpr auto kSpin = std::chrono::microseconds(100);
 // Moving a worker takes about a microsecond; of more, one is seldom in the caller's way.
 constexpr size_t kMaxPlacedWorkers = 32;
 
-// Jobs in quick succession that are worth waking the workers for.
-constexpr int kBurst = 16;
-
 thread_local int t_limit = 0;
 thread_local bool t_inside = false;  // a task of a job
+// Since when the thread has done small jobs alone, in quick succession, and when the last one ended.
+thread_local std::chrono::steady_clock::time_point t_burst{};
+thread_local std::chrono::steady_clock::time_point t_last_alone{};
 
 const TaskTrap* g_trap = nullptr;
 
@@ -57,11 +57,16 @@ class Pool {
 
   void run(int count, int threads, Wake wake, void (*task)(void*, int), void* context) {
     const int helpers = std::min({threads, this->threads(), count}) - 1;
-    if (helpers <= 0 || t_inside || (wake == Wake::if_awake && !awake() && !is_burst(wake)) ||
-        !mutex_.try_lock()) {
-      for (int i = 0; i < count; ++i) task(context, i);
-      return;
+    if (helpers <= 0 || t_inside) return run_alone(count, task, context);
+    if (wake == Wake::if_awake && !awake()) {
+      if (!is_burst()) {
+        run_alone(count, task, context);
+        t_last_alone = std::chrono::steady_clock::now();
+        return;
+      }
+      wake = Wake::always;
     }
+    if (!mutex_.try_lock()) return run_alone(count, task, context);
     uintptr_t bad_address = 0;
     const TaskTrap* trap = g_trap != nullptr && g_trap->active() ? g_trap : nullptr;
     const bool completed = run_shared(count, helpers, wake, task, context, trap, &bad_address);
@@ -103,6 +108,10 @@ class Pool {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(1, CPU_COUNT(&set));
     return static_cast<int>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
+  }
+
+  static void run_alone(int count, void (*task)(void*, int), void* context) {
+    for (int i = 0; i < count; ++i) task(context, i);
   }
 
   void start() {
@@ -149,16 +158,13 @@ class Pool {
 
   bool awake() const { return awake_.load(std::memory_order_relaxed) != 0; }
 
-  // A small job does not repay waking a worker, a series of them does.
-  static bool is_burst(Wake& wake) {
-    thread_local std::chrono::steady_clock::time_point last{};
-    thread_local int streak = 0;
+  // A small job does not repay waking a worker, a series of them does: jobs that follow one another so
+  // fast that the worker would still be looking for work, for about as long as waking it takes.
+  static bool is_burst() {
     const auto now = std::chrono::steady_clock::now();
-    streak = now - last < kSpin / 2 ? streak + 1 : 0;
-    last = now;
-    if (streak < kBurst) return false;
-    streak = 0;
-    wake = Wake::always;
+    if (now - t_last_alone > kSpin / 2) t_burst = now;
+    if (now - t_burst < kSpin) return false;
+    t_burst = now;
     return true;
   }
 
