@@ -9,7 +9,7 @@ const bool added = [] {
        .discover = [] { return guda::backend::discover_cuda(); },
        .expected_failures = {},
        .complete = true,
-       .may_be_unsupported = {"runs_slices"}});
+       .may_be_unsupported = {}});
   return true;
 }();
 }  // namespace

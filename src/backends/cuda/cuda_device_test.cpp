@@ -262,6 +262,22 @@ TEST_F(CudaDeviceTest, ModulesWithOtherVariablesAreOthers) {
   EXPECT_EQ(control().modules, 2);
 }
 
+TEST_F(CudaDeviceTest, KernelsOfALargeModuleAreCompiledOneByOne) {
+  std::string text = ".version 7.5\n.target sm_52\n.address_size 64\n";
+  for (int i = 0; i < 20; ++i)
+    text += fmt::format(".visible .entry k{}() {{ {} ret; }}\n", i, i == 7 ? "bogus.u32 %r;" : "");
+  text += ".visible .entry vector_add() { ret; }\n.visible .entry reverse() { ret; }\n";
+  auto first = device().load(source_of("vector_add", text));
+  auto second = device().load(source_of("reverse", text));
+  ASSERT_TRUE(first) << "what is wrong with another kernel does not matter: "
+                     << first.status().message();
+  ASSERT_TRUE(second);
+  EXPECT_EQ(control().modules, 2);
+  EXPECT_EQ(device().load(source_of("k7", text)).status().code(), StatusCode::invalid_ptx);
+  auto again = device().load(source_of("reverse", text));
+  EXPECT_EQ(control().modules, 2);
+}
+
 TEST_F(CudaDeviceTest, ErrorsOfTheDriversCompilerAreQuoted) {
   auto kernel = device().load(source_of(
       "k",

@@ -4,12 +4,11 @@
 
 namespace {
 const bool added = [] {
-  guda::backend::conformance::add_subject(
-      {.name = "cuda, fake driver",
-       .discover = guda::backend::cuda::testing::discover_fake,
-       .expected_failures = {},
-       .complete = true,
-       .may_be_unsupported = {"runs_slices", "has_module_variables"}});
+  guda::backend::conformance::add_subject({.name = "cuda, fake driver",
+                                           .discover = guda::backend::cuda::testing::discover_fake,
+                                           .expected_failures = {},
+                                           .complete = true,
+                                           .may_be_unsupported = {"has_module_variables"}});
   return true;
 }();
 }  // namespace

@@ -3,13 +3,14 @@
 #include "backends/cuda/module_rewriter.h"
 #include "compiler/ptx/parser.h"
 #include "compiler/ptx/printer.h"
+#include "compiler/ptx/slice_rewriter.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <functional>
-#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -18,6 +19,8 @@ namespace {
 
 /// What a kernel may use without asking for more.
 constexpr uint32_t kSharedWithoutAsking = 48 << 10;
+/// With more, those without kernels in use are forgotten.
+constexpr size_t kModulesKept = 64;
 
 }  // namespace
 
@@ -90,72 +93,141 @@ Status NativeFunction::allow_dynamic_shared(uint32_t bytes) {
 
 // --- the cache ------------------------------------------------------------------------------------------
 
-struct ModuleCache::Loaded {
-  std::shared_ptr<NativeModule> native;
-  /// The module as the program brought it, bodies parsed when needed; absent when our parser does not read it.
-  std::optional<ptx::Module> syntax;
-};
-
-Result<std::shared_ptr<ModuleCache::Loaded>> ModuleCache::module(const KernelSource& source) {
+Result<ModuleCache::ProgramModule*> ModuleCache::program_module(const KernelSource& source) {
   Key key = {source.ptx_hash[0], source.ptx_hash[1]};
   for (const Variable& variable : source.variables) {
     key.push_back(std::hash<std::string_view>{}(variable.name));
     key.push_back(reinterpret_cast<uint64_t>(variable.address));
   }
-  std::unique_lock lock(mutex_);
-  std::weak_ptr<Loaded>& entry = modules_[key];
-  if (auto loaded = entry.lock()) return loaded;
-
-  std::string name(source.module_name);
-  auto text = std::make_shared<const std::string>(source.ptx);
-  auto loaded = std::make_shared<Loaded>();
-  std::string native_text;
-  // The parser accepts all of PTX; what it does not may still be a newer version that the driver knows.
-  if (auto module = ptx::parse_module(text, name, {.lazy_bodies = true})) {
-    if (!source.variables.empty()) {
-      auto rewritten = ptx::parse_module(text, name);
-      if (!rewritten) return rewritten.status();
-      if (Status status = place_variables(*rewritten, source.variables); !status)
-        return Status(status.code(), fmt::format("{}: {}", name, status.message()));
-      native_text = ptx::print_module(*rewritten, {.renames = nullptr, .line_information = false});
-    }
-    loaded->syntax = std::move(*module);
-  } else if (!source.variables.empty()) {
-    return module.status();
+  if (modules_.size() >= kModulesKept && !modules_.contains(key)) {
+    std::erase_if(modules_, [](const auto& each) {
+      const auto& parts = each.second.parts;
+      return std::all_of(parts.begin(), parts.end(),
+                         [](auto& part) { return part.second.expired(); });
+    });
   }
-  auto native = NativeModule::load(context_, native_text.empty() ? *text : native_text, name);
+  auto [entry, fresh] = modules_.try_emplace(std::move(key));
+  ProgramModule& program = entry->second;
+  if (!fresh) return &program;
+  program.name = source.module_name;
+  program.text = std::make_shared<const std::string>(source.ptx);
+  auto syntax = ptx::parse_module(program.text, program.name, {.lazy_bodies = true});
+  if (syntax) {
+    auto kernels = std::count_if(syntax->functions.begin(), syntax->functions.end(),
+                                 [](const ptx::Function& each) { return each.is_entry; });
+    program.apart = static_cast<size_t>(kernels) > kKernelsTogether &&
+                    kernels_may_part(*syntax, source.variables);
+    program.syntax = std::move(*syntax);
+  } else if (!source.variables.empty()) {
+    modules_.erase(entry);
+    return syntax.status();
+  }
+  // Else: PTX newer than our parser, that the driver may know.
+  return &program;
+}
+
+Result<std::shared_ptr<ModulePart>> ModuleCache::part(ProgramModule& program,
+                                                      const KernelSource& source) {
+  std::string_view which = program.apart ? source.kernel : std::string_view();
+  auto found = program.parts.find(which);
+  if (found != program.parts.end()) {
+    if (auto part = found->second.lock()) return part;
+  }
+  auto part = std::make_shared<ModulePart>();
+  part->name = program.name;
+  part->text = program.text;
+  if (program.apart || !source.variables.empty()) {
+    auto module = ptx::parse_module(program.text, program.name, {.lazy_bodies = true});
+    if (!module) return module.status();
+    if (program.apart) {
+      if (Status status = keep_only(*module, source.kernel); !status) return status;
+    }
+    for (ptx::Function& function : module->functions) {
+      if (Status status = ptx::parse_body(*module, function, program.name); !status) return status;
+    }
+    if (Status status = place_variables(*module, source.variables); !status)
+      return Status(status.code(), fmt::format("{}: {}", program.name, status.message()));
+    part->text = std::make_shared<const std::string>(
+        ptx::print_module(*module, {.renames = nullptr, .line_information = false}));
+  }
+  auto native = NativeModule::load(context_, *part->text, part->name);
   if (!native) return native.status();
-  loaded->native = std::move(*native);
-  entry = loaded;
-  return loaded;
+  part->native = std::move(*native);
+  program.parts[std::string(which)] = part;
+  return part;
 }
 
 Result<std::shared_ptr<DeviceKernel>> ModuleCache::load(const KernelSource& source) {
-  auto loaded = module(source);
-  if (!loaded) return loaded.status();
   std::string name(source.kernel);
-  if (auto& syntax = (*loaded)->syntax) {
-    std::unique_lock lock(mutex_);
+  std::unique_lock lock(mutex_);
+  auto program = program_module(source);
+  if (!program) return program.status();
+  if (auto& syntax = (*program)->syntax) {
     if (std::string why = refusal(*syntax, name, source.variables); !why.empty())
       return Status(StatusCode::not_supported, fmt::format("{}: {}", name, why));
   }
-  auto function = NativeFunction::find(context_, (*loaded)->native, name);
+  auto part = this->part(**program, source);
+  if (!part) return part.status();
+  lock.unlock();
+  auto function = NativeFunction::find(context_, (*part)->native, name);
   if (!function) return function.status();
   return std::shared_ptr<DeviceKernel>(std::make_shared<CudaKernel>(
-      context_, std::shared_ptr<void>(*loaded), std::move(name), std::move(*function)));
+      context_, std::move(*part), std::move(name), std::move(*function)));
 }
 
 // --- kernels --------------------------------------------------------------------------------------------
 
 Status CudaKernel::launch(StreamHandle stream, const Launch& launch) const {
   if (launch.count.x == 0 || launch.count.y == 0 || launch.count.z == 0) return Status::ok();
-  if (!launch.whole())
-    return {StatusCode::not_supported, fmt::format("{}: slices of launches", name_)};
-  NativeFunction& function = *function_;
+  if (!launch.whole()) return launch_slice(stream, launch);
+  return start(stream, *function_, launch, launch.params);
+}
+
+Status CudaKernel::make_sliced() const {
+  auto module = ptx::parse_module(module_->text, module_->name, {.lazy_bodies = true});
+  if (!module) return module.status();
+  const ptx::Function* kernel = module->find_function(name_);
+  if (kernel == nullptr) return {StatusCode::not_found, fmt::format("kernel {}", name_)};
+  uint64_t bytes = 0;
+  for (const ptx::Variable& parameter : kernel->parameters) {
+    uint64_t alignment = parameter.effective_alignment();
+    bytes = (bytes + alignment - 1) / alignment * alignment + parameter.size_in_bytes();
+  }
+  sliced_.parameter_offset = ptx::slice_parameter_offset(static_cast<uint32_t>(bytes));
+  auto text = ptx::add_slice_parameters(*module, name_, module_->name);
+  if (!text) return text.status();
+  auto native = NativeModule::load(context_, *text, fmt::format("{}, sliced", module_->name));
+  if (!native) return native.status();
+  auto function = NativeFunction::find(context_, std::move(*native), name_);
+  if (!function) return function.status();
+  sliced_.function = std::move(*function);
+  return Status::ok();
+}
+
+Status CudaKernel::launch_slice(StreamHandle stream, const Launch& launch) const {
+  if (launch.cooperative)
+    return {StatusCode::not_supported, fmt::format("{}: a slice of a cooperative launch", name_)};
+  std::call_once(sliced_.once, [this] { sliced_.status = make_sliced(); });
+  if (!sliced_.status) return sliced_.status;
+  std::vector<std::byte> params(sliced_.parameter_offset + ptx::kSliceParameterBytes);
+  std::copy_n(launch.params.begin(),
+              std::min<size_t>(launch.params.size(), sliced_.parameter_offset), params.begin());
+  const uint32_t hidden[] = {launch.first.x, launch.first.y, launch.first.z,
+                             launch.grid.x,  launch.grid.y,  launch.grid.z};
+  static_assert(sizeof hidden == ptx::kSliceParameterBytes);
+  std::memcpy(params.data() + sliced_.parameter_offset, hidden, sizeof hidden);
+  Launch slice = launch;
+  slice.grid = launch.count;
+  return start(stream, *sliced_.function, slice, params);
+}
+
+/// Launches grid x block of a native function.
+Status CudaKernel::start(StreamHandle stream, NativeFunction& function, const Launch& launch,
+                         std::span<const std::byte> packed) const {
   if (Status status = function.allow_dynamic_shared(launch.dynamic_shared_bytes); !status)
     return status;
-  auto* params = const_cast<std::byte*>(launch.params.data());
-  size_t size = launch.params.size();
+  auto* params = const_cast<std::byte*>(packed.data());
+  size_t size = packed.size();
   void* extra[] = {reinterpret_cast<void*>(kLaunchParamBuffer), params,
                    reinterpret_cast<void*>(kLaunchParamBufferSize), &size,
                    reinterpret_cast<void*>(kLaunchParamEnd)};

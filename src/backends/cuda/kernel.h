@@ -3,11 +3,14 @@
 
 #include "backends/cuda/context.h"
 #include "backends/device.h"
+#include "compiler/ptx/ast.h"
 
 #include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -51,7 +54,15 @@ class NativeFunction {
   std::atomic<uint32_t> allowed_{0};
 };
 
-/// The modules of a device: one for each PTX text and places of its variables.
+/// What the driver gets at a time: a module of the program, or one of its kernels with what that reaches.
+struct ModulePart {
+  std::string name;
+  std::shared_ptr<const std::string> text;  // with our variables in it
+  std::shared_ptr<NativeModule> native;
+};
+
+/// The modules of a device: one for each PTX text and places of its variables. The kernels of a large module are
+/// compiled one by one, as they are used.
 class ModuleCache {
  public:
   explicit ModuleCache(std::shared_ptr<Context> context) : context_(std::move(context)) {}
@@ -59,34 +70,59 @@ class ModuleCache {
   /// As Device::load says.
   Result<std::shared_ptr<DeviceKernel>> load(const KernelSource& source);
 
+  /// Modules with more kernels than this are taken apart.
+  static constexpr size_t kKernelsTogether = 8;
+
  private:
-  /// A program's module: its text as it came, and the native one.
-  struct Loaded;
+  /// A module as the program brought it. Kept for the next kernel: programs have few, but large ones.
+  struct ProgramModule {
+    std::string name;
+    std::shared_ptr<const std::string> text;
+    /// Bodies parsed when needed; absent when our parser does not read it.
+    std::optional<ptx::Module> syntax;
+    bool apart = false;
+    std::map<std::string, std::weak_ptr<ModulePart>, std::less<>> parts;  // by kernel, or ""
+  };
   using Key = std::vector<uint64_t>;
 
-  Result<std::shared_ptr<Loaded>> module(const KernelSource& source);
+  Result<ProgramModule*> program_module(const KernelSource& source);
+  Result<std::shared_ptr<ModulePart>> part(ProgramModule& program, const KernelSource& source);
 
   std::shared_ptr<Context> context_;
   std::mutex mutex_;  // also while a module is being loaded: the next one mostly waits for the same
-  std::map<Key, std::weak_ptr<Loaded>> modules_;
+  std::map<Key, ProgramModule> modules_;
 };
 
 class CudaKernel final : public DeviceKernel {
  public:
-  CudaKernel(std::shared_ptr<Context> context, std::shared_ptr<void> source, std::string name,
+  CudaKernel(std::shared_ptr<Context> context, std::shared_ptr<ModulePart> module, std::string name,
              std::unique_ptr<NativeFunction> function)
       : context_(std::move(context)),
-        source_(std::move(source)),
+        module_(std::move(module)),
         name_(std::move(name)),
         function_(std::move(function)) {}
 
   Status launch(StreamHandle stream, const Launch& launch) const;
 
  private:
+  /// The kernel with hidden parameters for the first block and the grid (ptx/slice_rewriter.h), in a module of
+  /// its own, made at the first launch that needs it.
+  struct Sliced {
+    std::once_flag once;
+    Status status;
+    std::unique_ptr<NativeFunction> function;
+    uint32_t parameter_offset = 0;
+  };
+  Status make_sliced() const;
+  Status launch_slice(StreamHandle stream, const Launch& launch) const;
+  Status start(StreamHandle stream, NativeFunction& function, const Launch& launch,
+               std::span<const std::byte> params) const;
+
   std::shared_ptr<Context> context_;
-  std::shared_ptr<void> source_;  // keeps the module in the cache
+  std::shared_ptr<ModulePart> module_;
   std::string name_;
   std::unique_ptr<NativeFunction> function_;
+  mutable Sliced sliced_;
 };
 
 }  // namespace guda::backend::cuda

@@ -237,13 +237,19 @@ Status place_variables(ptx::Module& module, std::span<const Variable> variables)
   return Status::ok();
 }
 
-std::string refusal(ptx::Module& module, std::string_view kernel,
-                    std::span<const Variable> variables) {
-  std::set<std::string_view> tables = function_tables(module, variables);
+namespace {
+
+/// Calls visit(function) for a kernel and all that it reaches, bodies parsed, until one returns false.
+template <typename Visit>
+Status for_each_reached(ptx::Module& module, std::string_view kernel, const Visit& visit) {
   std::unordered_map<std::string_view, Function*> functions;
   for (Function& function : module.functions) {
     Function*& entry = functions[function.name];
     if (entry == nullptr || function.has_body) entry = &function;
+  }
+  for (const auto& [alias, target] : module.aliases) {
+    if (auto found = functions.find(target); found != functions.end())
+      functions[alias] = found->second;
   }
   std::deque<Function*> waiting;
   std::set<const Function*> seen;
@@ -253,32 +259,78 @@ std::string refusal(ptx::Module& module, std::string_view kernel,
       waiting.push_back(found->second);
   };
   reach(kernel);
+  if (waiting.empty()) return {StatusCode::not_found, fmt::format("kernel {}", kernel)};
   while (!waiting.empty()) {
     Function& function = *waiting.front();
     waiting.pop_front();
-    if (Status status = ptx::parse_body(module, function, "module"); !status)
-      return status.message();
+    if (Status status = ptx::parse_body(module, function, "module"); !status) return status;
+    std::set<std::string_view> hidden = local_names(function);
+    for (const Statement& statement : function.body) {
+      if (const auto* targets = std::get_if<ptx::TargetList>(&statement)) {
+        for (std::string_view target : targets->targets) reach(target);
+      }
+      const auto* instruction = std::get_if<Instruction>(&statement);
+      if (instruction == nullptr) continue;
+      for (const Operand& operand : instruction->operands) {
+        for_each_name(operand, [&](std::string_view name) {
+          if (!hidden.contains(name)) reach(name);  // called, or its address taken
+        });
+      }
+    }
+    if (!visit(function)) break;
+  }
+  return Status::ok();
+}
+
+}  // namespace
+
+Status keep_only(ptx::Module& module, std::string_view kernel) {
+  std::set<std::string_view> names;
+  Status status = for_each_reached(module, kernel, [&](const Function& function) {
+    names.insert(function.name);
+    return true;
+  });
+  if (!status) return status;
+  std::erase_if(module.functions,
+                [&](const Function& function) { return !names.contains(function.name); });
+  return Status::ok();
+}
+
+bool kernels_may_part(const ptx::Module& module, std::span<const Variable> variables) {
+  std::set<std::string_view> placed;
+  for (const Variable& variable : variables) placed.insert(variable.name);
+  return module.aliases.empty() && std::all_of(module.variables.begin(), module.variables.end(),
+                                               [&](const ptx::Variable& each) {
+                                                 return each.space == ptx::StateSpace::shared ||
+                                                        placed.contains(each.name);
+                                               });
+}
+
+std::string refusal(ptx::Module& module, std::string_view kernel,
+                    std::span<const Variable> variables) {
+  std::set<std::string_view> tables = function_tables(module, variables);
+  std::string why;
+  Status status = for_each_reached(module, kernel, [&](const Function& function) {
     std::set<std::string_view> hidden = local_names(function);
     for (const Statement& statement : function.body) {
       const auto* instruction = std::get_if<Instruction>(&statement);
       if (instruction == nullptr) continue;
       if (is_texture_access(*instruction))
-        return fmt::format("{} uses textures or surfaces", function.name);
+        why = fmt::format("{} uses textures or surfaces", function.name);
       if (instruction->opcode == "isspacep" && has(*instruction, "const"))
-        return fmt::format("{} asks whether an address is constant", function.name);
-      std::string table;
+        why = fmt::format("{} asks whether an address is constant", function.name);
       for (const Operand& operand : instruction->operands) {
         for_each_name(operand, [&](std::string_view name) {
-          if (hidden.contains(name)) return;
-          if (tables.contains(name)) table = name;
-          reach(name);  // called, or its address taken
+          if (tables.contains(name) && !hidden.contains(name))
+            why =
+                fmt::format("{} uses {}, which holds addresses of functions", function.name, name);
         });
       }
-      if (!table.empty())
-        return fmt::format("{} uses {}, which holds addresses of functions", function.name, table);
     }
-  }
-  return {};
+    return why.empty();
+  });
+  // A kernel that is not there is load's error.
+  return status || status.code() == StatusCode::not_found ? why : status.message();
 }
 
 }  // namespace guda::backend::cuda

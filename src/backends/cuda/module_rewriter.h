@@ -22,6 +22,13 @@ namespace guda::backend::cuda {
 /// Errors: not_supported when some constant variables are placed and others are not.
 Status place_variables(ptx::Module& module, std::span<const Variable> variables);
 
+/// Leaves one kernel and what it reaches, bodies parsed: the driver compiles whole modules, programs use few of their
+/// kernels. Errors: not_found, invalid_ptx.
+Status keep_only(ptx::Module& module, std::string_view kernel);
+
+/// Kernels of the module may live in modules of their own: they share no variable but `variables`.
+bool kernels_may_part(const ptx::Module& module, std::span<const Variable> variables);
+
 /// Why a kernel of the module as it came cannot run natively on GUDA's memory; empty when it can. Texture and surface
 /// handles are GUDA's own; variables initialised with addresses of functions hold another engine's. Parses the
 /// bodies that the kernel reaches.

@@ -106,6 +106,25 @@ TEST(PlaceVariables, SomeConstantsWithoutAddressesAreRefused) {
   EXPECT_EQ(place_variables(module, variables).code(), StatusCode::not_supported);
 }
 
+TEST(KeepOnly, LeavesAKernelAndWhatItReaches) {
+  ptx::Module module = parse(
+      ".func leaf() { ret; }\n.func other() { ret; }\n.func pointed() { ret; }\n"
+      ".func middle() { .reg .b64 %rd; call leaf; mov.u64 %rd, pointed; ret; }\n"
+      ".entry wanted() { call middle; ret; }\n.entry unwanted() { call other; ret; }");
+  ASSERT_TRUE(keep_only(module, "wanted"));
+  std::vector<std::string_view> left;
+  for (auto& function : module.functions) left.push_back(function.name);
+  EXPECT_EQ(left, (std::vector<std::string_view>{"leaf", "pointed", "middle", "wanted"}));
+  EXPECT_EQ(keep_only(module, "unwanted").code(), StatusCode::not_found);
+}
+
+TEST(KeepOnly, KernelsThatShareANativeVariableStayTogether) {
+  ptx::Module module = parse(".global .u32 x; .shared .u32 s; .entry k() { ret; }");
+  std::vector<Variable> variables = {variable("x", 4096)};
+  EXPECT_TRUE(kernels_may_part(module, variables));
+  EXPECT_FALSE(kernels_may_part(module, {}));
+}
+
 TEST(Refusal, FollowsCallsButNotOtherKernels) {
   const std::string text =
       ".func textured() { .reg .b64 %t; .reg .b32 %r<6>;\n"

@@ -124,6 +124,7 @@ std::byte* host(const void* pointer, size_t bytes) {
 struct Grid {
   unsigned grid[3], block[3], shared;
   const std::byte* params;
+  size_t param_bytes = 0;
   bool bad = false;  // an address that is not mapped
 
   template <typename T>
@@ -150,14 +151,25 @@ void vector_add(Grid& g) {
 }
 
 void where(Grid& g) {
-  uint64_t n = 0;
-  for (unsigned z = 0; z < g.grid[2]; ++z)
-    for (unsigned y = 0; y < g.grid[1]; ++y)
-      for (unsigned x = 0; x < g.grid[0]; ++x)
-        for (unsigned ty = 0; ty < g.block[1]; ++ty)
-          for (unsigned tx = 0; tx < g.block[0]; ++tx)
-            for (unsigned value : {x, y, z, g.grid[0], g.grid[1], g.grid[2], tx, ty})
-              g.element<uint32_t>(g.param<uint64_t>(0), n++) = value;
+  // A slice has its first block and the whole grid behind the kernel's own parameters.
+  uint32_t first[3] = {}, whole[3] = {g.grid[0], g.grid[1], g.grid[2]};
+  for (size_t i = 0; g.param_bytes > 8 && i < 3; ++i) {
+    first[i] = g.param<uint32_t>(8 + 4 * i);
+    whole[i] = g.param<uint32_t>(20 + 4 * i);
+  }
+  unsigned threads = g.block[0] * g.block[1];
+  for (unsigned z = first[2]; z < first[2] + g.grid[2]; ++z) {
+    for (unsigned y = first[1]; y < first[1] + g.grid[1]; ++y) {
+      for (unsigned x = first[0]; x < first[0] + g.grid[0]; ++x) {
+        uint64_t n = ((uint64_t{z} * whole[1] + y) * whole[0] + x) * threads * 8;
+        for (unsigned t = 0; t < threads; ++t) {
+          for (unsigned value :
+               {x, y, z, whole[0], whole[1], whole[2], t % g.block[0], t / g.block[0]})
+            g.element<uint32_t>(g.param<uint64_t>(0), n++) = value;
+        }
+      }
+    }
+  }
 }
 
 void parameters(Grid& g) {
@@ -251,6 +263,7 @@ DriverResult launch(FunctionHandle handle, Grid g, void** extra) {
     auto* from = static_cast<std::byte*>(extra[1]);
     params.assign(from, from + *static_cast<size_t*>(extra[3]));
   }
+  g.param_bytes = params.size();
   params.resize(params.size() + 256);
   g.params = params.data();
   DriverResult code = run(*function, g);
@@ -617,7 +630,7 @@ EXPORT DriverResult cuLaunchKernel(FunctionHandle function, unsigned gx, unsigne
                                    StreamHandle, void**, void** extra) {
   CALL("cuLaunchKernel");
   if (gx == 0 || bx == 0 || bx * by * bz > 1024) return kInvalidValue;
-  return launch(function, {{gx, gy, gz}, {bx, by, bz}, shared, nullptr}, extra);
+  return launch(function, {{gx, gy, gz}, {bx, by, bz}, shared, nullptr, 0}, extra);
 }
 EXPORT DriverResult cuLaunchKernelEx(const LaunchConfig* c, FunctionHandle function, void**,
                                      void** extra) {
@@ -629,6 +642,7 @@ EXPORT DriverResult cuLaunchKernelEx(const LaunchConfig* c, FunctionHandle funct
                 {{c->grid_x, c->grid_y, c->grid_z},
                  {c->block_x, c->block_y, c->block_z},
                  c->shared_bytes,
-                 nullptr},
+                 nullptr,
+                 0},
                 extra);
 }
