@@ -1,7 +1,9 @@
 // GEMM of GUDA next to other libraries, interleaved in one process: per shape the best of many short
 // samples, as a percentage of the machine's measured multiply-add peak and as a ratio to the best peer.
+// Types: f32, f64, complex of both, bf16, f16, 8-bit integers, unsigned by signed ones; and f32 by 1, 3, 6 or
+// 9 products of bf16 parts, whose peer is f32 itself.
 //
-//   bench_blas [--type sdczbhiu] [--threads N] [--seconds S] [--shape MxNxK[:NN|NT|TN|TT][:ld]]...
+//   bench_blas [--type sdczbhiu1369] [--threads N] [--seconds S] [--shape MxNxK[:NN|NT|TN|TT][:ld]]...
 //              [--table] [--csv FILE] [--peer name=library.so[,VARIABLE=value...]]...
 #include <algorithm>
 #include <cmath>
@@ -169,6 +171,16 @@ std::vector<Contender> contend(const Shape& s, const std::vector<Peer>& peers, v
   return all;
 }
 
+blas::FloatProducts products_of(char type) {
+  switch (type) {
+    case '1': return blas::FloatProducts::bf16;
+    case '3': return blas::FloatProducts::bf16x3;
+    case '6': return blas::FloatProducts::bf16x6;
+    case '9': return blas::FloatProducts::bf16x9;
+    default: return blas::FloatProducts::full;
+  }
+}
+
 /// Narrow types next to oneDNN's, where there is one; everything else has no peer.
 std::vector<Contender> contend_narrow(char type, const Shape& s, const std::vector<Peer>& peers,
                                       void* a, void* b, void* c) {
@@ -182,7 +194,14 @@ std::vector<Contender> contend_narrow(char type, const Shape& s, const std::vect
   const auto tb = op(s.transpose_b);
   std::vector<Contender> all;
   const auto add = [&](auto run) { all.push_back({"guda", run}); };
-  if (type == 'b') {
+  if (const auto products = products_of(type); products != blas::FloatProducts::full) {
+    const auto run = [=](blas::FloatProducts p) {
+      blas::gemm_f32(p, ta, tb, s.m, s.n, s.k, 1, static_cast<float*>(a), lda,
+                     static_cast<float*>(b), ldb, 0, static_cast<float*>(c), ldc);
+    };
+    add([=] { run(products); });
+    all.push_back({"f32", [=] { run(blas::FloatProducts::full); }});
+  } else if (type == 'b') {
     add([=] {
       blas::gemm_mixed<bfloat16, float, float>(ta, tb, s.m, s.n, s.k, 1, static_cast<bfloat16*>(a),
                                                lda, static_cast<bfloat16*>(b), ldb, 0,
@@ -237,19 +256,26 @@ struct Summary {
 struct TypeInfo {
   const char* name;
   double flops;  // of a multiply-add
-  double fraction;  // of the f32 peak, where that is the measure
+  Unit unit;
+  double fraction;  // of the unit's peak
+  Unit unit_with_tiles;  // where the machine has them
+  double tile_fraction;
 };
 
 TypeInfo type_info(char type) {
   switch (type) {
-    case 's': return {"f32", 2, 1};
-    case 'd': return {"f64", 2, 0.5};
-    case 'c': return {"c32", 8, 1};
-    case 'z': return {"c64", 8, 0.5};
-    case 'b': return {"bf16", 2, 1};
-    case 'h': return {"f16", 2, 1};
-    case 'i': return {"s8s8", 2, 0};
-    default: return {"u8s8", 2, 0};
+    case 's': return {"f32", 2, Unit::f32, 1, Unit::f32, 1};
+    case 'd': return {"f64", 2, Unit::f32, 0.5, Unit::f32, 0.5};
+    case 'c': return {"c32", 8, Unit::f32, 1, Unit::f32, 1};
+    case 'z': return {"c64", 8, Unit::f32, 0.5, Unit::f32, 0.5};
+    case 'b': return {"bf16", 2, Unit::f32, 1, Unit::tile_bf16, 1};
+    case 'h': return {"f16", 2, Unit::f32, 1, Unit::tile_bf16, 0.25};
+    case '1': return {"f32x1", 2, Unit::f32, 1, Unit::tile_bf16, 1};
+    case '3': return {"f32x3", 2, Unit::f32, 1, Unit::tile_bf16, 1.0 / 3};
+    case '6': return {"f32x6", 2, Unit::f32, 1, Unit::tile_bf16, 1.0 / 6};
+    case '9': return {"f32x9", 2, Unit::f32, 1, Unit::tile_bf16, 1.0 / 9};
+    case 'i': return {"s8s8", 2, Unit::dot_int8, 1, Unit::tile_int8, 1};
+    default: return {"u8s8", 2, Unit::dot_int8, 1, Unit::tile_int8, 1};
   }
 }
 
@@ -265,9 +291,12 @@ std::vector<Contender> contend_type(char type, const Shape& s, const std::vector
 }
 
 void run(char type, const std::vector<Shape>& shapes, const std::vector<Peer>& peers, int threads,
-         double budget, double peak_f32, double peak_int8, std::FILE* csv) {
+         double budget, std::FILE* csv) {
   const TypeInfo info = type_info(type);
-  const double peak = (info.fraction > 0 ? peak_f32 * info.fraction : peak_int8) * threads;
+  double most = peak(info.unit_with_tiles, threads) * info.tile_fraction;
+  if (most == 0) most = peak(info.unit, threads) * info.fraction;
+  std::printf("%s: peak of %d thread%s %.1f GFLOP/s\n", info.name, threads, threads > 1 ? "s" : "",
+              most / 1e9);
   Summary summary;
   for (const Shape& s : shapes) {
     const auto size = [&](int x, int y) {
@@ -289,7 +318,7 @@ void run(char type, const std::vector<Shape>& shapes, const std::vector<Peer>& p
         best_name = all[i].name.c_str();
       }
     }
-    const auto percent = [&](const Contender& c1) { return 100 * flops / c1.best / peak; };
+    const auto percent = [&](const Contender& c1) { return 100 * flops / c1.best / most; };
     const double ratio = best_peer / all[0].best;
     std::printf("%s %d thread%s %5d x %5d x %5d %c%c +%d: %7.1f GFLOP/s %5.1f %%", info.name,
                 threads, threads > 1 ? "s" : " ", s.m, s.n, s.k, s.transpose_a ? 'T' : 'N',
@@ -383,10 +412,7 @@ int main(int argc, char** argv) {
   if (shapes.empty()) shapes = table();
   blas::set_thread_limit(threads);
   for (const Peer& peer : peers) peer.set_threads(threads);
-  const double f32 = peak_f32();
-  const double int8 = peak_int8();
-  std::printf("peak of one thread: f32 %.1f GFLOP/s, int8 %.1f GOP/s\n", f32 / 1e9, int8 / 1e9);
-  for (const char type : types) run(type, shapes, peers, threads, budget, f32, int8, csv);
+  for (const char type : types) run(type, shapes, peers, threads, budget, csv);
   if (csv != nullptr) std::fclose(csv);
   return 0;
 }

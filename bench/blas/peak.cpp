@@ -3,24 +3,24 @@
 #include <immintrin.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <thread>
+#include <vector>
+
+#include "kernels/amx/tile_kernels.h"
 
 namespace guda::bench {
 namespace {
 
 constexpr int kSteps = 4000;
 constexpr int kSums = 12;
+constexpr int kTileSteps = 500;
 
-template <class Loop>
-double best_rate(Loop loop, double operations) {
-  double best = 0;
-  for (int i = 0; i < 300; ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    loop();
-    const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
-    best = std::max(best, operations / time.count());
-  }
-  return best;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
 #define GUDA_PEAK_LOOP(name, isa, Vector, init, step)                       \
@@ -41,16 +41,97 @@ GUDA_PEAK_LOOP(fma_256, "avx2,fma", __m256, _mm256_set1_ps(1e-3f), _mm256_fmadd_
 GUDA_PEAK_LOOP(dot_512, "avx512f,avx512vnni", __m512i, _mm512_set1_epi32(1),
                _mm512_dpbusd_epi32(sum[i], x, x))
 
-}  // namespace
+// Tiles are zero, which costs no time: they take as long for any values.
+#define GUDA_TILE_LOOP(name, instruction)                                           \
+  void name() {                                                                     \
+    kernels::amx::hardware.bf16.acquire_tiles();                                    \
+    asm volatile("tilezero %tmm4; tilezero %tmm5; tilezero %tmm6; tilezero %tmm7"); \
+    asm volatile("tilezero %tmm0; tilezero %tmm1; tilezero %tmm2; tilezero %tmm3"); \
+    for (int k = 0; k < kTileSteps; ++k) {                                          \
+      asm volatile(instruction " %tmm6, %tmm4, %tmm0");                             \
+      asm volatile(instruction " %tmm7, %tmm4, %tmm1");                             \
+      asm volatile(instruction " %tmm6, %tmm5, %tmm2");                             \
+      asm volatile(instruction " %tmm7, %tmm5, %tmm3");                             \
+    }                                                                               \
+    kernels::amx::hardware.bf16.release_tiles();                                    \
+  }
 
-double peak_f32() {
-  if (__builtin_cpu_supports("avx512f")) return best_rate(fma_512, 32.0 * kSteps * kSums);
-  return best_rate(fma_256, 16.0 * kSteps * kSums);
+GUDA_TILE_LOOP(tile_bf16, "tdpbf16ps")
+GUDA_TILE_LOOP(tile_int8, "tdpbusd")
+
+struct Loop {
+  void (*run)() = nullptr;
+  double operations = 0;
+};
+
+Loop loop_of(Unit unit) {
+  constexpr double kVector = 2.0 * kSteps * kSums;
+  constexpr double kTile = 2.0 * 16 * 16 * 4 * kTileSteps;
+  switch (unit) {
+    case Unit::f32:
+      if (__builtin_cpu_supports("avx512f")) return {fma_512, 16 * kVector};
+      return {fma_256, 8 * kVector};
+    case Unit::dot_int8:
+      if (__builtin_cpu_supports("avx512vnni")) return {dot_512, 64 * kVector};
+      break;
+    case Unit::tile_bf16:
+      if (kernels::amx::request_tiles()) return {tile_bf16, 32 * kTile};
+      break;
+    case Unit::tile_int8:
+      if (kernels::amx::request_tiles()) return {tile_int8, 64 * kTile};
+      break;
+  }
+  return {};
 }
 
-double peak_int8() {
-  if (!__builtin_cpu_supports("avx512vnni")) return 0;
-  return best_rate(dot_512, 128.0 * kSteps * kSums);
+// The shortest of many short runs.
+double peak_of_one(const Loop& loop) {
+  double best = 0;
+  for (int i = 0; i < 300; ++i) {
+    const auto start = Clock::now();
+    loop.run();
+    best = std::max(best, loop.operations / seconds_since(start));
+  }
+  return best;
+}
+
+// Each thread's best millisecond while all are running, summed: cores may share units, but what other
+// processes take does not count.
+double peak_together(const Loop& loop, int threads) {
+  std::atomic<int> ready{0};
+  std::vector<double> best(static_cast<size_t>(threads));
+  std::vector<std::thread> all;
+  for (double& mine : best) {
+    all.emplace_back([&] {
+      loop.run();
+      ready.fetch_add(1);
+      while (ready.load() != threads) std::this_thread::yield();
+      const auto end = Clock::now() + std::chrono::milliseconds(150);
+      while (Clock::now() < end) {
+        const auto start = Clock::now();
+        int runs = 0;
+        do {
+          loop.run();
+          ++runs;
+        } while (Clock::now() - start < std::chrono::milliseconds(1));
+        mine = std::max(mine, runs * loop.operations / seconds_since(start));
+      }
+    });
+  }
+  double sum = 0;
+  for (size_t i = 0; i < all.size(); ++i) {
+    all[i].join();
+    sum += best[i];
+  }
+  return sum;
+}
+
+}  // namespace
+
+double peak(Unit unit, int threads) {
+  const Loop loop = loop_of(unit);
+  if (loop.run == nullptr) return 0;
+  return threads == 1 ? peak_of_one(loop) : peak_together(loop, threads);
 }
 
 }  // namespace guda::bench
