@@ -6,8 +6,9 @@
 // same part of C run one after the other; as a chunk's tasks are all handed out before the next chunk's,
 // they hardly ever wait for each other.
 //
-// An element of C is the sum of the same terms in the same order whatever the cut: steps of k in the order
-// of k, rounded in between at the ends of blocks of k, which depend on the shape alone.
+// Sums of a chunk are kept in a strip of 32 columns that the task has for itself, whose columns, unlike C's,
+// never share cache sets, and are added to C at the end. So an element of C is the sum of the same terms in
+// the same order whatever the cut; chunks depend on the shape alone.
 #pragma once
 
 #include <algorithm>
@@ -41,9 +42,11 @@ struct TileEngine {
 struct TileBlocking {
   int64_t block_steps;  // a panel of B stays in the first-level cache
   int64_t chunk_steps;  // a multiple of it: `panels` of A stay in the second-level cache
-  int64_t panels;
+  int64_t panels;  // at most kMaxTaskPanels
   int64_t max_bytes;  // of packed memory
 };
+
+inline constexpr int64_t kMaxTaskPanels = 16;
 
 inline TileBlocking choose_tile_blocking(int64_t parts, int64_t steps) {
   const CpuFeatures& cpu = cpu_features();
@@ -55,7 +58,8 @@ inline TileBlocking choose_tile_blocking(int64_t parts, int64_t steps) {
       std::max(blocking.block_steps,
                cpu.l2_bytes / 2 / (8 * step_bytes) / blocking.block_steps * blocking.block_steps);
   blocking.chunk_steps = equal_steps(steps, chunk_limit, blocking.block_steps);
-  blocking.panels = std::max<int64_t>(1, cpu.l2_bytes / 2 / (blocking.chunk_steps * step_bytes));
+  blocking.panels = std::clamp<int64_t>(cpu.l2_bytes / 2 / (blocking.chunk_steps * step_bytes), 1,
+                                        kMaxTaskPanels);
   blocking.max_bytes = int64_t{64} << 20;
   return blocking;
 }
@@ -111,9 +115,7 @@ class TileProduct {
            panels * chunks_ + a_.panels * b_.panels * (1 + int64_t{sizeof(int32_t)}) + 6 * 64;
   }
 
-  /// apart: C may hold subnormal numbers. Says whether it may now.
-  bool run(void* memory, int threads, Wake wake, bool apart) {
-    apart_ = apart;
+  void run(void* memory, int threads, Wake wake) {
     auto* at = static_cast<std::byte*>(memory);
     const auto take = [&](int64_t bytes) {
       return std::exchange(at, at + ceil_div(bytes, 64) * 64);
@@ -128,7 +130,6 @@ class TileProduct {
     b_.states = a_.states + a_.panels * chunks_;
     const int64_t parts = task_rows_ * task_columns_;
     finished_ = fill<std::atomic<int32_t>>(take(parts * int64_t{sizeof(int32_t)}), parts);
-    exact_ = fill<bool>(take(a_.panels * b_.panels), a_.panels * b_.panels);
     auto task = [this](int index) { multiply(index); };
     const auto tasks = static_cast<int>(task_rows_ * task_columns_ * chunks_);
     if (threads == 1) {
@@ -136,7 +137,6 @@ class TileProduct {
     } else {
       run_tasks(tasks, threads, wake, task);
     }
-    return apart || any_exact_.load(std::memory_order_relaxed);
   }
 
  private:
@@ -254,48 +254,46 @@ class TileProduct {
     finished_[part].store(static_cast<int32_t>(chunk) + 1, std::memory_order_release);
   }
 
-  /// Some panels of A with one of B.
+  /// Some panels of A with one of B, over a chunk.
   void multiply_panel(int64_t p0, int64_t p1, int64_t q, int64_t chunk,
                       kernels::amx::LineStream later) {
     constexpr int64_t kPanel = kernels::amx::kPanel;
+    alignas(64) Sum strip[kMaxTaskPanels * kPanel * kPanel];
     const int64_t begin = chunk * blocking_.chunk_steps;
     const int64_t end = std::min(steps_, begin + blocking_.chunk_steps);
     kernels::amx::BlockArguments<Sum> block{};
-    block.ldc = problem_.ldc;
+    block.ld = (p1 - p0) * kPanel;
     block.n = std::min(kPanel, problem_.n - q * kPanel);
-    block.alpha = problem_.alpha;
     block.later = &later;
     block.later_lines =
         ceil_div(later.rows * later.lines, (p1 - p0) * (end - begin) * kernels_.products);
+    uint32_t exact = 0;  // panels of A to whose sums something was added outside of tiles
     for (int64_t step = begin; step < end; step += blocking_.block_steps) {
       const int64_t next = std::min(end, step + blocking_.block_steps);
       const int64_t number = step / blocking_.block_steps;
       block.steps = next - step;
-      block.beta = step == 0 ? problem_.beta : Sum(1);
+      block.add = step != begin;
       block.rows = b_.packed + (q * steps_ + step) * step_bytes();
       for (int64_t p = p0; p < p1; ++p) {
         block.m = std::min(kPanel, problem_.m - p * kPanel);
-        block.c = problem_.c + p * kPanel + q * kPanel * problem_.ldc;
-        if (engine_.exact != nullptr) {
-          bool& exact = exact_[p + q * a_.panels];
-          if (!within_range(a_.ranges[p * blocks_ + number], b_.ranges[q * blocks_ + number],
-                            kernels_.largest)) {
-            exact = true;
-            any_exact_.store(true, std::memory_order_relaxed);
-            multiply_exactly(p, q, step, next, block);
-            continue;
-          }
-          block.apart = exact || apart_;
-        }
         block.columns = a_.packed + (p * steps_ + step) * step_bytes();
-        block.next_c = {};
-        if (p + 1 < p1 && step == begin) {
-          const auto* c = reinterpret_cast<const char*>(block.c + kPanel);
-          block.next_c = {c, problem_.ldc * static_cast<int64_t>(sizeof(Sum)), 2, block.n, 0};
+        block.sums = strip + (p - p0) * kPanel;
+        if (engine_.exact != nullptr &&
+            !within_range(a_.ranges[p * blocks_ + number], b_.ranges[q * blocks_ + number],
+                          kernels_.largest)) {
+          exact |= 1u << (p - p0);
+          multiply_exactly(p, q, step, next, block);
+        } else if ((exact >> (p - p0) & 1) != 0) {
+          multiply_apart(block);
+        } else {
+          kernels_.multiply(block);
         }
-        kernels_.multiply(block);
       }
     }
+    const int64_t i = p0 * kPanel;
+    kernels_.update({std::min(p1 * kPanel, problem_.m) - i, block.n, strip, block.ld,
+                     problem_.c + i + q * kPanel * problem_.ldc, problem_.ldc, problem_.alpha,
+                     chunk == 0 ? problem_.beta : Sum(1)});
   }
 
   [[gnu::noinline]] void multiply_exactly(int64_t p, int64_t q, int64_t step, int64_t next,
@@ -309,9 +307,23 @@ class TileProduct {
     part.k = std::min(next * kernels_.depth, problem_.k) - k;
     part.a += problem_.transpose_a ? k + i * problem_.lda : i + k * problem_.lda;
     part.b += problem_.transpose_b ? j + k * problem_.ldb : k + j * problem_.ldb;
-    part.c = block.c;
-    part.beta = block.beta;
+    part.c = block.sums;
+    part.ldc = block.ld;
+    part.alpha = Sum(1);
+    part.beta = block.add ? Sum(1) : Sum(0);
     engine_.exact(part);
+  }
+
+  /// To sums that may be subnormal, which tiles would take as zero.
+  [[gnu::noinline]] void multiply_apart(const kernels::amx::BlockArguments<Sum>& block) {
+    constexpr int64_t kPanel = kernels::amx::kPanel;
+    alignas(64) Sum sums[kPanel * kPanel];
+    kernels::amx::BlockArguments<Sum> apart = block;
+    apart.sums = sums;
+    apart.ld = kPanel;
+    apart.add = false;
+    kernels_.multiply(apart);
+    kernels_.update({block.m, block.n, sums, kPanel, block.sums, block.ld, Sum(1), Sum(1)});
   }
 
   const Engine& engine_;
@@ -326,9 +338,6 @@ class TileProduct {
   int64_t row_step_, column_step_;  // panels of a task
   int64_t task_rows_, task_columns_;
   std::atomic<int32_t>* finished_ = nullptr;  // chunks, of each part of C
-  bool apart_ = false;
-  bool* exact_ = nullptr;  // blocks of C to which something was added outside of tiles
-  std::atomic<bool> any_exact_{false};
 };
 
 /// False when there is no memory; C is as it was.
@@ -355,7 +364,6 @@ bool multiply_on_tiles(const TileEngine<From, Sum>& engine,
   const GemmProblem<From, Sum, Sum> largest = piece;
   void* memory = tile_buffer(static_cast<size_t>(bytes()));
   if (memory == nullptr) return false;
-  bool apart = problem.beta != Sum(0);
   for (int64_t j = 0; j < problem.n; j += largest.n) {
     for (int64_t i = 0; i < problem.m; i += largest.m) {
       for (int64_t k = 0; k < problem.k; k += largest.k) {
@@ -366,8 +374,7 @@ bool multiply_on_tiles(const TileEngine<From, Sum>& engine,
         piece.b = problem.b + (problem.transpose_b ? j + k * problem.ldb : k + j * problem.ldb);
         piece.c = problem.c + i + j * problem.ldc;
         piece.beta = k == 0 ? problem.beta : Sum(1);
-        apart |= TileProduct<From, Sum>(engine, piece, blocking, threads)
-                     .run(memory, threads, wake, apart);
+        TileProduct<From, Sum>(engine, piece, blocking, threads).run(memory, threads, wake);
       }
     }
   }

@@ -124,14 +124,13 @@ void check(const TileEngine<From, Sum>& engine, double (*left)(From), double (*r
     const int scale = static_cast<int>(random() % 3);
     const Sum alpha = scale == 0 ? Sum(1) : Sum(2);
     const Sum beta = scale == 2 ? Sum(3) : Sum(scale);
-    // How often C is looked at on the way may show in the last bits, nothing else may.
-    for (const int64_t block_steps : {1, 2, 100}) {
+    // How often sums are added to C may show in the last bits, nothing else may.
+    for (const int64_t chunk : {2, 4, 100}) {
       const struct {
         TileBlocking blocking;
         int threads;
-      } ways[] = {{{block_steps, block_steps, 1, 1 << 30}, 1},
-                  {{block_steps, 2 * block_steps, 2, 1 << 30}, 2},
-                  {{block_steps, 4 * block_steps, 3, 30000}, 5}};
+      } ways[] = {
+          {{1, chunk, 1, 1 << 30}, 1}, {{2, chunk, 2, 1 << 30}, 2}, {{chunk, chunk, 3, 30000}, 5}};
       std::vector<Sum> first;
       for (const auto& way : ways) {
         Guarded<Sum> c(size_of(f.m, f.n, f.pad), at_end);

@@ -16,6 +16,7 @@ constexpr TileKernels<typename Source::From, Sum> kernels_of() {
           Tiles::acquire,
           Tiles::release,
           multiply_block<Tiles, S, Sum>,
+          update<Sum>,
           kPacking<Source, true>,
           kPacking<Source, false>,
           0};

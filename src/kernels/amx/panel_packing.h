@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "kernels/amx/tile_kernels.h"
 
@@ -201,6 +202,15 @@ void pack_panel(int64_t width, int64_t k, const typename Source::From* x, int64_
   using From = typename Source::From;
   constexpr int kParts = Source::kParts;
   constexpr bool kAlong = kDirection == Direction::along;
+  // Rows that are a power of two apart share few sets of the first-level cache: only what is needed at once
+  // is fetched there.
+  constexpr int64_t kNear = 4 * Source::kPerWord;
+  constexpr int64_t kFar = 64;
+  constexpr int64_t kFarSteps = 8;
+  const auto fetch_row = [](const From* at, auto locality) __attribute__((always_inline)) {
+    __builtin_prefetch(at, 0, decltype(locality)::value);
+    if constexpr (sizeof(From) == 4) __builtin_prefetch(at + 16, 0, decltype(locality)::value);
+  };
   Magnitudes magnitudes;
   const auto put = [&](int64_t tile, int64_t line,
                        const Words(&words)[kParts]) __attribute__((always_inline)) {
@@ -215,7 +225,7 @@ void pack_panel(int64_t width, int64_t k, const typename Source::From* x, int64_
         Words words[kParts] = {};
         if (i < width) {
           const From* from = x + i * ld + p;
-          __builtin_prefetch(from + 4 * Source::kDepth);
+          __builtin_prefetch(from + kFarSteps * Source::kDepth, 0, 2);
           Source::along(from, count, words, magnitudes);
         }
         put(i / kTile, i % kTile, words);
@@ -228,10 +238,9 @@ void pack_panel(int64_t width, int64_t k, const typename Source::From* x, int64_
         if (s < count) {
           const From* from = x + (p + s) * ld;
 #pragma GCC unroll 4
-          for (int64_t ahead = 0; ahead < Source::kPerWord; ++ahead) {
-            const From* next = from + (Source::kDepth + ahead) * ld;
-            __builtin_prefetch(next);
-            if constexpr (sizeof(From) == 4) __builtin_prefetch(next + 16);
+          for (int64_t row = 0; row < Source::kPerWord; ++row) {
+            fetch_row(from + (kNear + row) * ld, std::integral_constant<int, 3>{});
+            fetch_row(from + (kFar + row) * ld, std::integral_constant<int, 2>{});
           }
           Source::across(from, ld, width, count - s, low, magnitudes);
           if (width > kTile)

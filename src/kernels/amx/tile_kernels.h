@@ -38,25 +38,32 @@ struct MagnitudeRange {
   uint32_t greatest = 0;
 };
 
-/// C (m x n, at most 32 x 32) = alpha * product + beta * C.
+/// sums (m x n, at most 32 x 32) = product, or += product. Sums stand in whole tiles: what is beyond m and n
+/// up to a multiple of 16 is written too. Subnormal sums count as zero when they are added to.
 template <class Sum>
 struct BlockArguments {
-  int64_t steps;
-  const std::byte* rows;  // op(B)
-  const std::byte* columns;  // op(A)
-  Sum* c;
-  int64_t ldc;
+  int64_t steps;  // at least 1
+  const std::byte* rows;  // op(B); kSlackSteps more may be read
+  const std::byte* columns;  // op(A); likewise
+  Sum* sums;
+  int64_t ld;
   int64_t m, n;
-  Sum alpha;
-  Sum beta;  // 0: C is not read
-  // C may hold subnormal numbers that count: the product is added to it by ordinary arithmetic. Tiles
-  // take them as zero.
-  bool apart;
-  // Fetched on the way: the next block of C, and what is packed or used later (into the second-level
-  // cache, so many lines with each product of parts). Streams are used up.
-  LineStream next_c;
+  bool add;
+  // Fetched on the way into the second-level cache: so many lines of the stream, which is used up, with
+  // each product of parts.
   LineStream* later;
   int64_t later_lines;
+};
+
+/// C (m x n) = alpha * sums + beta * C. beta == 0: C is not read.
+template <class Sum>
+struct UpdateArguments {
+  int64_t m, n;
+  const Sum* sums;
+  int64_t ld_sums;
+  Sum* c;
+  int64_t ldc;
+  Sum alpha, beta;
 };
 
 /// Packs `width` (<= 32) rows of op(A), or columns of op(B), and k elements along k, filling up with zeros
@@ -79,7 +86,8 @@ struct TileKernels {
   // Before the first and after the last block on a thread: tiles are part of a thread's state.
   void (*acquire_tiles)();
   void (*release_tiles)();
-  void (*multiply)(BlockArguments<Sum>&);
+  void (*multiply)(const BlockArguments<Sum>&);
+  void (*update)(const UpdateArguments<Sum>&);
   PanelPacking<From> rows;
   PanelPacking<From> columns;
   // Elements are split into parts, which is for numbers up to this one and for products that are not tiny

@@ -118,20 +118,31 @@ std::vector<Sum> multiply(const TileKernels<From, Sum>& kernels, const Panels& p
                           std::vector<Sum> c, int64_t m, int64_t n, int64_t k, Sum alpha,
                           Sum beta) {
   LineStream later;
+  std::vector<Sum> sums(kPanel * kPanel);
   BlockArguments<Sum> block{};
   block.steps = (k + kernels.depth - 1) / kernels.depth;
   block.rows = panels.rows.data();
   block.columns = panels.columns.data();
-  block.c = c.data();
-  block.ldc = m;
+  block.sums = sums.data();
+  block.ld = kPanel;
   block.m = m;
   block.n = n;
-  block.alpha = alpha;
-  block.beta = beta;
   block.later = &later;
   kernels.acquire_tiles();
+  // In two pieces, the second of which is added to the first.
+  const int64_t half = block.steps / 2;
+  block.steps -= half;
   kernels.multiply(block);
+  if (half > 0) {
+    const int64_t done = block.steps * kernels.parts * kStepBytes;
+    block.rows += done;
+    block.columns += done;
+    block.steps = half;
+    block.add = true;
+    kernels.multiply(block);
+  }
   kernels.release_tiles();
+  kernels.update({m, n, sums.data(), kPanel, c.data(), m, alpha, beta});
   return c;
 }
 
