@@ -40,7 +40,7 @@ struct TileEngine {
 
 /// Sizes along k in steps (64 bytes of a packed operand's part), others in panels.
 struct TileBlocking {
-  int64_t block_steps;  // a panel of B stays in the first-level cache
+  int64_t block_steps;  // sums stay in tiles, and most of a panel of B in the first-level cache
   int64_t chunk_steps;  // a multiple of it: `panels` of A stay in the second-level cache
   int64_t panels;  // at most kMaxTaskPanels
   int64_t max_bytes;  // of packed memory
@@ -52,7 +52,8 @@ inline TileBlocking choose_tile_blocking(int64_t parts, int64_t steps) {
   const CpuFeatures& cpu = cpu_features();
   const int64_t step_bytes = parts * kernels::amx::kStepBytes;
   TileBlocking blocking;
-  const int64_t block_limit = std::max<int64_t>(2, cpu.l1_bytes * 2 / 3 / step_bytes);
+  // More than fits into the first-level cache: sums that rest in tiles for longer are worth it.
+  const int64_t block_limit = std::max<int64_t>(2, cpu.l1_bytes * 4 / 3 / step_bytes);
   blocking.block_steps = equal_steps(steps, block_limit, 1);
   const int64_t chunk_limit =
       std::max(blocking.block_steps,
@@ -264,9 +265,15 @@ class TileProduct {
     kernels::amx::BlockArguments<Sum> block{};
     block.ld = (p1 - p0) * kPanel;
     block.n = std::min(kPanel, problem_.n - q * kPanel);
-    block.later = &later;
-    block.later_lines =
-        ceil_div(later.rows * later.lines, (p1 - p0) * (end - begin) * kernels_.products);
+    // C first: it is needed at the end of this.
+    const int64_t i0 = p0 * kPanel;
+    Sum* const c = problem_.c + i0 + q * kPanel * problem_.ldc;
+    const int64_t m = std::min(p1 * kPanel, problem_.m) - i0;
+    constexpr auto kSize = static_cast<int64_t>(sizeof(Sum));
+    kernels::amx::LineStream of_c{reinterpret_cast<const char*>(c), problem_.ldc * kSize,
+                                  ceil_div(m * kSize, 64), block.n, 0};
+    block.later_lines = ceil_div(later.rows * later.lines + of_c.rows * of_c.lines,
+                                 (p1 - p0) * (end - begin) * kernels_.products);
     uint32_t exact = 0;  // panels of A to whose sums something was added outside of tiles
     for (int64_t step = begin; step < end; step += blocking_.block_steps) {
       const int64_t next = std::min(end, step + blocking_.block_steps);
@@ -278,6 +285,7 @@ class TileProduct {
         block.m = std::min(kPanel, problem_.m - p * kPanel);
         block.columns = a_.packed + (p * steps_ + step) * step_bytes();
         block.sums = strip + (p - p0) * kPanel;
+        block.later = of_c.rows != 0 ? &of_c : &later;
         if (engine_.exact != nullptr &&
             !within_range(a_.ranges[p * blocks_ + number], b_.ranges[q * blocks_ + number],
                           kernels_.largest)) {
@@ -290,9 +298,7 @@ class TileProduct {
         }
       }
     }
-    const int64_t i = p0 * kPanel;
-    kernels_.update({std::min(p1 * kPanel, problem_.m) - i, block.n, strip, block.ld,
-                     problem_.c + i + q * kPanel * problem_.ldc, problem_.ldc, problem_.alpha,
+    kernels_.update({m, block.n, strip, block.ld, c, problem_.ldc, problem_.alpha,
                      chunk == 0 ? problem_.beta : Sum(1)});
   }
 

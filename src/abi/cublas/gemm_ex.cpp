@@ -2,6 +2,7 @@
 #include "abi/cublas/element.h"
 #include "abi/cublas/entry.h"
 #include "abi/cublas/handle.h"
+#include "abi/cublas/math_mode.h"
 #include "abi/cublas/product.h"
 
 #include <memory>
@@ -34,6 +35,7 @@ Result check(Call& call, const void* alpha, const void* beta, bool& done) {
   GUDA_CUBLAS_CHECK(is_compute_type(call.types.compute));
   if (Result result = check_shape(call.shape)) return result;
   if (Result result = product_scale_type(call.types, &call.scale)) return result;
+  call.types.compute = compute_in_mode(call.handle->math_mode, call.types.compute);
   // Sums of integers are taken four bytes at a time.
   if (call.scale == kR32I && (call.shape.lda % 4 != 0 || call.shape.ldb % 4 != 0))
     return kNotSupported;
@@ -228,6 +230,7 @@ Result grouped(Handle* handle, const Op* transa, const Op* transb, const Int* m,
                     beta);
   auto call = std::make_shared<Groups>();
   call->types = types;
+  call->types.compute = compute_in_mode(handle->math_mode, types.compute);
   call->scale_bytes = element_bytes(scale);
   double nanoseconds = 0;
   for (Int i = 0; i < group_count; ++i) {

@@ -22,7 +22,7 @@ struct Handle {
   uint32_t magic = kMagic;  // cleared by destroy: a stale handle is most often still readable
   PointerMode pointer_mode = kHostPointers;
   AtomicsMode atomics_mode = kAtomicsNotAllowed;
-  int math_mode = 0;
+  int math_mode = 0;  // math_mode.h
   int multiprocessor_target = 0;
   void* stream = nullptr;
   void* workspace = nullptr;  // the program's; GUDA needs none

@@ -4,6 +4,7 @@
 #include "abi/cublas/entry.h"
 #include "abi/cublas/handle.h"
 #include "abi/cublas/legacy.h"
+#include "abi/cublas/math_mode.h"
 #include "abi/cublas/product.h"
 
 namespace guda::cublas {
@@ -23,9 +24,15 @@ Result gemm(Handle* handle, Op transa, Op transb, Int m, Int n, Int k, const T* 
   if (m == 0 || n == 0) return kSuccess;
   GUDA_CUBLAS_CHECK(alpha && beta);
   Scalar<T> alpha_value(handle, alpha), beta_value(handle, beta);
+  [[maybe_unused]] const auto products =
+      float_products(compute_in_mode(handle->math_mode, kCompute32F));
   return submit(handle, product_ns<T>(m, n, k), [=] {
-    blas::gemm<T>(transpose(transa), transpose(transb), m, n, k, alpha_value.get(), a, lda, b, ldb,
-                  beta_value.get(), c, ldc);
+    if constexpr (std::is_same_v<T, float>)
+      blas::gemm_f32(products, transpose(transa), transpose(transb), m, n, k, alpha_value.get(), a,
+                     lda, b, ldb, beta_value.get(), c, ldc);
+    else
+      blas::gemm<T>(transpose(transa), transpose(transb), m, n, k, alpha_value.get(), a, lda, b,
+                    ldb, beta_value.get(), c, ldc);
   });
 }
 

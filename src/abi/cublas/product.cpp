@@ -2,6 +2,7 @@
 
 #include "abi/cublas/element.h"
 #include "abi/cublas/handle.h"
+#include "abi/cublas/math_mode.h"
 #include "blas/gemm.h"
 
 namespace guda::cublas {
@@ -58,6 +59,14 @@ void same(const ProductShape& s, const void* alpha, const void* a, const void* b
   blas::gemm<T>(transpose(s.transa), transpose(s.transb), s.m, s.n, s.k, scalar<T>(alpha),
                 static_cast<const T*>(a), s.lda, static_cast<const T*>(b), s.ldb, scalar<T>(beta),
                 static_cast<T*>(c), s.ldc);
+}
+
+void floats(ComputeType compute, const ProductShape& s, const void* alpha, const void* a,
+            const void* b, const void* beta, void* c) {
+  blas::gemm_f32(float_products(compute), transpose(s.transa), transpose(s.transb), s.m, s.n, s.k,
+                 scalar<float>(alpha), static_cast<const float*>(a), s.lda,
+                 static_cast<const float*>(b), s.ldb, scalar<float>(beta), static_cast<float*>(c),
+                 s.ldc);
 }
 
 void complex_bytes(const ProductShape& s, const void* alpha, const void* a, const void* b,
@@ -156,7 +165,7 @@ Result check_shape(const ProductShape& s) {
 void multiply(const ProductTypes& types, const ProductShape& shape, const void* alpha,
               const void* a, const void* b, const void* beta, void* c) {
   switch (types.a) {
-    case kR32F: return same<float>(shape, alpha, a, b, beta, c);
+    case kR32F: return floats(types.compute, shape, alpha, a, b, beta, c);
     case kR64F: return same<double>(shape, alpha, a, b, beta, c);
     case kC32F: return same<ComplexFloat>(shape, alpha, a, b, beta, c);
     case kC64F: return same<ComplexDouble>(shape, alpha, a, b, beta, c);
@@ -189,7 +198,12 @@ void multiply_batched(const ProductTypes& types, const ProductShape& shape, cons
                       const void* const* a, const void* const* b, const void* beta, void* const* c,
                       int64_t count) {
   switch (types.a) {
-    case kR32F: return same_batched<float>(shape, alpha, a, b, beta, c, count);
+    case kR32F:
+      return blas::gemm_f32_batched(
+          float_products(types.compute), transpose(shape.transa), transpose(shape.transb), shape.m,
+          shape.n, shape.k, scalar<float>(alpha), reinterpret_cast<const float* const*>(a),
+          shape.lda, reinterpret_cast<const float* const*>(b), shape.ldb, scalar<float>(beta),
+          reinterpret_cast<float* const*>(c), shape.ldc, count);
     case kR64F: return same_batched<double>(shape, alpha, a, b, beta, c, count);
     case kC32F: return same_batched<ComplexFloat>(shape, alpha, a, b, beta, c, count);
     case kC64F: return same_batched<ComplexDouble>(shape, alpha, a, b, beta, c, count);
@@ -203,7 +217,11 @@ void multiply_strided(const ProductTypes& types, const ProductShape& shape, cons
                       const void* beta, void* c, int64_t stride_c, int64_t count) {
   switch (types.a) {
     case kR32F:
-      return same_strided<float>(shape, alpha, a, stride_a, b, stride_b, beta, c, stride_c, count);
+      return blas::gemm_f32_strided_batched(
+          float_products(types.compute), transpose(shape.transa), transpose(shape.transb), shape.m,
+          shape.n, shape.k, scalar<float>(alpha), static_cast<const float*>(a), shape.lda, stride_a,
+          static_cast<const float*>(b), shape.ldb, stride_b, scalar<float>(beta),
+          static_cast<float*>(c), shape.ldc, stride_c, count);
     case kR64F:
       return same_strided<double>(shape, alpha, a, stride_a, b, stride_b, beta, c, stride_c, count);
     case kC32F:

@@ -4,6 +4,7 @@
 #include "abi/cublas/entry.h"
 #include "abi/cublas/lt/epilogue.h"
 #include "abi/cublas/lt/layout.h"
+#include "abi/cublas/math_mode.h"
 #include "abi/cublas/product.h"
 #include "blas/gemm.h"
 
@@ -50,6 +51,11 @@ void mixed_product(const Problem& problem, const Operands& operands, Out* out) {
 
 template <class T>
 void same_product(const Problem& problem, const Operands& operands, T* out) {
+  if constexpr (std::is_same_v<T, float>)
+    return blas::gemm_f32(
+        float_products(problem.operation.compute), operands.transa, operands.transb, problem.m,
+        problem.n, problem.k, 1, static_cast<const float*>(operands.a.data), operands.a.ld,
+        static_cast<const float*>(operands.b.data), operands.b.ld, 0, out, problem.m);
   blas::gemm<T>(operands.transa, operands.transb, problem.m, problem.n, problem.k, T(1),
                 static_cast<const T*>(operands.a.data), operands.a.ld,
                 static_cast<const T*>(operands.b.data), operands.b.ld, T(0), out, problem.m);
