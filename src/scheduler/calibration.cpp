@@ -3,6 +3,7 @@
 #include "support/log.h"
 
 #include <algorithm>
+#include <array>
 #include <functional>
 
 namespace guda::scheduler {
@@ -33,79 +34,104 @@ bool usable(const Result<double>& result, Status& failure) {
   return false;
 }
 
+/// What most work needs comes first: a slow engine's time may be over before the rest.
+constexpr std::array kByImportance = {Arithmetic::f32,  Arithmetic::f64, Arithmetic::bf16,
+                                      Arithmetic::int8, Arithmetic::f16, Arithmetic::int32};
+
+class Calibration {
+ public:
+  Calibration(EngineProbes& probes, std::chrono::nanoseconds budget)
+      : probes_(probes), end_(Clock::now() + budget) {}
+
+  Result<EngineModel> run() {
+    const auto launch = least([&] { return probes_.launch_ns(); }, 200, term_deadline());
+    if (usable(launch, failure_)) model_.launch_ns = *launch;
+    measure_arithmetic(Arithmetic::f32);
+    measure_memory();
+    measure_link([&](size_t bytes) { return probes_.upload_ns(bytes); }, model_.upload);
+    measure_link([&](size_t bytes) { return probes_.download_ns(bytes); }, model_.download);
+    for (const Arithmetic kind : kByImportance) {
+      measure_gemm(kind);
+      if (kind != Arithmetic::f32) measure_arithmetic(kind);
+    }
+    if (!failure_) return failure_;
+    return model_;
+  }
+
+ private:
+  bool over() const { return !failure_.is_ok() || Clock::now() > end_; }
+
+  /// Short runs are mostly noise after the subtraction.
+  double without_launch(double ns) const { return std::max(ns - model_.launch_ns, ns / 2); }
+
+  /// Each term has its part of the time; one that needs less leaves it to the others.
+  Clock::time_point term_deadline() {
+    const auto now = Clock::now();
+    return now + std::max(end_ - now, Clock::duration::zero()) / std::max(terms_left_--, 1);
+  }
+
+  void measure_arithmetic(Arithmetic kind) {
+    double& rate = model_.kernel_rate[static_cast<size_t>(kind)];
+    const auto deadline = term_deadline();
+    for (double operations = 1e6; operations < 1e14 && !over(); operations *= 8) {
+      double done = operations;
+      const auto ns =
+          least([&] { return probes_.arithmetic_ns(kind, operations, &done); }, 2, deadline);
+      if (!usable(ns, failure_)) return;
+      rate = std::max(rate, done / without_launch(*ns));
+      if (*ns > kLongEnoughNs || Clock::now() > deadline) return;
+    }
+  }
+
+  void measure_memory() {
+    const auto deadline = term_deadline();
+    for (size_t bytes = size_t{1} << 20; bytes <= size_t{1} << 28 && !over(); bytes *= 4) {
+      const auto ns = least([&] { return probes_.stream_ns(bytes); }, 3, deadline);
+      if (!usable(ns, failure_)) return;
+      // The last one counts: smaller ones live in caches.
+      model_.memory_rate = static_cast<double>(bytes) / without_launch(*ns);
+      if (*ns > 2 * kLongEnoughNs || Clock::now() > deadline) return;
+    }
+  }
+
+  void measure_gemm(Arithmetic kind) {
+    double& rate = model_.gemm_rate[static_cast<size_t>(kind)];
+    const auto deadline = term_deadline();
+    for (int64_t n = 16; n <= 8192 && !over(); n *= 2) {
+      const auto ns = least([&] { return probes_.gemm_ns(kind, n); }, 4, deadline);
+      if (!usable(ns, failure_)) return;
+      if (n == 16 && (model_.gemm_ns == 0 || *ns < model_.gemm_ns)) model_.gemm_ns = *ns;
+      const auto size = static_cast<double>(n);
+      rate = std::max(rate, 2 * size * size * size / *ns);
+      if (*ns > 2 * kLongEnoughNs || Clock::now() > deadline) return;
+    }
+  }
+
+  template <typename Probe>
+  void measure_link(Probe probe, Link& link) {
+    if (over()) return;
+    const auto deadline = term_deadline();
+    constexpr size_t kSmall = 64;
+    constexpr size_t kLarge = size_t{16} << 20;
+    const auto small = least([&] { return probe(kSmall); }, 20, deadline);
+    if (!usable(small, failure_)) return;
+    const auto large = least([&] { return probe(kLarge); }, 3, deadline);
+    if (!usable(large, failure_)) return;
+    link.latency_ns = *small;
+    link.bytes_per_ns = static_cast<double>(kLarge) / std::max(*large - *small, *large / 2);
+  }
+
+  EngineProbes& probes_;
+  const Clock::time_point end_;
+  int terms_left_ = 4 + 2 * static_cast<int>(kArithmeticKinds);
+  EngineModel model_;
+  Status failure_;
+};
+
 }  // namespace
 
 Result<EngineModel> calibrate(EngineProbes& probes, std::chrono::nanoseconds budget) {
-  EngineModel model;
-  Status failure;
-  // Each term has its part of the time; one that needs less leaves it to the others.
-  constexpr int kTerms = 2 + 2 * static_cast<int>(kArithmeticKinds) + 2;
-  const Clock::time_point end = Clock::now() + budget;
-  int terms_left = kTerms;
-  const auto term_deadline = [&] {
-    const auto now = Clock::now();
-    const auto left = std::max(end - now, Clock::duration::zero());
-    return now + left / std::max(terms_left--, 1);
-  };
-
-  if (const auto ns = least([&] { return probes.launch_ns(); }, 200, term_deadline());
-      usable(ns, failure)) {
-    model.launch_ns = *ns;
-  }
-
-  for (size_t k = 0; k < kArithmeticKinds && failure.is_ok(); ++k) {
-    const auto kind = static_cast<Arithmetic>(k);
-    const auto deadline = term_deadline();
-    for (double operations = 1e6; operations < 1e14; operations *= 8) {
-      double done = operations;
-      const auto ns =
-          least([&] { return probes.arithmetic_ns(kind, operations, &done); }, 2, deadline);
-      if (!usable(ns, failure)) break;
-      model.kernel_rate[k] =
-          std::max(model.kernel_rate[k], done / std::max(*ns - model.launch_ns, 1.0));
-      if (*ns > kLongEnoughNs || Clock::now() > deadline) break;
-    }
-  }
-
-  auto deadline = term_deadline();
-  for (size_t bytes = size_t{1} << 20; bytes <= size_t{1} << 28 && failure.is_ok(); bytes *= 4) {
-    const auto ns = least([&] { return probes.stream_ns(bytes); }, 3, deadline);
-    if (!usable(ns, failure)) break;
-    // The last one counts: smaller ones live in caches.
-    model.memory_rate = static_cast<double>(bytes) / std::max(*ns - model.launch_ns, 1.0);
-    if (*ns > 2 * kLongEnoughNs || Clock::now() > deadline) break;
-  }
-
-  for (size_t k = 0; k < kArithmeticKinds && failure.is_ok(); ++k) {
-    const auto kind = static_cast<Arithmetic>(k);
-    deadline = term_deadline();
-    for (int64_t n = 16; n <= 8192; n *= 2) {
-      const auto ns = least([&] { return probes.gemm_ns(kind, n); }, 4, deadline);
-      if (!usable(ns, failure)) break;
-      if (n == 16 && (model.gemm_ns == 0 || *ns < model.gemm_ns)) model.gemm_ns = *ns;
-      const auto size = static_cast<double>(n);
-      model.gemm_rate[k] = std::max(model.gemm_rate[k], 2 * size * size * size / *ns);
-      if (*ns > 2 * kLongEnoughNs || Clock::now() > deadline) break;
-    }
-  }
-
-  const auto measure_link = [&](auto probe, Link& link) {
-    const auto link_deadline = term_deadline();
-    constexpr size_t kSmall = 64;
-    constexpr size_t kLarge = size_t{16} << 20;
-    const auto small = least([&] { return probe(kSmall); }, 20, link_deadline);
-    if (!usable(small, failure)) return;
-    const auto large = least([&] { return probe(kLarge); }, 3, link_deadline);
-    if (!usable(large, failure)) return;
-    link.latency_ns = *small;
-    link.bytes_per_ns = static_cast<double>(kLarge) / std::max(*large - *small, 1.0);
-  };
-  if (failure.is_ok())
-    measure_link([&](size_t bytes) { return probes.upload_ns(bytes); }, model.upload);
-  if (failure.is_ok())
-    measure_link([&](size_t bytes) { return probes.download_ns(bytes); }, model.download);
-  if (!failure) return failure;
-  return model;
+  return Calibration(probes, budget).run();
 }
 
 Result<EngineRecord> load_or_calibrate(const ModelStore& store, const EngineIdentity& identity,

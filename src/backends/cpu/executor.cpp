@@ -20,6 +20,7 @@
 #include "backends/cpu/launch.h"
 #include "backends/cpu/services.h"
 #include "backends/cpu/worker.h"
+#include "scheduler/topology.h"
 #include "support/log.h"
 #include "support/options.h"
 
@@ -202,6 +203,7 @@ void Executor::State::worker_main(uint32_t index) {
   Worker& worker = this_worker();
   worker.index = index;
   worker.worker_total = workers;
+  scheduler::bind_worker_to_node(index);
   for (;;) {
     const uint32_t seen = epoch.load(std::memory_order_seq_cst);
     if (Launch* launch = join(); launch != nullptr) {

@@ -25,6 +25,7 @@ int info_command(Arguments arguments);
 int doctor_command(Arguments arguments);
 int compile_command(Arguments arguments);
 int explain_command(Arguments arguments);
+int calibrate_command(Arguments arguments);
 int cache_command(Arguments arguments);
 int options_command(Arguments arguments);
 

@@ -25,6 +25,9 @@ constexpr std::array kCommands = {
             explain_command},
     Command{"cache", "[--clear] [--json]", "Shows or clears the cache of compiled kernels.",
             cache_command},
+    Command{"calibrate", "[--json]",
+            "Measures what the engines of this machine can do and keeps it for the scheduler.",
+            calibrate_command},
     Command{"options", "[--markdown]", "Lists the environment variables.", options_command},
 };
 
