@@ -237,10 +237,20 @@ size_t CoherentPool::missing_bytes(Space space, std::span<const Range> accessed)
   size_t missing = 0;
   (void)const_cast<CoherentPool*>(this)->for_each_piece(
       accessed, kHostSpace, [&](Region& region, Range piece) {
-        for (size_t g = region.granule(piece.begin); g < region.end_granule(piece.end); ++g) {
-          if (!region.mapped(space) || region.held[space][g] != region.latest[g])
-            missing += region.bytes_of(g, g + 1).bytes();
+        const size_t first = region.granule(piece.begin), last = region.end_granule(piece.end);
+        if (!region.mapped(space)) {
+          missing += region.bytes_of(first, last).bytes();
+          return Status::ok();
         }
+        // Asked for every launch, so counted in a form that becomes SIMD code: a gigabyte has 16384 granules.
+        const uint32_t* held = region.held[space].data();
+        const uint32_t* latest = region.latest.data();
+        size_t stale = 0;
+        for (size_t g = first; g < last; ++g) stale += held[g] != latest[g] ? 1 : 0;
+        missing += stale * kGranule;
+        // The region's last granule may be shorter.
+        if (last > first && held[last - 1] != latest[last - 1])
+          missing -= kGranule - region.bytes_of(last - 1, last).bytes();
         return Status::ok();
       });
   return missing;

@@ -566,7 +566,6 @@ CoExecutionOutcome CoExecutor::run(const std::shared_ptr<const DivisibleWork>& w
   outcome.chunks = run.chunks;
   outcome.repeated_units = run.repeated_units;
   outcome.ns = ns_since(start);
-  if (outcome.status) scheduler_.record_outcome(decision, outcome.ns);
   return outcome;
 }
 

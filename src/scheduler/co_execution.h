@@ -58,7 +58,8 @@ struct CoExecutionOutcome {
 /// Runs one work at a time; others wait.
 class CoExecutor {
  public:
-  /// Measurements and quarantines go to `scheduler`, which has to outlive this.
+  /// What chunks took and quarantines go to `scheduler`, which has to outlive this; the outcome of the whole is the
+  /// caller's to record.
   CoExecutor(Scheduler& scheduler, memory::CoherentPool& pool, CoExecutionOptions options = {});
   ~CoExecutor();
   CoExecutor(const CoExecutor&) = delete;

@@ -230,6 +230,11 @@ Result<const backend::DeviceKernel*> DeviceProbes::kernel(std::string_view name)
 Result<double> DeviceProbes::timed(backend::Launch& launch, bool with_host) {
   launch.block = {kThreads, 1, 1};
   launch.count = launch.grid;
+  if (warm_.insert(launch.kernel).second) {
+    // Drivers compile at the first launch.
+    if (Status status = queue_->launch(launch); !status) return status;
+    if (Status status = queue_->synchronize(); !status) return status;
+  }
   const auto start = Clock::now();
   auto before = queue_->mark();
   if (!before) return before.status();

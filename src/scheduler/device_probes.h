@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string_view>
 
 namespace guda::scheduler {
@@ -43,6 +44,7 @@ class DeviceProbes final : public EngineProbes {
   bool mapped_ = false;
   std::unique_ptr<backend::Queue> queue_;
   std::map<std::string_view, std::shared_ptr<backend::DeviceKernel>> kernels_;
+  std::set<const backend::DeviceKernel*> warm_;
 };
 
 }  // namespace guda::scheduler

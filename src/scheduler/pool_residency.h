@@ -4,6 +4,7 @@
 #include "memory/coherent_pool.h"
 #include "scheduler/residency.h"
 
+#include <algorithm>
 #include <array>
 
 namespace guda::scheduler {

@@ -59,7 +59,8 @@ class TimedDevice {
                         uint32_t count = 0;
                         std::memcpy(&count, launch.params.data() + 8, 4);
                         // 256 threads, 8 x 8 multiply-adds an iteration, at 10 operations per ns.
-                        if (block.x == 0) spend(static_cast<double>(count) * launch.grid.x * 256 * 64 * 2 / 10);
+                        if (block.x == 0)
+                          spend(static_cast<double>(count) * launch.grid.x * 256 * 64 * 2 / 10);
                       });
     device.add_kernel("stream", [this](auto&, const backend::Launch& launch, backend::Dim3 block) {
       if (block.x == 0) spend(static_cast<double>(launch.grid.x) * 256 * 32 / 2);  // 2 bytes per ns

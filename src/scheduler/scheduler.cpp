@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 
@@ -63,6 +64,7 @@ struct Scheduler::Engine {
   std::atomic<bool> quarantined{false};
   std::atomic<int> rank{0};  // in the device list; -1: not allowed
   std::string reason;  // guarded by the scheduler's mutex
+  std::atomic<bool> measured{false};
   std::atomic<uint64_t> placed{0};
   std::atomic<uint64_t> split_parts{0};
   std::atomic<uint64_t> failures{0};
@@ -146,6 +148,7 @@ Scheduler& Scheduler::process() {
       log(LogPart::scheduler, LogLevel::error, "GUDA_DEVICES: {}; all are taken",
           devices.status().message());
     }
+    std::atexit([] { process().keep_learnt(ModelStore::of_process()); });
     return made;
   }();
   return *scheduler;
@@ -430,6 +433,7 @@ EngineIndex Scheduler::worth_exploring(std::span<const Estimate> estimates,
 
 void Scheduler::observe(EngineIndex engine, const Work& work, double units, double ns) {
   if (engine >= engine_count()) return;
+  engines_[engine]->measured.store(true, std::memory_order_relaxed);
   if (engines_[engine]->times.observe(work, units, ns)) {
     cache_->generation(work.key).fetch_add(1, std::memory_order_relaxed);
   }
@@ -441,6 +445,19 @@ void Scheduler::record_outcome(const Decision& decision, double ns) {
   const double step = std::log(std::max(error, 0.001) / 0.001) / std::log(1.1);
   const size_t index = std::min(static_cast<size_t>(step), AtomicCounters::kSteps - 1);
   counters_->errors[index].fetch_add(1, std::memory_order_relaxed);
+}
+
+void Scheduler::keep_learnt(const ModelStore& store) const {
+  constexpr size_t kKept = 512;
+  for (size_t e = 0; e < engine_count(); ++e) {
+    const Engine& engine = *engines_[e];
+    if (!engine.measured || engine.description.model.launch_ns <= 0) continue;
+    const EngineRecord record{engine.description.model, engine.times.learnt(kKept)};
+    if (const Status status = store.save(engine.description.identity, record);
+        !status && status.code() != StatusCode::not_found) {
+      log(LogPart::scheduler, LogLevel::info, "{}", status.message());
+    }
+  }
 }
 
 void Scheduler::quarantine(EngineIndex engine, std::string why) {

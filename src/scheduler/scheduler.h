@@ -5,6 +5,7 @@
 #pragma once
 
 #include "scheduler/decision.h"
+#include "scheduler/model_store.h"
 #include "scheduler/policy.h"
 #include "scheduler/residency.h"
 #include "scheduler/time_model.h"
@@ -74,6 +75,10 @@ class Scheduler {
   void observe(EngineIndex engine, const Work& work, double units, double ns);
   /// The work of the decision finished `ns` after plan().
   void record_outcome(const Decision& decision, double ns);
+
+  /// Keeps what has been learnt for the next process; the process's own scheduler does so at exit. Engines that were
+  /// not calibrated, or not measured, are left out.
+  void keep_learnt(const ModelStore& store) const;
 
   /// The engine gets no more work, until release() says otherwise.
   void quarantine(EngineIndex engine, std::string why);

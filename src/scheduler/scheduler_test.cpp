@@ -1,7 +1,10 @@
 #include "scheduler/scheduler.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <filesystem>
 #include <map>
 #include <random>
 
@@ -321,6 +324,38 @@ TEST(Prediction, OfUnseenKernelsLearnsFromOthers) {
   const Estimate estimate = model.estimate(unseen);
   EXPECT_EQ(estimate.observations, 0u);
   EXPECT_NEAR(estimate.ns(100), truth(unseen.operations[1]), 0.15 * truth(unseen.operations[1]));
+}
+
+TEST(Prediction, OfAKernelThatNothingIsKnownAboutPrefersFastEnginesForLargeGrids) {
+  Scheduler scheduler;
+  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 10'000, 10'000)));
+  EXPECT_EQ(scheduler.plan(launch(1, 4, 0)).parts[0].engine, 0u);
+  EXPECT_EQ(scheduler.plan(launch(2, 1'000'000, 0)).parts[0].engine, 1u);
+}
+
+TEST(Prediction, WhatWasLearntIsThereInTheNextProcess) {
+  const std::string directory = fmt::format("{}/guda-learnt-{}", ::testing::TempDir(), getpid());
+  const ModelStore store(directory);
+  const Work work = launch(42, 100);
+  {
+    Scheduler scheduler;
+    ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
+    ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 100, 1'000)));
+    teach(scheduler, 0, work, 1'000, 50'000);
+    scheduler.keep_learnt(store);
+  }
+  EngineDescription again = engine("cpu", 100, 1'000);
+  const auto record = store.load(again.identity);
+  ASSERT_TRUE(record) << record.status().message();
+  again.learnt = record->learnt;
+  Scheduler scheduler;
+  ASSERT_TRUE(scheduler.add_engine(again));
+  EXPECT_NEAR(scheduler.plan(work).predicted_ns, 5e6, 0.2e6);
+  // The engine that was never measured has no file.
+  EXPECT_EQ(store.load(engine("cuda:0", 100, 1'000).identity).status().code(),
+            StatusCode::not_found);
+  std::filesystem::remove_all(directory);
 }
 
 TEST(Prediction, MedianErrorIsBelow15PercentAfterAFewRuns) {

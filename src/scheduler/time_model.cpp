@@ -7,7 +7,7 @@ namespace guda::scheduler {
 namespace {
 
 constexpr size_t kMaxEntries = 8192;
-/// Nothing is known about the kernel's instructions: a guess, and hardly any confidence.
+/// Nothing is known about the kernel's instructions: hardly any confidence.
 constexpr double kUnknownSigma = 1.0;
 
 double traffic(const Work& work) {
@@ -41,24 +41,26 @@ TimeModel::Roofline::Vector TimeModel::roofline_features(const Work& work, doubl
 }
 
 Estimate TimeModel::from_roofline(const Work& work) const {
-  const auto features = roofline_features(work, 1);
+  auto features = roofline_features(work, 1);
+  const bool unknown = features[1] <= 0;
+  if (unknown) {
+    // A guess, so that large grids go to fast engines: a block of 256 threads with 20 operations and 3 words each.
+    Work guess = work;
+    guess.operations[static_cast<size_t>(Arithmetic::f32)] = 5120 * std::max(work.amount, 1.0);
+    guess.bytes = 3072 * std::max(work.amount, 1.0);
+    features = roofline_features(guess, 1);
+  }
   const Roofline& roofline = roofline_[static_cast<size_t>(work.kind)];
   const auto whole = roofline.predict(features);
   const double start = roofline.predict({features[0], 0, 0}).value;
   Estimate estimate;
   estimate.fixed_ns = start;
   const auto units = static_cast<double>(std::max<uint64_t>(work.units, 1));
-  if (features[1] <= 0) {
-    // As much as a launch per 64 blocks: enough to prefer the engine that starts faster for small grids.
-    estimate.ns_per_unit = std::max(work.amount, 1.0) / 64 * start / units;
-    estimate.mean_sigma = estimate.sigma = kUnknownSigma;
-    return estimate;
-  }
   estimate.ns_per_unit = (whole.value - start) / units;
   estimate.mean_sigma = whole.mean_sigma;
   estimate.sigma = whole.sigma;
   // One kernel differs from the average kernel by more than the average is uncertain.
-  const double spread = work.kind == WorkKind::gemm ? 0.05 : 0.3;
+  const double spread = unknown ? kUnknownSigma : work.kind == WorkKind::gemm ? 0.05 : 0.3;
   estimate.mean_sigma = std::hypot(estimate.mean_sigma, spread);
   estimate.sigma = std::hypot(estimate.sigma, spread);
   return estimate;
