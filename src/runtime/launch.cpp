@@ -5,6 +5,7 @@
 #include "runtime/device.h"
 #include "runtime/occupancy.h"
 #include "runtime/registry.h"
+#include "runtime/slice_check.h"
 #include "runtime/submit.h"
 
 #include <fmt/format.h>
@@ -95,6 +96,7 @@ Status KernelOperation::execute() {
   description.dynamic_shared_bytes = static_cast<uint32_t>(configuration_.dynamic_shared);
   description.cooperative = configuration_.cooperative;
   description.grid_id = next_grid_id.fetch_add(1, std::memory_order_relaxed);
+  if (slice_check_enabled()) return run_with_slice_check(kernel_, description);
   return cpu::Executor::instance().run(description);
 }
 

@@ -31,6 +31,8 @@ constexpr std::array kOptions = {
     OptionInfo{Option::trace, "GUDA_TRACE", "", "file", "Writes a trace of launches and copies."},
     OptionInfo{Option::split, "GUDA_SPLIT", "auto", "auto|never|always",
                "Whether work may be split across engines."},
+    OptionInfo{Option::slice_check, "GUDA_SLICE_CHECK", "0", "0|1",
+               "For tests: runs splittable launches again in slices and compares."},
     OptionInfo{Option::tier, "GUDA_TIER", "auto", "auto|c",
                "c compiles every kernel for lane-by-lane execution, the slow reference."},
     OptionInfo{Option::dump, "GUDA_DUMP", "", "directory",

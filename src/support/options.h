@@ -19,6 +19,7 @@ enum class Option {
   cache_dir,
   trace,
   split,
+  slice_check,
   tier,
   dump,
   cuda_driver,

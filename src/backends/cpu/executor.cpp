@@ -269,7 +269,8 @@ Executor& Executor::instance() {
 uint32_t Executor::workers() const { return state_->workers; }
 
 uint64_t Executor::predicted_ns(const LaunchDescription& launch) const {
-  const uint64_t blocks = uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z;
+  const kernel::Dim3& extent = launch.blocks.x != 0 ? launch.blocks : launch.grid;
+  const uint64_t blocks = uint64_t{extent.x} * extent.y * extent.z;
   return state_->times.block_ns(launch.kernel) * blocks;
 }
 

@@ -19,7 +19,9 @@ struct LaunchDescription {
   void* const* symbols = nullptr;  // KernelInfo::symbol_count addresses
   kernel::Dim3 grid{1, 1, 1};
   kernel::Dim3 block{1, 1, 1};
-  kernel::Dim3 block_offset{0, 0, 0};  // added to %ctaid when a launch is sliced
+  /// A slice: blocks block_offset <= index < block_offset + blocks, of a launch whose %nctaid is `grid`.
+  kernel::Dim3 block_offset{0, 0, 0};
+  kernel::Dim3 blocks{0, 0, 0};  // zeros: as many as `grid`
   uint32_t dynamic_shared_bytes = 0;
   bool cooperative = false;  // all blocks resident at once
   uint64_t grid_id = 0;

@@ -98,6 +98,27 @@ TEST(Executor, SlicedLaunchesAddTheirOffset) {
   for (size_t i = 0; i < counts.size(); ++i) EXPECT_EQ(counts[i].load(), i >= 10 ? 1u : 0u);
 }
 
+TEST(Executor, SlicesSeeTheWholeGrid) {
+  kernel::KernelInfo kernel = testing::block_kernel([](const LaunchState* state,
+                                                       BlockState* block) {
+    const auto& p = *reinterpret_cast<const Params*>(state->params);
+    EXPECT_EQ(state->grid.x, 20u);
+    EXPECT_EQ(state->grid.y, 6u);
+    static_cast<std::atomic<uint32_t>*>(p.out)[block->index.y * 20 + block->index.x].fetch_add(1);
+  });
+  std::vector<std::atomic<uint32_t>> counts(120);
+  const Params p{counts.data(), nullptr, 0};
+  LaunchDescription description;
+  description.kernel = &kernel;
+  description.params = std::as_bytes(std::span(&p, 1));
+  description.grid = {20, 6, 1};
+  description.block_offset = {0, 2, 0};
+  description.blocks = {20, 3, 1};
+  ASSERT_TRUE(Executor::instance().run(description).is_ok());
+  for (size_t i = 0; i < counts.size(); ++i)
+    EXPECT_EQ(counts[i].load(), i >= 40 && i < 100 ? 1u : 0u) << i;
+}
+
 TEST(Executor, ManyConcurrentLaunchesShareTheWorkers) {
   const kernel::KernelInfo blocks = testing::block_kernel(count_blocks);
   const kernel::KernelInfo threads = testing::thread_kernel(

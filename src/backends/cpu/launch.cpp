@@ -26,7 +26,8 @@ Launch::Launch(const LaunchDescription& description, uint32_t workers)
       cooperative_(description.cooperative),
       block_threads_(description.block.x * description.block.y * description.block.z),
       workers_(workers),
-      blocks_(uint64_t{description.grid.x} * description.grid.y * description.grid.z) {
+      extent_(description.blocks.x != 0 ? description.blocks : description.grid),
+      blocks_(uint64_t{extent_.x} * extent_.y * extent_.z) {
   const std::byte* params = description.params.data();
   const bool aligned = reinterpret_cast<uintptr_t>(params) % kParamAlignment == 0;
   if (!aligned || description.params.size() < kernel_->param_bytes) {
@@ -68,12 +69,11 @@ bool Launch::take(BlockRange* range) {
 }
 
 kernel::Dim3 Launch::block_index(uint64_t linear) const {
-  const kernel::Dim3& grid = state_.grid;
   const kernel::Dim3& offset = state_.block_offset;
-  const uint64_t row = linear / grid.x;
-  return {static_cast<uint32_t>(linear % grid.x) + offset.x,
-          static_cast<uint32_t>(row % grid.y) + offset.y,
-          static_cast<uint32_t>(row / grid.y) + offset.z};
+  const uint64_t row = linear / extent_.x;
+  return {static_cast<uint32_t>(linear % extent_.x) + offset.x,
+          static_cast<uint32_t>(row % extent_.y) + offset.y,
+          static_cast<uint32_t>(row / extent_.y) + offset.z};
 }
 
 void Launch::fail(Status status) {

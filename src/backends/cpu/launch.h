@@ -38,6 +38,8 @@ class Launch {
   uint32_t block_threads() const { return block_threads_; }
   uint32_t warps() const { return (block_threads_ + 31) / 32; }
   uint64_t blocks() const { return blocks_; }
+  /// Blocks that run, per axis; less than the grid's in a slice.
+  const kernel::Dim3& extent() const { return extent_; }
   size_t shared_bytes() const {
     return size_t{state_.static_shared_bytes} + state_.dynamic_shared_bytes;
   }
@@ -70,6 +72,7 @@ class Launch {
   bool cooperative_;
   uint32_t block_threads_;
   uint32_t workers_;
+  kernel::Dim3 extent_;
   uint64_t blocks_;
   std::atomic<bool> failed_{false};
   std::mutex status_mutex_;

@@ -144,7 +144,7 @@ void Worker::run_range() {
     return;
   }
   block = &block_state_;
-  const kernel::Dim3& grid = launch->state().grid;
+  const kernel::Dim3& extent = launch->extent();
   const kernel::Dim3& offset = launch->state().block_offset;
   if (next_thread_ == 0) block_state_.index = launch->block_index(range_.begin);
   while (range_.begin < range_.end) {
@@ -156,9 +156,9 @@ void Worker::run_range() {
     ++executed_;
     ++range_.begin;
     kernel::Dim3& position = block_state_.index;
-    if (++position.x == grid.x + offset.x) {
+    if (++position.x == extent.x + offset.x) {
       position.x = offset.x;
-      if (++position.y == grid.y + offset.y) {
+      if (++position.y == extent.y + offset.y) {
         position.y = offset.y;
         ++position.z;
       }

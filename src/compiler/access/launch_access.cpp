@@ -44,10 +44,11 @@ class Placement {
  public:
   Placement(const AccessSummary& summary, std::span<const uint8_t> dependence,
             const LaunchArguments& arguments, const FindAllocation& find, int axis, uint32_t first,
-            uint32_t count)
+            uint32_t count, std::span<const int64_t> steps = {})
       : summary_(summary),
         arguments_(arguments),
         find_(find),
+        steps_(steps),
         values_(summary, dependence, arguments, axis, first, count) {}
 
   /// Empty when the access never happens. `lost` when nothing bounds it.
@@ -93,6 +94,8 @@ class Placement {
     if (!sum) return;
     const int32_t block = values_.block_index();
     placed.step = block >= 0 ? sum->coefficient_of(block) : 0;
+    // In a slice a guard may leave nothing of the block index; its windows are the launch's all the same.
+    if (placed.index < steps_.size()) placed.step = steps_[placed.index];
     const int64_t step = std::abs(placed.step);
     const auto is_outer = [&](const Term& term) {
       return step != 0 && term.atom != block && std::abs(term.coefficient) > step;
@@ -147,6 +150,7 @@ class Placement {
   const AccessSummary& summary_;
   const LaunchArguments& arguments_;
   const FindAllocation& find_;
+  std::span<const int64_t> steps_;  // of the whole launch's accesses, in a slice
   NodeValues values_;
 };
 
@@ -439,10 +443,11 @@ LaunchAccess AccessEvaluator::compute(const LaunchArguments& arguments,
   launch.axis = slowest_axis(arguments.grid);
   launch.textures = (summary_.flags & (kTextures | kSurfaceStores)) != 0;
   launch.everything = (summary_.flags & (kFollowsPointers | kUnknownAddresses | kCallsOut |
-                                         kAllocates | kTruncated)) != 0;
+                                         kAllocates | kSurfaceStores | kTruncated)) != 0;
   const uint32_t blocks = component(arguments.grid, launch.axis);
   const Placement placement(summary_, dependence_, arguments, find, launch.axis, 0, blocks);
   launch.periods.assign(summary_.accesses.size(), 0);
+  launch.steps.assign(summary_.accesses.size(), 0);
   std::vector<Placed> placed;
   for (size_t i = 0; i < summary_.accesses.size(); ++i) {
     bool lost = false;
@@ -452,6 +457,7 @@ LaunchAccess AccessEvaluator::compute(const LaunchArguments& arguments,
       launch.everything = true;
       continue;
     }
+    launch.steps[i] = one->step;
     placed.push_back(*one);
   }
   for (const Placed& one : placed) {
@@ -494,7 +500,7 @@ SliceAccess AccessEvaluator::slice(const LaunchArguments& arguments, const FindA
   const uint32_t blocks = component(arguments.grid, launch.axis);
   if (count == 0 || first >= blocks || !launch.splittable()) return slice;
   const Placement part(summary_, dependence_, arguments, find, launch.axis, first,
-                       std::min(count, blocks - first));
+                       std::min(count, blocks - first), launch.steps);
   bool lost = false;
   for (size_t i = 0; i < summary_.accesses.size(); ++i) {
     const auto one = part.place(i, lost);

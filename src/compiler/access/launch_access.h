@@ -81,6 +81,8 @@ struct LaunchAccess {
   std::vector<Reduction> reductions;  // their memory is in reads and writes, too
   /// For each access of the summary, the distance at which its blocks' windows repeat; 0: they do not.
   std::vector<int64_t> periods;
+  /// And how far it moves from one block to the next along the axis.
+  std::vector<int64_t> steps;
 
   bool splittable() const { return rung != Rung::refused; }
 };
