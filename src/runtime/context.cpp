@@ -57,8 +57,10 @@ Error Context::create_for_driver() {
     Engines::start();
     instance();
     state.store(State::created, std::memory_order_release);
-    log(LogPart::runtime, LogLevel::debug, "device: {}, {} multiprocessors",
-        device_properties().name, device_properties().multiprocessors);
+    // Reading the properties takes longer than all the rest, so not for a line that nobody sees.
+    if (log_enabled(LogPart::runtime, LogLevel::debug))
+      log(LogPart::runtime, LogLevel::debug, "device: {}, {} multiprocessors",
+          device_properties().name, device_properties().multiprocessors);
   });
   return kSuccess;
 }

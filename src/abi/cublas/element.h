@@ -11,6 +11,10 @@
 #include <limits>
 #include <type_traits>
 
+// Never a function of its own: files compiled for other instruction sets use these too, and the linker would
+// keep the copy of any of them for all.
+#define GUDA_ELEMENT [[gnu::always_inline]] inline
+
 namespace guda::cublas {
 
 /// 4 bits of exponent, 3 of mantissa, no infinity; 5 and 2, with infinities.
@@ -21,9 +25,9 @@ struct float8_e5m2 {
   uint8_t bits;
 };
 
-inline float widen(bfloat16 x) { return std::bit_cast<float>(uint32_t{x.bits} << 16); }
+GUDA_ELEMENT float widen(bfloat16 x) { return std::bit_cast<float>(uint32_t{x.bits} << 16); }
 /// Without a call into the compiler's library, so that loops become vector code.
-inline float widen(float16 x) {
+GUDA_ELEMENT float widen(float16 x) {
   uint32_t magnitude = uint32_t{x.bits} << 13 & 0x0fffe000u;
   auto scaled = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) * 0x1p112f);
   uint32_t special = magnitude >= 0x0f800000u ? 0x7f800000u : 0u;  // infinities and NaN
@@ -54,43 +58,75 @@ constexpr std::array<float, 256> float8_values() {
 inline constexpr std::array<float, 256> kE4M3Values = float8_values<4, 3>();
 inline constexpr std::array<float, 256> kE5M2Values = float8_values<5, 2>();
 
-inline float widen(float8_e4m3 x) { return kE4M3Values[x.bits]; }
-inline float widen(float8_e5m2 x) { return kE5M2Values[x.bits]; }
-inline float widen(float x) { return x; }
-inline double widen(double x) { return x; }
-inline ComplexFloat widen(ComplexFloat x) { return x; }
-inline ComplexDouble widen(ComplexDouble x) { return x; }
-inline float widen(int8_t x) { return x; }
-inline float widen(uint8_t x) { return x; }
+GUDA_ELEMENT float widen(float8_e4m3 x) {
+  uint32_t magnitude = x.bits & 0x7fu;
+  auto value = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude << 20) * 0x1p120f);
+  value = magnitude == 0x7f ? 0x7fc00000u : value;
+  return std::bit_cast<float>(value | uint32_t{x.bits} >> 7 << 31);
+}
+GUDA_ELEMENT float widen(float8_e5m2 x) {
+  return widen(float16{static_cast<uint16_t>(x.bits << 8)});
+}
+GUDA_ELEMENT float widen(float x) { return x; }
+GUDA_ELEMENT double widen(double x) { return x; }
+GUDA_ELEMENT ComplexFloat widen(ComplexFloat x) { return x; }
+GUDA_ELEMENT ComplexDouble widen(ComplexDouble x) { return x; }
+GUDA_ELEMENT float widen(int8_t x) { return x; }
+GUDA_ELEMENT float widen(uint8_t x) { return x; }
 
+/// The code of the 8-bit float nearest to x. Without branches, so that loops become vector code.
 template <int kExponentBits, int kMantissaBits>
-uint8_t float8_code(float x, float largest, uint8_t largest_code) {
+GUDA_ELEMENT uint8_t float8_code(float x, float largest, uint8_t largest_code) {
   constexpr int kLowestExponent = 2 - (1 << (kExponentBits - 1));
-  uint8_t sign = std::signbit(x) ? 0x80 : 0;
-  if (std::isnan(x)) return sign | 0x7f;
-  float magnitude = std::fabs(x);
-  if (magnitude >= largest) return sign | largest_code;
-  int exponent =
-      magnitude == 0 ? kLowestExponent : std::max(std::ilogb(magnitude), kLowestExponent);
+  constexpr int kDropped = 23 - kMantissaBits;
+  auto bits = std::bit_cast<uint32_t>(x);
+  uint32_t magnitude = bits & 0x7fffffffu;
   // A carry out of the mantissa moves on to the next exponent by itself.
-  int units = static_cast<int>(std::nearbyint(std::ldexp(magnitude, kMantissaBits - exponent)));
-  int code = ((exponent - kLowestExponent) << kMantissaBits) + units;
-  return static_cast<uint8_t>(sign | std::min<int>(code, largest_code));
+  uint32_t half = (1u << (kDropped - 1)) - 1 + (magnitude >> kDropped & 1u);
+  uint32_t normal = (magnitude - (uint32_t{127 + kLowestExponent - 1} << 23) + half) >> kDropped;
+  // Subnormal codes count in units of the smallest: the sum has one of these as its last bit.
+  constexpr float kUnits = std::bit_cast<float>(uint32_t{127 + kLowestExponent + kDropped} << 23);
+  uint32_t subnormal = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) + kUnits) -
+                       std::bit_cast<uint32_t>(kUnits);
+  uint32_t code = magnitude < (uint32_t{127 + kLowestExponent} << 23) ? subnormal : normal;
+  code = magnitude >= std::bit_cast<uint32_t>(largest) ? largest_code : code;
+  code = magnitude > 0x7f800000u ? 0x7fu : code;
+  return static_cast<uint8_t>(code | bits >> 31 << 7);
+}
+
+/// Likewise for half precision.
+GUDA_ELEMENT uint16_t float16_code(float x) {
+  auto bits = std::bit_cast<uint32_t>(x);
+  uint32_t magnitude = bits & 0x7fffffffu;
+  uint32_t normal = (magnitude - (112u << 23) + 0xfffu + (magnitude >> 13 & 1u)) >> 13;
+  uint32_t subnormal =
+      std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) + 0.5f) - (126u << 23);
+  uint32_t code = magnitude < (113u << 23) ? subnormal : normal;
+  code = magnitude >= (143u << 23) ? 0x7c00u : code;
+  code = magnitude > 0x7f800000u ? 0x7e00u | (magnitude >> 13 & 0x1ffu) : code;
+  return static_cast<uint16_t>(code | bits >> 31 << 15);
 }
 
 /// The element of type Out nearest to a number.
 template <class Out, class In>
-Out narrow(In x) {
+GUDA_ELEMENT Out narrow(In x) {
   if constexpr (std::is_same_v<Out, bfloat16>) {
     auto bits = std::bit_cast<uint32_t>(static_cast<float>(x));
     if ((bits & 0x7fffffffu) > 0x7f800000u) return {static_cast<uint16_t>((bits >> 16) | 0x40u)};
     return {static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16)};
   } else if constexpr (std::is_same_v<Out, float16>) {
-    return {std::bit_cast<uint16_t>(static_cast<_Float16>(static_cast<float>(x)))};
+    return {float16_code(static_cast<float>(x))};
   } else if constexpr (std::is_same_v<Out, float8_e4m3>) {
     return {float8_code<4, 3>(static_cast<float>(x), 448.0f, 0x7e)};
   } else if constexpr (std::is_same_v<Out, float8_e5m2>) {
     return {float8_code<5, 2>(static_cast<float>(x), 57344.0f, 0x7b)};
+  } else if constexpr (std::is_same_v<In, float> && std::is_integral_v<Out> && sizeof(Out) == 1) {
+    using Limits = std::numeric_limits<Out>;
+    constexpr float kWhole = 0x1.8p23f;  // added, it leaves no room for a fraction
+    float value = x > float(Limits::max()) ? float(Limits::max()) : x;
+    value = value > float(Limits::min()) ? value : float(Limits::min());
+    value = x != x ? 0.0f : value;
+    return static_cast<Out>(static_cast<int32_t>((value + kWhole) - kWhole));
   } else if constexpr (std::is_integral_v<Out>) {
     using Limits = std::numeric_limits<Out>;
     double value = std::nearbyint(static_cast<double>(x));
@@ -148,6 +184,8 @@ inline size_t element_bytes(DataType type) {
     default: return 0;
   }
 }
+
+#undef GUDA_ELEMENT
 
 /// Calls function(TypeTag<T>) with the element type that calculations know; kNotSupported for others.
 template <class Function>

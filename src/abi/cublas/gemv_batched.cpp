@@ -4,6 +4,7 @@
 #include "abi/cublas/handle.h"
 #include "blas/factorization.h"
 #include "blas/level2.h"
+#include "blas/parallel.h"
 
 #include <vector>
 
@@ -38,6 +39,19 @@ void multiply_vector(Op trans, int64_t m, int64_t n, Scale alpha, const In* a, i
   }
 }
 
+/// Calls body(i) for all members of a batch, several of small ones to a task.
+template <class In, class Body>
+void for_members(int64_t count, int64_t m, int64_t n, Body body) {
+  constexpr int64_t kTaskBytes = 32 * 1024;
+  int64_t bytes = m * n * static_cast<int64_t>(sizeof(In));
+  int64_t chunk = std::clamp<int64_t>(kTaskBytes / bytes, 1, count);
+  blas::for_each_task((count + chunk - 1) / chunk, static_cast<size_t>(chunk * bytes),
+                      [&](int64_t task) {
+                        int64_t end = std::min(count, (task + 1) * chunk);
+                        for (int64_t i = task * chunk; i < end; ++i) body(i);
+                      });
+}
+
 template <class Int>
 Result check(const Handle* handle, Op trans, Int m, Int n, Int lda, Int incx, Int incy, Int count) {
   GUDA_CUBLAS_HANDLE(handle);
@@ -55,10 +69,10 @@ Result gemv_batched(Handle* handle, Op trans, Int m, Int n, const Scale* alpha, 
   GUDA_CUBLAS_CHECK(alpha && beta);
   Scalar<Scale> alpha_value(handle, alpha), beta_value(handle, beta);
   return submit(handle, matrix_ns<In>(m, n) * static_cast<double>(count), [=] {
-    for (int64_t i = 0; i < count; ++i) {
+    for_members<In>(count, m, n, [&](int64_t i) {
       multiply_vector<In, Out, Scale>(trans, m, n, alpha_value.get(), a[i], lda, x[i], incx,
                                       beta_value.get(), y[i], incy);
-    }
+    });
   });
 }
 
@@ -71,11 +85,11 @@ Result gemv_strided(Handle* handle, Op trans, Int m, Int n, const Scale* alpha, 
   GUDA_CUBLAS_CHECK(alpha && beta);
   Scalar<Scale> alpha_value(handle, alpha), beta_value(handle, beta);
   return submit(handle, matrix_ns<In>(m, n) * static_cast<double>(count), [=] {
-    for (int64_t i = 0; i < count; ++i) {
+    for_members<In>(count, m, n, [&](int64_t i) {
       multiply_vector<In, Out, Scale>(trans, m, n, alpha_value.get(), a + i * stride_a, lda,
                                       x + i * stride_x, incx, beta_value.get(), y + i * stride_y,
                                       incy);
-    }
+    });
   });
 }
 

@@ -209,7 +209,8 @@ void multiply_batched(const ProductTypes& types, const ProductShape& shape, cons
     case kC64F: return same_batched<ComplexDouble>(shape, alpha, a, b, beta, c, count);
     default: break;
   }
-  for (int64_t i = 0; i < count; ++i) multiply(types, shape, alpha, a[i], b[i], beta, c[i]);
+  for_products(count, shape,
+               [&](int64_t i) { multiply(types, shape, alpha, a[i], b[i], beta, c[i]); });
 }
 
 void multiply_strided(const ProductTypes& types, const ProductShape& shape, const void* alpha,
@@ -232,10 +233,10 @@ void multiply_strided(const ProductTypes& types, const ProductShape& shape, cons
                                          count);
     default: break;
   }
-  for (int64_t i = 0; i < count; ++i) {
+  for_products(count, shape, [&](int64_t i) {
     multiply(types, shape, alpha, at(a, i * stride_a, types.a), at(b, i * stride_b, types.b), beta,
              const_cast<void*>(at(c, i * stride_c, types.c)));
-  }
+  });
 }
 
 double product_ns(const ProductTypes& types, const ProductShape& shape) {

@@ -2,7 +2,9 @@
 #pragma once
 
 #include "abi/cublas/types.h"
+#include "blas/worker_pool.h"
 
+#include <algorithm>
 #include <memory>
 
 namespace guda::cublas {
@@ -39,6 +41,28 @@ void multiply_batched(const ProductTypes& types, const ProductShape& shape, cons
 void multiply_strided(const ProductTypes& types, const ProductShape& shape, const void* alpha,
                       const void* a, int64_t stride_a, const void* b, int64_t stride_b,
                       const void* beta, void* c, int64_t stride_c, int64_t count);
+
+/// Calls product(i) for each of a batch of products of this shape: whole ones to each thread, unless one is
+/// large enough to be divided itself.
+template <class Product>
+void for_products(int64_t count, const ProductShape& shape, Product product) {
+  constexpr double kWorthSharing = 64.0 * 64 * 64, kWorthWaking = 160.0 * 160 * 160;
+  double work = static_cast<double>(shape.m) * static_cast<double>(shape.n) *
+                static_cast<double>(std::max<int64_t>(shape.k, 1));
+  double all = work * static_cast<double>(count);
+  int threads = all < kWorthSharing || work > 8 * kWorthWaking ? 1 : blas::worker_limit();
+  if (threads == 1 || count == 1) {
+    for (int64_t i = 0; i < count; ++i) product(i);
+    return;
+  }
+  int64_t chunk = std::max<int64_t>(1, count / (threads * int64_t{8}));
+  auto task = [&](int index) {
+    int64_t end = std::min(count, (index + 1) * chunk);
+    for (int64_t i = index * chunk; i < end; ++i) product(i);
+  };
+  blas::run_tasks(static_cast<int>((count + chunk - 1) / chunk), threads,
+                  all < kWorthWaking ? blas::Wake::if_awake : blas::Wake::always, task);
+}
 
 /// A stored matrix of complex bytes as complex floats without gaps between columns.
 std::unique_ptr<ComplexFloat[]> widen_complex_bytes(const void* matrix, int64_t rows,

@@ -80,11 +80,26 @@ Result matmul(Handle* handle, const MatmulDescriptor* operation, const void* alp
   ProductShape shape{kN, kN, problem.m, problem.n, problem.k, 0, 0, 0};
   double nanoseconds = product_ns(types, shape) * problem.d.batch_count;
   return submit_to(stream, nanoseconds, [=] {
-    for (int64_t i = 0; i < problem.d.batch_count; ++i) {
-      run(problem, scalars.alpha.get(), batch_member(problem.a, a, i),
-          batch_member(problem.b, b, i), scalars.beta_value(), batch_member(problem.c, c, i),
-          batch_member(problem.d, d, i), i);
+    std::vector<Maxima> maxima(problem.d.batch_count);
+    auto one = [&](int64_t i) {
+      maxima[i] = run(problem, scalars.alpha.get(), batch_member(problem.a, a, i),
+                      batch_member(problem.b, b, i), scalars.beta_value(),
+                      batch_member(problem.c, c, i), batch_member(problem.d, d, i), i);
+    };
+    // Gradients of biases that all members share: the last one's stays.
+    auto parts = static_cast<unsigned>(problem.operation.epilogue);
+    if (parts & (kBiasGradient | kBiasGradientA | kBiasGradientB)) {
+      for (int64_t i = 0; i < problem.d.batch_count; ++i) one(i);
+    } else {
+      for_products(problem.d.batch_count, shape, one);
     }
+    auto write = [&](float* out, float Maxima::* which) {
+      if (!out) return;
+      *out = 0;
+      for (const Maxima& member : maxima) *out = std::max(*out, member.*which);
+    };
+    write(problem.operation.d_amax, &Maxima::d);
+    if (parts & kAuxiliary) write(problem.operation.auxiliary_amax, &Maxima::auxiliary);
   });
 }
 
@@ -94,22 +109,27 @@ Result matmul(Handle* handle, const MatmulDescriptor* operation, const void* alp
 template <class T>
 void transform(const TransformDescriptor& operation, T alpha, const Layout& a_layout, const void* a,
                T beta, const Layout& b_layout, const void* b, const Layout& c_layout, void* c) {
-  auto rows = static_cast<int64_t>(c_layout.rows), columns = static_cast<int64_t>(c_layout.columns);
-  std::vector<T> sums(c_layout.rows * c_layout.columns), column;
-  auto add = [&](const Layout& layout, const void* matrix, Op op, T factor) {
-    if (factor == T(0)) return;
-    column.resize(layout.rows);
-    for (int64_t j = 0; j < static_cast<int64_t>(layout.columns); ++j) {
-      load_column<T>(layout, matrix, j, column.data());
-      for (int64_t i = 0; i < static_cast<int64_t>(layout.rows); ++i) {
-        T value = op == kC ? blas::conjugate(column[i]) : column[i];
-        sums[op == kN ? i + j * rows : j + i * rows] += factor * value;
-      }
-    }
-  };
-  add(a_layout, a, operation.transa, alpha);
-  add(b_layout, b, operation.transb, beta);
-  for (int64_t j = 0; j < columns; ++j) store_column<T>(c_layout, c, j, sums.data() + j * rows);
+  const TileShape shape = TileShape::for_order(c_layout.order);
+  for_tiles(shape, static_cast<int64_t>(c_layout.rows), static_cast<int64_t>(c_layout.columns),
+            [&](const Tile& tile, int64_t) {
+              T sums[kTileElements] = {}, source[kTileElements];
+              auto add = [&](const Layout& layout, const void* matrix, Op op, T factor) {
+                if (factor == T(0)) return;
+                bool plain = op == kN;
+                Tile from = plain ? tile : Tile{tile.column, tile.columns, tile.row, tile.rows};
+                load_tile<T>(layout, matrix, from, source, from.rows);
+                for (int64_t j = 0; j < tile.columns; ++j) {
+                  for (int64_t i = 0; i < tile.rows; ++i) {
+                    T value = source[plain ? i + j * from.rows : j + i * from.rows];
+                    sums[i + j * shape.rows] +=
+                        factor * (op == kC ? blas::conjugate(value) : value);
+                  }
+                }
+              };
+              add(a_layout, a, operation.transa, alpha);
+              add(b_layout, b, operation.transb, beta);
+              store_tile<T>(c_layout, c, tile, sums, shape.rows);
+            });
 }
 
 bool fits(const Layout& layout, Op op, const Layout& c) {

@@ -1,6 +1,7 @@
 #include "abi/cublas/lt/layout.h"
 
 #include "abi/cublas/element.h"
+#include "abi/cublas/lt/column_kernels.h"
 
 #include <algorithm>
 
@@ -59,17 +60,6 @@ To to_element(From value) {
     return narrow<To>(value);
 }
 
-/// Positions of a column's elements: `start + i * step`, unless the order is a tiled one.
-struct Column {
-  int64_t start, step;
-  bool tiled;
-};
-Column column_of(const Layout& layout, int64_t j) {
-  if (layout.order == kColumn) return {j * layout.ld, 1, false};
-  if (layout.order == kRow) return {j, layout.ld, false};
-  return {0, 0, true};
-}
-
 }  // namespace
 
 int64_t element_position(const Layout& layout, int64_t i, int64_t j) {
@@ -116,46 +106,93 @@ const void* batch_member(const Layout& layout, const void* matrix, int64_t index
          index * layout.batch_stride * static_cast<int64_t>(element_bytes(layout.type));
 }
 
-PlainMatrix plain_matrix(const Layout& layout, const void* matrix) {
-  if (layout.order == kColumn) return {matrix, layout.ld, false, nullptr};
-  if (layout.order == kRow) return {matrix, layout.ld, true, nullptr};
-  auto rows = static_cast<int64_t>(layout.rows), columns = static_cast<int64_t>(layout.columns);
-  size_t bytes = element_bytes(layout.type);
-  auto copy = std::make_unique_for_overwrite<std::byte[]>(layout.rows * layout.columns * bytes);
-  auto* from = static_cast<const std::byte*>(matrix);
-  for (int64_t j = 0; j < columns; ++j) {
-    for (int64_t i = 0; i < rows; ++i) {
-      std::memcpy(&copy[static_cast<size_t>(i + j * rows) * bytes],
-                  from + static_cast<size_t>(element_position(layout, i, j)) * bytes, bytes);
-    }
+namespace {
+
+/// Calls run(position, first value, step between values, count) for elements that stand one after the other,
+/// and element(position, value) for those of tiled orders. Values are column-major with `ld`.
+template <class Run, class Element>
+void for_runs(const Layout& layout, const Tile& tile, int64_t ld, Run run, Element element) {
+  switch (layout.order) {
+    case kColumn:
+      for (int64_t j = 0; j < tile.columns; ++j)
+        run(tile.row + (tile.column + j) * layout.ld, j * ld, int64_t{1}, tile.rows);
+      return;
+    case kRow:
+      for (int64_t i = 0; i < tile.rows; ++i)
+        run(tile.column + (tile.row + i) * layout.ld, i, ld, tile.columns);
+      return;
+    default:
+      for (int64_t j = 0; j < tile.columns; ++j)
+        for (int64_t i = 0; i < tile.rows; ++i)
+          element(element_position(layout, tile.row + i, tile.column + j), i + j * ld);
   }
-  const void* data = copy.get();
-  return {data, at_least_one(rows), false, std::move(copy)};
 }
 
+/// Elements of a row that are converted at once.
+constexpr int64_t kRun = 64;
+
+/// Types that the kernels of column_kernels.h take.
+bool is_real(DataType type) {
+  return type != kR64F && type != kR8U && type != kC32F && type != kC64F;
+}
+
+}  // namespace
+
 template <class T>
-void load_column(const Layout& layout, const void* matrix, int64_t j, T* out) {
-  Column column = column_of(layout, j);
-  auto rows = static_cast<int64_t>(layout.rows);
+void load_tile(const Layout& layout, const void* matrix, const Tile& tile, T* values, int64_t ld) {
   with_element(layout.type, [&]<class E>(TypeTag<E>) {
     auto* from = static_cast<const E*>(matrix);
-    for (int64_t i = 0; i < rows; ++i) {
-      out[i] = convert<T>(
-          from[column.tiled ? element_position(layout, i, j) : column.start + i * column.step]);
-    }
+    auto element = [&](int64_t position, int64_t value) {
+      values[value] = convert<T>(from[position]);
+    };
+    for_runs(
+        layout, tile, ld,
+        [&](int64_t position, int64_t value, int64_t step, int64_t count) {
+          if constexpr (std::is_same_v<T, float>) {
+            if (is_real(layout.type)) {
+              if (step == 1)
+                return column_kernels().widen(layout.type, from + position, count, values + value);
+              for (int64_t done = 0; done < count; done += kRun) {
+                float row[kRun];
+                int64_t part = std::min(kRun, count - done);
+                column_kernels().widen(layout.type, from + position + done, part, row);
+                for (int64_t i = 0; i < part; ++i) values[value + (done + i) * step] = row[i];
+              }
+              return;
+            }
+          }
+          for (int64_t i = 0; i < count; ++i) element(position + i, value + i * step);
+        },
+        element);
   });
 }
 
 template <class T>
-void store_column(const Layout& layout, void* matrix, int64_t j, const T* values) {
-  Column column = column_of(layout, j);
-  auto rows = static_cast<int64_t>(layout.rows);
+void store_tile(const Layout& layout, void* matrix, const Tile& tile, const T* values, int64_t ld) {
   with_element(layout.type, [&]<class E>(TypeTag<E>) {
     auto* to = static_cast<E*>(matrix);
-    for (int64_t i = 0; i < rows; ++i) {
-      to[column.tiled ? element_position(layout, i, j) : column.start + i * column.step] =
-          to_element<E>(values[i]);
-    }
+    auto element = [&](int64_t position, int64_t value) {
+      to[position] = to_element<E>(values[value]);
+    };
+    for_runs(
+        layout, tile, ld,
+        [&](int64_t position, int64_t value, int64_t step, int64_t count) {
+          if constexpr (std::is_same_v<T, float>) {
+            if (is_real(layout.type)) {
+              if (step == 1)
+                return column_kernels().narrow(layout.type, values + value, count, to + position);
+              for (int64_t done = 0; done < count; done += kRun) {
+                float row[kRun];
+                int64_t part = std::min(kRun, count - done);
+                for (int64_t i = 0; i < part; ++i) row[i] = values[value + (done + i) * step];
+                column_kernels().narrow(layout.type, row, part, to + position + done);
+              }
+              return;
+            }
+          }
+          for (int64_t i = 0; i < count; ++i) element(position + i, value + i * step);
+        },
+        element);
   });
 }
 
@@ -173,15 +210,15 @@ void store_element(DataType type, void* data, int64_t index, T value) {
                [&]<class E>(TypeTag<E>) { static_cast<E*>(data)[index] = to_element<E>(value); });
 }
 
-#define GUDA_LT_COLUMNS(T)                                                \
-  template void load_column<T>(const Layout&, const void*, int64_t, T*);  \
-  template void store_column<T>(const Layout&, void*, int64_t, const T*); \
-  template T load_element<T>(DataType, const void*, int64_t);             \
+#define GUDA_LT_TILES(T)                                                             \
+  template void load_tile<T>(const Layout&, const void*, const Tile&, T*, int64_t);  \
+  template void store_tile<T>(const Layout&, void*, const Tile&, const T*, int64_t); \
+  template T load_element<T>(DataType, const void*, int64_t);                        \
   template void store_element<T>(DataType, void*, int64_t, T)
-GUDA_LT_COLUMNS(float);
-GUDA_LT_COLUMNS(double);
-GUDA_LT_COLUMNS(int32_t);
-GUDA_LT_COLUMNS(ComplexFloat);
-GUDA_LT_COLUMNS(ComplexDouble);
+GUDA_LT_TILES(float);
+GUDA_LT_TILES(double);
+GUDA_LT_TILES(int32_t);
+GUDA_LT_TILES(ComplexFloat);
+GUDA_LT_TILES(ComplexDouble);
 
 }  // namespace guda::cublas::lt

@@ -19,9 +19,14 @@ struct Problem {
 Result make_problem(const MatmulDescriptor* operation, const Layout* a, const Layout* b,
                     const Layout* c, const Layout* d, Problem* out);
 
-/// Computes one matrix of the batch. `alpha` and `beta` point to a scalar or a vector of the scale type,
-/// and can be read; beta may be null when it is zero by the scalar mode.
-void run(const Problem& problem, const void* alpha, const void* a, const void* b, const void* beta,
-         const void* c, void* d, int64_t batch_index);
+/// The largest magnitudes of D (before its scale) and of the auxiliary output, where they are asked for.
+struct Maxima {
+  float d = 0, auxiliary = 0;
+};
+
+/// Computes one matrix of the batch, on several threads when that pays. `alpha` and `beta` point to a scalar
+/// or a vector of the scale type, and can be read; beta may be null when it is zero by the scalar mode.
+Maxima run(const Problem& problem, const void* alpha, const void* a, const void* b,
+           const void* beta, const void* c, void* d, int64_t batch_index);
 
 }  // namespace guda::cublas::lt
