@@ -2,6 +2,8 @@
 // nvblas; and the matrix routines that only cuBLAS has.
 #include "abi/cublas/cublas_test.h"
 
+#include <map>
+
 namespace guda::cublas::test {
 namespace {
 
@@ -26,10 +28,11 @@ std::string xt_name(const std::string& routine) {
 /// Calls nvblas with and without the underscore, turn by turn.
 template <class T, class... Args>
 void fortran(const std::string& routine, Args... args) {
-  for (const char* end : {"", "_"}) find_symbol(Letter<T>::lower + routine + end);
-  static bool underscore = false;
-  underscore = !underscore;
-  call_as<void>(Letter<T>::lower + routine + (underscore ? "_" : ""), args...);
+  static std::map<std::string, bool> underscore;
+  std::string name = Letter<T>::lower + routine;
+  bool& with = underscore[name];
+  with = !with;
+  call_as<void>(name + (with ? "_" : ""), args...);
 }
 
 /// Matrices in host memory for cublasXt and nvblas.
