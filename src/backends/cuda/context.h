@@ -25,7 +25,10 @@ class Context {
   int device() const { return device_; }
 
   /// Makes the context the calling thread's. 20 ns when it is already.
-  void enter() const { (void)api().context_set_current(handle_); }
+  void enter() const {
+    driver_->libraries().enter_thread();
+    (void)api().context_set_current(handle_);
+  }
   /// ok for 0, else the driver's error with `what` in front. A code after which a CUDA context is good for nothing
   /// (faults of kernels, lost hardware) makes lost() true; it stays so until the process ends: the driver refuses new
   /// contexts too (tried).

@@ -16,6 +16,14 @@ namespace guda::backend {
 namespace cuda {
 namespace {
 
+unsigned capability_of(Context& context) {
+  context.enter();
+  int major = 0, minor = 0;
+  (void)context.api().device_attribute(&major, kAttributeComputeMajor, context.device());
+  (void)context.api().device_attribute(&minor, kAttributeComputeMinor, context.device());
+  return static_cast<unsigned>(10 * major + minor);
+}
+
 class CudaDevice final : public Device {
  public:
   CudaDevice(std::shared_ptr<Context> context, DeviceInfo info, std::span<std::byte> space,
@@ -24,7 +32,7 @@ class CudaDevice final : public Device {
         info_(std::move(info)),
         space_(space),
         memory_(context_, space, info_.map_alignment),
-        modules_(context_),
+        modules_(context_, capability_of(*context_)),
         products_(context_, options.cublas) {}
 
   const DeviceInfo& info() const override { return info_; }
@@ -46,6 +54,7 @@ class CudaDevice final : public Device {
     return CudaQueue::create(context_, memory_, products_);
   }
   std::optional<int> cuda_attribute(int attribute) const override {
+    context_->enter();
     int value = 0;
     if (context_->api().device_attribute(&value, attribute, context_->device()) != 0)
       return std::nullopt;
@@ -113,6 +122,7 @@ Discovery discover_cuda(std::shared_ptr<cuda::Driver> driver, const CudaOptions&
   auto note = [&](const std::string& text) {
     found.note += (found.note.empty() ? "" : "; ") + text;
   };
+  driver->libraries().enter_thread();
   const cuda::DriverApi& api = driver->api();
   int count = 0;
   if (cuda::DriverResult code = api.device_count(&count); code != 0)

@@ -160,7 +160,7 @@ TEST_F(CudaDeviceTest, SaysWhatTheDriverSays) {
   EXPECT_EQ(device().info().driver, "13.1");
   EXPECT_EQ(device().info().map_alignment, size_t{2} << 20);
   EXPECT_TRUE(device().info().stored_pointers);
-  EXPECT_EQ(device().cuda_attribute(75), 75);
+  EXPECT_EQ(device().cuda_attribute(75), 9);
   EXPECT_EQ(device().cuda_attribute(100000), std::nullopt);
   EXPECT_EQ(device().free_bytes(), cuda::testing::kFakeMemory);
 }
@@ -276,6 +276,15 @@ TEST_F(CudaDeviceTest, KernelsOfALargeModuleAreCompiledOneByOne) {
   EXPECT_EQ(device().load(source_of("k7", text)).status().code(), StatusCode::invalid_ptx);
   auto again = device().load(source_of("reverse", text));
   EXPECT_EQ(control().modules, 2);
+}
+
+TEST_F(CudaDeviceTest, TargetsBeyondTheDeviceAreTheDevices) {
+  EXPECT_TRUE(device().load(source_of(
+      "vector_add",
+      ".version 9.0\n.target sm_121\n.address_size 64\n.visible .entry vector_add() { ret; }\n")));
+  EXPECT_TRUE(device().load(source_of(
+      "reverse",
+      ".version 9.0\n.target sm_90a\n.address_size 64\n.visible .entry reverse() { ret; }\n")));
 }
 
 TEST_F(CudaDeviceTest, ErrorsOfTheDriversCompilerAreQuoted) {
@@ -428,6 +437,12 @@ TEST_F(CudaDeviceTest, OutOfMemoryIsNotTheEnd) {
   EXPECT_EQ(device().map(block.data(), 4 << 20).code(), StatusCode::out_of_memory);
   EXPECT_TRUE(device().usable());
   EXPECT_TRUE(device().map(block.data(), 4 << 20));
+}
+
+TEST_F(CudaDeviceTest, ModulesAreCompiledInAnyThread) {
+  control().blanks_seen = 0;
+  std::thread([&] { EXPECT_TRUE(device().load(source_of("vector_add"))); }).join();
+  EXPECT_GT(control().blanks_seen, 10);
 }
 
 /// Both C libraries number their keys from 0, but the values stand in one place.

@@ -13,6 +13,7 @@ Status Driver::load(const std::string& file) {
   auto library = namespace_.open(file);
   if (!library) return library.status();
   library_ = *library;
+  namespace_.enter_thread();
   file_ = file;
   std::string missing;
 #define GUDA_CUDA_FIND(member, name, parameters) \

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstring>
 #include <functional>
 #include <string_view>
@@ -117,6 +118,11 @@ Result<ModuleCache::ProgramModule*> ModuleCache::program_module(const KernelSour
                                  [](const ptx::Function& each) { return each.is_entry; });
     program.apart = static_cast<size_t>(kernels) > kKernelsTogether &&
                     kernels_may_part(*syntax, source.variables);
+    unsigned target = 0;
+    std::string_view digits = syntax->target;
+    if (digits.starts_with("sm_")) digits.remove_prefix(3);
+    std::from_chars(digits.data(), digits.data() + digits.size(), target);
+    program.retarget = target > capability_;
     program.syntax = std::move(*syntax);
   } else if (!source.variables.empty()) {
     modules_.erase(entry);
@@ -136,7 +142,7 @@ Result<std::shared_ptr<ModulePart>> ModuleCache::part(ProgramModule& program,
   auto part = std::make_shared<ModulePart>();
   part->name = program.name;
   part->text = program.text;
-  if (program.apart || !source.variables.empty()) {
+  if (program.apart || program.retarget || !source.variables.empty()) {
     auto module = ptx::parse_module(program.text, program.name, {.lazy_bodies = true});
     if (!module) return module.status();
     if (program.apart) {
@@ -145,6 +151,7 @@ Result<std::shared_ptr<ModulePart>> ModuleCache::part(ProgramModule& program,
     for (ptx::Function& function : module->functions) {
       if (Status status = ptx::parse_body(*module, function, program.name); !status) return status;
     }
+    if (program.retarget) module->target = own_target_;
     if (Status status = place_variables(*module, source.variables); !status)
       return Status(status.code(), fmt::format("{}: {}", program.name, status.message()));
     part->text = std::make_shared<const std::string>(

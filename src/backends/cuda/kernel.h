@@ -65,7 +65,11 @@ struct ModulePart {
 /// compiled one by one, as they are used.
 class ModuleCache {
  public:
-  explicit ModuleCache(std::shared_ptr<Context> context) : context_(std::move(context)) {}
+  /// `capability`: of the device, 90 for 9.0.
+  ModuleCache(std::shared_ptr<Context> context, unsigned capability)
+      : context_(std::move(context)),
+        own_target_("sm_" + std::to_string(capability)),
+        capability_(capability) {}
 
   /// As Device::load says.
   Result<std::shared_ptr<DeviceKernel>> load(const KernelSource& source);
@@ -81,6 +85,9 @@ class ModuleCache {
     /// Bodies parsed when needed; absent when our parser does not read it.
     std::optional<ptx::Module> syntax;
     bool apart = false;
+    /// PTX linked from several places has the newest one's target, though it may need less: the driver refuses targets
+    /// beyond its device, so the device's own takes its place.
+    bool retarget = false;
     std::map<std::string, std::weak_ptr<ModulePart>, std::less<>> parts;  // by kernel, or ""
   };
   using Key = std::vector<uint64_t>;
@@ -89,6 +96,8 @@ class ModuleCache {
   Result<std::shared_ptr<ModulePart>> part(ProgramModule& program, const KernelSource& source);
 
   std::shared_ptr<Context> context_;
+  std::string own_target_;
+  unsigned capability_;
   std::mutex mutex_;  // also while a module is being loaded: the next one mostly waits for the same
   std::map<Key, ProgramModule> modules_;
 };

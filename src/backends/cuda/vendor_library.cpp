@@ -140,6 +140,10 @@ Status LinkNamespace::create() {
     return {StatusCode::not_supported,
             "no link namespace: the program uses too many thread-specific keys"};
   copy_environment(c_library);
+  // What pthread_create's own start routine does for a new thread.
+  initialise_thread_ = reinterpret_cast<void (*)()>(dlsym(c_library, "__ctype_init"));
+  if (initialise_thread_ == nullptr)
+    return {StatusCode::not_supported, "no link namespace: this C library cannot adopt threads"};
   created_ = true;
   return Status::ok();
 }

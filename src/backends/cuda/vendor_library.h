@@ -23,10 +23,13 @@ std::vector<std::string> find_library(std::initializer_list<std::string_view> na
 
 /// A link namespace. Its libraries stay loaded until the process ends: vendors' libraries do not survive dlclose.
 ///
-/// The namespace has a C library of its own, and two things have to be told to it: the environment as it is now, and
-/// which thread-specific keys are its. The values of keys (pthread_setspecific) stand in the thread's descriptor,
-/// which both C libraries share, while each numbers its keys on its own; without care the program's destructors
-/// would be called with the driver's data when a thread ends (seen on an H200).
+/// The namespace has a C library of its own, to which three things have to be told:
+///   - the environment as it is now;
+///   - which thread-specific keys are its. The values of keys (pthread_setspecific) stand in the thread's descriptor,
+///     which both C libraries share, while each numbers its keys on its own; without care the program's destructors
+///     would be called with the driver's data when a thread ends (seen on an H200);
+///   - threads: those that it did not create lack its tables for isspace() and the like, and the driver's compiler
+///     would crash there (seen on an H200).
 class LinkNamespace {
  public:
   LinkNamespace() = default;
@@ -38,8 +41,18 @@ class LinkNamespace {
   /// kept; not_supported when no namespace can be made.
   Result<void*> open(const std::string& file);
 
+  /// Every thread calls it before it calls into the namespace. One comparison but for the first time.
+  void enter_thread() const {
+    if (entered_ == this) return;
+    entered_ = this;
+    if (initialise_thread_ != nullptr) initialise_thread_();
+  }
+
  private:
   Status create();
+
+  static inline thread_local const LinkNamespace* entered_ = nullptr;
+  void (*initialise_thread_)() = nullptr;
 
   bool created_ = false;
   long id_ = 0;  // Lmid_t

@@ -17,6 +17,7 @@ struct FakeControl {
   int dynamic_shared_allowed = 0;  // the last value set with cuFuncSetAttribute
   int cooperative_launches = 0;
   long key_mismatches = 0;  // a thread-specific value of the driver's was not what it had set
+  long blanks_seen = 0;  // in the last module
   char environment[64] = {};  // FAKE_CUDA_TEST as cuInit found it
   // What is alive.
   long allocations = 0, mappings = 0, registered = 0, host_buffers = 0;
