@@ -114,6 +114,45 @@ bool run_engine(const Engine* engine, Transpose op_a, Transpose op_b, int64_t m,
   }
 }
 
+// Products so small that planning would show: no packing, no blocks, one thread.
+template <class T>
+inline bool multiply_small(const RealEngine<T>* engine, Transpose a, Transpose b, int64_t m,
+                           int64_t n, int64_t k, T alpha, const T* A, int64_t lda, const T* B,
+                           int64_t ldb, T beta, T* C, int64_t ldc) {
+  if ((m | n | k) >= 256 || a != Transpose::no || engine == nullptr) return false;
+  if (m * n * k > 64 * 64 * 64 || aliases(lda, sizeof(T)) || (m <= 8 && k >= 64)) return false;
+  const bool row_tiles = b != Transpose::no;
+  const bool aliasing_b = !row_tiles && n > 4 && k > 64 && aliases(ldb, sizeof(T));
+  if (aliasing_b || (m * n * k == 64 * 64 * 64 && worker_limit() > 1)) return false;
+  const auto& tiles = *engine->tiles;
+  kernels::TileArguments<T, T, T> t;
+  t.k = k;
+  t.a = A;
+  t.a_step = lda;
+  t.b = B;
+  t.b_step = ldb;
+  t.c = C;
+  t.ldc = ldc;
+  t.alpha = alpha;
+  t.beta = beta;
+  t.prefetch = 0;
+  t.conjugate_a = false;
+  t.conjugate_b = b == Transpose::conjugate;
+  if (const int v = (static_cast<int>(m) + tiles.lanes - 1) >> tiles.lane_shift;
+      v <= kernels::kMaxTileVectors && n <= tiles.max_columns[v - 1]) {
+    t.last_rows = static_cast<int>(m) - (v - 1) * tiles.lanes;
+    const bool half = m <= half_rows(tiles);
+    if (row_tiles) {
+      (half ? tiles.half_row : tiles.row[v - 1])[n - 1](t);
+    } else {
+      (half ? tiles.half_column : tiles.column[v - 1])[n - 1](t);
+    }
+    return true;
+  }
+  sweep_tiles<false>(tiles, t, m, n, row_tiles);
+  return true;
+}
+
 }  // namespace
 
 template <class T>
@@ -122,6 +161,7 @@ void gemm(Transpose a, Transpose b, int64_t m, int64_t n, int64_t k, T alpha, co
   if (m <= 0 || n <= 0) return;
   static const RealEngine<T>* const engine = gemm_engine<T>();
   if (alpha != T(0) && k > 0) {
+    if (multiply_small(engine, a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc)) return;
     if (run_engine(engine, a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc)) return;
   }
   multiply_plainly<T>(a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);

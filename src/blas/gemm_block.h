@@ -8,6 +8,7 @@
 
 #include "blas/gemm_blocking.h"
 #include "blas/gemm_panels.h"
+#include "blas/gemm_sweep.h"
 #include "blas/packing_buffer.h"
 
 namespace guda::blas {
@@ -41,12 +42,6 @@ class BlockLoops {
     arguments_.conjugate_b = problem.conjugate_b;
   }
 
-  /// For products so small that planning would show: no packing, no blocks.
-  void run_direct() {
-    set_step(0, problem_.k);
-    block({0, problem_.m}, 0, problem_.k);
-  }
-
   /// With B where it stands.
   void run() {
     const Problem& p = problem_;
@@ -61,7 +56,7 @@ class BlockLoops {
         for (int64_t ic = 0; ic < p.m; ic += mc) {
           const Range rows{ic, std::min(ic + mc, p.m)};
           if (blocking_.pack_a) pack_a(rows, pc, kb);
-          block(rows, pc, kb);
+          block(rows, pc);
         }
       }
     });
@@ -144,46 +139,34 @@ class BlockLoops {
     }
   }
 
-  // A few rows at the end are for a tile of half the width, if there are other rows.
-  int64_t half_rows() const { return tiles_.half_row[0] != nullptr ? tiles_.lanes / 2 : 0; }
-
   int whole_vectors(Range rows) const {
     const int64_t lanes = tiles_.lanes;
     const int64_t rest = rows.size() & (lanes - 1);
     const int64_t all = (rows.size() + lanes - 1) >> tiles_.lane_shift;
-    return static_cast<int>(all > 1 && rest != 0 && rest <= half_rows() ? all - 1 : all);
+    return static_cast<int>(all > 1 && rest != 0 && rest <= half_rows(tiles_) ? all - 1 : all);
   }
 
   // All columns of `rows`, with B where it stands.
-  void block(Range rows, int64_t pc, int64_t kb) {
-    const Problem& p = problem_;
-    const int64_t nb = p.n;
-    const int all_vectors = whole_vectors(rows);
-    int vectors = tiles_.vectors;
-    if (all_vectors < vectors) {
-      vectors = all_vectors;
-    } else if (!blocking_.pack_a && all_vectors >= 4 &&
-               (nb <= tiles_.max_columns[3] ||
-                (tiles_.max_columns[3] >= 4 && (all_vectors % 4 == 0 || all_vectors == 7)))) {
-      vectors = 4;  // few columns, or rows that fours divide evenly
-    }
-    int64_t width = tiles_.max_columns[vectors - 1];
-    if (aliasing_b_) {
+  void block(Range rows, int64_t pc) {
+    if constexpr (kDirect) {
+      const Problem& p = problem_;
+      auto& t = arguments_;
+      t.b = p.transpose_b ? p.b + pc * p.ldb : p.b + pc;
+      t.b_step = p.ldb;
+      t.c = p.c + rows.begin;
       // Columns that share cache sets: no more of them than there are ways.
-      width = std::min(width, cpu_features().l1_bytes / 4096 - 2);
-    }
-    if (nb > width) {  // 32 bits: divisions take time here
-      const auto total = static_cast<uint32_t>(nb);
-      const auto limit = static_cast<uint32_t>(width);
-      const auto steps = (total + limit - 1) / limit;
-      width = (total + steps - 1) / steps;
-    }
-    for (int64_t j = 0; j < nb; j += width) {
-      if constexpr (kDirect) {
-        arguments_.b = p.transpose_b ? p.b + j + pc * p.ldb : p.b + pc + j * p.ldb;
-        arguments_.b_step = p.ldb;
+      const int64_t width =
+          aliasing_b_ ? cpu_features().l1_bytes / 4096 - 2 : kernels::kMaxTileColumns;
+      if (blocking_.pack_a) {
+        t.a = packed_a_;
+        t.a_step = panel_rows();
+        sweep_tiles<true>(tiles_, t, rows.size(), p.n, p.transpose_b, width);
+      } else {
+        // Transposed and not packed: a single row.
+        t.a = p.transpose_a ? p.a + pc : p.a + rows.begin + pc * p.lda;
+        t.a_step = p.transpose_a ? 1 : p.lda;
+        sweep_tiles<false>(tiles_, t, rows.size(), p.n, p.transpose_b, width);
       }
-      tiles(rows, vectors, j, std::min(width, nb - j), p.transpose_b, pc, kb);
     }
   }
 
@@ -192,7 +175,7 @@ class BlockLoops {
              int64_t kb) {
     const Problem& p = problem_;
     const int64_t lanes = tiles_.lanes;
-    const int64_t half = half_rows();
+    const int64_t half = half_rows(tiles_);
     const int64_t packed_rows = panel_rows();
     const int64_t step = lanes * vectors;
     auto& t = arguments_;

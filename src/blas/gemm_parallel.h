@@ -60,7 +60,10 @@ void multiply_parts(const GemmEngine<From, In, Out, Scale>& engine,
                     int threads, Wake wake) {
   if (threads == 1) return BlockLoops(engine, p, blocking).run();
   const double pack_cost = blocking.pack_a ? 16 : 8;
-  const PartGrid grid = choose_parts(p.m, p.n, threads, row_unit(*engine.tiles), 4, pack_cost, 8);
+  // Whole vectors and whole groups of columns: a cut elsewhere would change what is left over, and so
+  // the order in which tiny tiles add it up.
+  const PartGrid grid =
+      choose_parts(p.m, p.n, threads, engine.tiles->lanes, kernels::kMaxTinyColumns, pack_cost, 8);
   auto part = [&](int index) {
     GemmProblem<From, Out, Scale> q = p;
     const int64_t i = index % grid.rows * grid.row_step;
@@ -126,17 +129,9 @@ bool multiply_strips(const GemmEngine<From, In, Out, Scale>& engine,
 template <class From, class In, class Out, class Scale>
 bool multiply_parallel(const GemmEngine<From, In, Out, Scale>& engine,
                        const GemmProblem<From, Out, Scale>& p) {
-  if constexpr (std::is_same_v<From, In>) {
-    if ((p.m | p.n) < 256 && p.k <= 256 && !p.transpose_a && (p.m > 8 || p.k < 64) &&
-        p.m * p.n * p.k < 64 * 64 * 64 && !aliases(p.lda, sizeof(In))) {
-      constexpr GemmBlocking kNone{};
-      BlockLoops(engine, p, kNone).run_direct();
-      return true;
-    }
-  }
   if constexpr (std::is_same_v<From, In> && std::is_floating_point_v<From>) {
     if (const int64_t rows = tiny_rows(*engine.tiles, p.m, p.n, p.k); rows != 0) {
-      multiply_tiny(*engine.tiles, p, rows);
+      multiply_tiny(*engine.tiles, p, static_cast<uint64_t>(rows));
       return true;
     }
   }

@@ -4,7 +4,7 @@
 
 #include <bit>
 
-#include "blas/gemm_block.h"
+#include "blas/gemm_blocking.h"
 
 namespace guda::blas {
 
@@ -19,7 +19,8 @@ int64_t tiny_rows(const kernels::GemmKernels<T>& tiles, int64_t m, int64_t n, in
 /// cache.
 template <class T>
 void multiply_tiny(const kernels::GemmKernels<T>& tiles, const GemmProblem<T, T, T>& p,
-                   int64_t rows) {
+                   uint64_t rows_of_a) {
+  const auto rows = static_cast<int64_t>(rows_of_a);
   constexpr int64_t kPiece = 256;
   constexpr int64_t kMaxRows = 8;
   const bool dense_a = !p.transpose_a && p.lda == rows && p.m == rows;

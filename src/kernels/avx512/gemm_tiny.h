@@ -23,7 +23,16 @@ struct TinyFloat : RealArithmetic<float> {
   }
   static Vector permute(Index index, Vector x) { return _mm512_permutexvar_ps(index, x); }
   static Vector add(Vector a, Vector b) { return _mm512_add_ps(a, b); }
-  static void store_all(float* p, Vector x) { _mm512_store_ps(p, x); }
+  /// Lane i of the result, up to kRows, is the sum of lanes i, i + kRows, i + 2 kRows, ...
+  template <int kRows>
+  static void fold(float* p, Vector x) {
+    const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
+    if constexpr (kRows == 8) return _mm256_store_ps(p, eight);
+    __m128 sum = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    if constexpr (kRows <= 2) sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
+    if constexpr (kRows == 1) sum = _mm_add_ss(sum, _mm_movehdup_ps(sum));
+    _mm_store_ps(p, sum);
+  }
 };
 
 struct TinyDouble : RealArithmetic<double> {
@@ -35,7 +44,14 @@ struct TinyDouble : RealArithmetic<double> {
   }
   static Vector permute(Index index, Vector x) { return _mm512_permutexvar_pd(index, x); }
   static Vector add(Vector a, Vector b) { return _mm512_add_pd(a, b); }
-  static void store_all(double* p, Vector x) { _mm512_store_pd(p, x); }
+  template <int kRows>
+  static void fold(double* p, Vector x) {
+    const __m256d four = _mm256_add_pd(_mm512_castpd512_pd256(x), _mm512_extractf64x4_pd(x, 1));
+    if constexpr (kRows == 4) return _mm256_store_pd(p, four);
+    __m128d sum = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
+    if constexpr (kRows == 1) sum = _mm_add_sd(sum, _mm_unpackhi_pd(sum, sum));
+    _mm_store_pd(p, sum);
+  }
 };
 
 /// kRows: rows of A in memory, a power of two; t.a_step == kRows. t.last_rows of them are C's.
@@ -111,12 +127,10 @@ void tiny_tile(const TileArguments<typename X::In, typename X::Out, typename X::
     Vector total = sum[j][0];
 #pragma GCC unroll 8
     for (int s = 1; s < kSums; ++s) total = X::add(total, sum[j][s]);
-    X::store_all(lanes, total);
+    X::template fold<kRows>(lanes, total);
     T* c = t.c + j * t.ldc;
     for (int i = 0; i < t.last_rows; ++i) {
-      T x = lanes[i];
-      for (int q = 1; q < kColumns; ++q) x += lanes[i + q * kRows];
-      x *= t.alpha;
+      const T x = lanes[i] * t.alpha;
       c[i] = t.beta != T(0) ? x + t.beta * c[i] : x;
     }
   }
