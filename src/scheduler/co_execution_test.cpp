@@ -252,6 +252,7 @@ TEST(CoExecution, UnequalEnginesReach85PercentOfTheSumOfTheirThroughputs) {
 TEST(CoExecution, MeasuredTimesReachTheScheduler) {
   Machine machine(1);
   machine.memory_devices[0]->block_time = 100us;
+  machine.host_block_time = 300us;
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(machine.launch(machine.a, machine.b, 5).status);
   const Estimate estimate = machine.scheduler.time_model(1).estimate(machine.description());
   EXPECT_GT(estimate.observations, 5u);
@@ -270,19 +271,21 @@ TEST(CoExecution, TheProgramsOwnErrorIsReportedAndBlamesNoDevice) {
 
 TEST(CoExecution, ADeviceWithoutMemoryIsLeftOutButNotQuarantined) {
   Machine machine(1);
+  machine.host_block_time = 300us;  // so that it does not do everything alone
   machine.plans[0]->add({FaultKind::error, "map", 1, StatusCode::out_of_memory});
   ASSERT_TRUE(machine.launch(machine.a, machine.b, 3).status);
   EXPECT_FALSE(machine.scheduler.quarantined(1));
   const CoExecutionOutcome again = machine.launch(machine.b, machine.b, 3);
   ASSERT_TRUE(again.status);
-  EXPECT_GT(again.engines[1].units, 0u);
+  EXPECT_GT(again.engines[1].units, 0u) << again.engines[1].failure.message();
 }
 
 // Device calls of the program below: error and loss at every single one of them.
-constexpr int kRounds = 3;
+constexpr int kRounds = 1;
 
 uint64_t calls_without_faults() {
   Machine machine(1);
+  machine.host_block_time = 2us;  // leaves the device its part
   EXPECT_TRUE(program(machine, kRounds));
   return machine.plans[0]->calls();
 }
@@ -290,11 +293,13 @@ uint64_t calls_without_faults() {
 TEST(Faults, NothingIsLostWhateverCallFails) {
   const std::vector<uint32_t> right = expected(kRounds);
   const uint64_t calls = calls_without_faults();
-  ASSERT_GE(calls, 200u);
+  ASSERT_GE(calls, 200u) << calls;
+  RecordProperty("calls", static_cast<int>(calls));
   for (const FaultKind kind : {FaultKind::error, FaultKind::vanish}) {
     uint64_t happened = 0;
     for (uint64_t n = 1; n <= calls; ++n) {
       Machine machine(1);
+      machine.host_block_time = 2us;
       machine.plans[0]->add({kind, "", n, StatusCode::launch_failed});
       const Status status = program(machine, kRounds);
       ASSERT_TRUE(status) << status.message() << " at call " << n;
@@ -310,10 +315,11 @@ TEST(Faults, OneOfTwoDevicesVanishesAndTheOtherGoesOn) {
   const std::vector<uint32_t> right = expected(kRounds);
   for (uint64_t n = 1; n <= 120; n += 7) {
     Machine machine(2);
+    machine.host_block_time = 2us;
     machine.plans[0]->add({FaultKind::vanish, "", n, StatusCode::unknown});
     ASSERT_TRUE(program(machine, kRounds)) << n;
     ASSERT_EQ(machine.result(machine.a), right) << "call " << n;
-    EXPECT_FALSE(machine.devices[0]->usable()) << n;
+    EXPECT_EQ(machine.devices[0]->usable(), machine.plans[0]->happened() == 0) << n;
   }
 }
 
@@ -324,6 +330,7 @@ TEST(Faults, ADeviceThatHangsIsGivenUpAndItsWorkDoneAgain) {
     options.least_limit = 50ms;
     options.limit_multiple = 0;
     Machine machine(1, options);
+    machine.host_block_time = 20us;
     // The pool's own transfers synchronise, too; those of the engine's thread come later.
     machine.plans[0]->add({FaultKind::hang, call,
                            std::strcmp(call, "synchronize") == 0 ? 1000u : 2u,
