@@ -187,6 +187,20 @@ void CoherentPool::commit(Space space, std::span<const Range> written) {
   });
 }
 
+void CoherentPool::commit_copied(Space space, std::span<const Range> written) {
+  std::unique_lock lock(mutex_);
+  (void)for_each_piece(written, kHostSpace, [&](Region& region, Range piece) {
+    if (!region.mapped(space)) return Status::ok();
+    auto& host = region.held[kHostSpace];
+    for (size_t g = region.granule(piece.begin); g < region.end_granule(piece.end); ++g) {
+      const bool current = host[g] == region.latest[g];
+      region.held[space][g] = ++region.latest[g];
+      if (current) host[g] = region.latest[g];
+    }
+    return Status::ok();
+  });
+}
+
 Status CoherentPool::commit_parts(std::span<const Part> parts) {
   std::unique_lock lock(mutex_);
   // Who writes in each granule: one space, or several.

@@ -89,6 +89,8 @@ class CoherentPool {
                         std::span<const Range> overwritten = {});
   /// Work in `space` has succeeded and may have written these ranges, which were acquired.
   void commit(Space space, std::span<const Range> written);
+  /// The same, and the host has got the written bytes by now: it stays current if it was before the work.
+  void commit_copied(Space space, std::span<const Range> written);
   /// Parts of one piece of work ran in different spaces; `written` of each is exact to the byte where parts
   /// share a granule. Such granules are put together in host memory. Errors: the devices'.
   struct Part {

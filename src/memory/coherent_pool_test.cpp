@@ -182,6 +182,20 @@ TEST_F(CoherentPoolTest, PartsThatShareAGranuleAreMerged) {
     ASSERT_EQ(memory.data()[i], std::byte(i < half ? 1 : 2)) << i;
 }
 
+TEST_F(CoherentPoolTest, CopiedResultsSurviveTheDevice) {
+  Memory memory(1);
+  add(memory);
+  Range range = memory.bytes(8, 8);
+  ASSERT_TRUE(pool_.acquire(a_, {&range, 1}));
+  std::memset(first_.at(memory.data() + 8), 5, 8);
+  std::memset(memory.data() + 8, 5, 8);  // as the caller's copy did
+  pool_.commit_copied(a_, {&range, 1});
+  first_.vanish();
+  EXPECT_TRUE(pool_.lose(a_).empty());
+  ASSERT_TRUE(pool_.acquire(b_, {&range, 1}));
+  EXPECT_EQ(*second_.at(memory.data() + 8), std::byte{5});
+}
+
 TEST_F(CoherentPoolTest, AFailedUploadIsDoneAgain) {
   Memory memory(1);
   add(memory);

@@ -54,6 +54,7 @@ Error Context::create_for_driver() {
   static std::once_flag once;
   std::call_once(once, [] {
     pthread_atfork(nullptr, nullptr, after_fork_in_child);
+    trace::start();
     Engines::start();
     instance();
     state.store(State::created, std::memory_order_release);

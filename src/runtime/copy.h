@@ -42,6 +42,7 @@ class CopyOperation final : public Operation {
   void stage_source();
   Status execute() override;
   OperationKind operation_kind() const override { return OperationKind::copy; }
+  std::string_view label() const override { return "copy"; }
   std::unique_ptr<Operation> clone() const override {
     return std::make_unique<CopyOperation>(*this);
   }
@@ -66,6 +67,7 @@ class FillOperation final : public Operation {
       : to_(to), shape_(shape), value_(value), element_(element) {}
   Status execute() override;
   OperationKind operation_kind() const override { return OperationKind::fill; }
+  std::string_view label() const override { return "fill"; }
   std::unique_ptr<Operation> clone() const override {
     return std::make_unique<FillOperation>(*this);
   }

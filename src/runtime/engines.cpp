@@ -1,12 +1,17 @@
 #include "runtime/engines.h"
 
+#include "runtime/engine_work.h"
+
 #include "backends/cpu/cpu_device.h"
-#include "compiler/access/launch_access.h"
 #include "runtime/copy.h"
+#include "runtime/event.h"
 #include "runtime/launch.h"
 #include "runtime/module/fatbin.h"
 #include "runtime/module/kernel_object.h"
 #include "runtime/module/module.h"
+#include "scheduler/calibration.h"
+#include "scheduler/cpu_probes.h"
+#include "scheduler/device_probes.h"
 #include "support/log.h"
 #include "support/options.h"
 
@@ -57,19 +62,32 @@ Result<backend::CpuKernel> load_for_cpu(const backend::KernelSource& source) {
   return code;
 }
 
+/// What calibration knows of a device (null: the CPU engine); measured now when this machine has not done so yet.
+Result<scheduler::EngineRecord> calibration_of(backend::Device* device) {
+  constexpr auto kBudget = std::chrono::milliseconds(700);
+  const auto store = scheduler::ModelStore::of_process();
+  if (device == nullptr) {
+    std::unique_ptr<scheduler::CpuProbes> probes;
+    return load_or_calibrate(
+        store, scheduler::cpu_identity(),
+        [&]() -> scheduler::EngineProbes& {
+          probes = std::make_unique<scheduler::CpuProbes>();
+          return *probes;
+        },
+        kBudget);
+  }
+  const auto identity = scheduler::identity_of(device->info());
+  if (auto known = store.load(identity)) return known;
+  auto addresses = device->address_space();
+  auto probes = scheduler::DeviceProbes::create(*device, addresses);
+  if (!probes) return probes.status();
+  return load_or_calibrate(
+      store, identity, [&]() -> scheduler::EngineProbes& { return **probes; }, kBudget);
+}
+
 }  // namespace
 
 std::atomic<Engines*> Engines::active_{nullptr};
-
-/// What an operation may touch.
-struct Engines::Operands {
-  std::vector<Range> reads, writes;
-  std::vector<Range> all;           // both
-  std::vector<Range> host_visible;  // of all: memory that the program writes without telling
-  bool outside = false;             // some of it is memory that devices cannot have
-  bool known = true;                // false: everything that there is
-  uint32_t flags = 0;               // access::Flags of a kernel
-};
 
 Engines::Operands Engines::everything() {
   Operands operands;
@@ -87,68 +105,6 @@ Engines::Operands Engines::everything() {
   operands.writes = operands.all;
   return operands;
 }
-
-Engines::Operands Engines::operands_of(KernelOperation& operation) {
-  const LaunchConfiguration& configuration = operation.configuration();
-  const kernel::Dim3& block = configuration.block;
-  auto evaluator = operation.kernel().access({block.x, block.y, block.z});
-  if (!evaluator) return everything();
-  std::vector<void*> variables;
-  for (const std::string& name : (*evaluator)->summary().variables) {
-    auto variable = operation.kernel().module().find_variable(name);
-    if (!variable) return everything();
-    variables.push_back(variable->address);
-  }
-  auto& heap = memory::Heap::instance();
-  access::LaunchArguments arguments;
-  arguments.params = operation.parameter_block();
-  arguments.variables = variables;
-  arguments.grid = configuration.grid;
-  arguments.block = block;
-  arguments.cooperative = configuration.cooperative;
-  arguments.generation = heap.generation();
-  auto access = (*evaluator)->evaluate(arguments, [&](uint64_t address) {
-    auto found = heap.find(reinterpret_cast<const void*>(address));
-    if (!found) return access::ByteRange{};
-    auto base = reinterpret_cast<uint64_t>(found->base);
-    return access::ByteRange{base, base + found->size};
-  });
-  if (access->everything || access->textures) {
-    Operands operands = everything();
-    operands.flags = (*evaluator)->summary().flags;
-    return operands;
-  }
-  Operands operands;
-  operands.flags = (*evaluator)->summary().flags;
-  auto add = [&](const std::vector<access::ByteSet>& sets, std::vector<Range>& out) {
-    for (const access::ByteSet& set : sets) {
-      Range range{set.begin, set.end};
-      if (range.empty()) continue;
-      auto allocation = heap.find(reinterpret_cast<const void*>(range.begin));
-      if (!allocation || allocation->kind == AllocationKind::registered ||
-          allocation->kind == AllocationKind::imported) {
-        operands.outside = true;
-        continue;
-      }
-      out.push_back(range);
-      operands.all.push_back(range);
-      if (memory::host_visible(allocation->kind)) operands.host_visible.push_back(range);
-    }
-  };
-  add(access->reads, operands.reads);
-  add(access->writes, operands.writes);
-  return operands;
-}
-
-/// A kernel on the devices: per engine and block dimensions the code, or why there is none.
-struct Engines::KernelOnEngines {
-  struct Entry {
-    const Engine* engine;
-    BlockDim block;
-    Result<std::shared_ptr<backend::DeviceKernel>> code;
-  };
-  std::vector<Entry> entries;
-};
 
 void Engines::start() {
   static std::once_flag once;
@@ -174,24 +130,67 @@ void Engines::start() {
           static_cast<uint32_t>(engines->visible_->cuda_attribute(75).value_or(0) * 10 +
                                 engines->visible_->cuda_attribute(76).value_or(0)));
     }
+    engines->enter_engines();
     active_.store(engines, std::memory_order_release);
   });
 }
 
-Engines::Engines(std::vector<backend::Choice> choices) {
+Engines::Engines(std::vector<backend::Choice> choices)
+    : scheduler_(scheduler::Scheduler::process()) {
   for (backend::Choice& choice : choices) {
+    if (engines_.size() == scheduler::kMaxEngines) {
+      log(LogPart::scheduler, LogLevel::warn, "engine {} is not used: there are {} already",
+          choice.id, scheduler::kMaxEngines);
+      continue;
+    }
     auto engine = std::make_unique<Engine>();
-    engine->id = std::move(choice.id);
     engine->device = std::move(choice.device);
     if (engine->device) {
       if (!engine->device->info().host_memory) engine->space = pool_.add_device(*engine->device);
       if (visible_ == nullptr && engine->device->cuda_attribute(75))
         visible_ = engine->device.get();
-      log(LogPart::scheduler, LogLevel::info, "engine {}: {}", engine->id,
-          engine->device->info().name);
     }
     engines_.push_back(std::move(engine));
   }
+}
+
+/// Tells the scheduler of the engines, with what calibration knows of them.
+void Engines::enter_engines() {
+  std::vector<memory::Space> spaces;
+  for (auto& engine : engines_) {
+    scheduler::EngineDescription description;
+    if (engine->device) {
+      description.identity = scheduler::identity_of(engine->device->info());
+      description.host_memory = engine->device->info().host_memory;
+      description.host_cores = engine->device->info().host_cores;
+    } else {
+      description.identity = scheduler::cpu_identity();
+      description.host_memory = true;
+    }
+    auto record = calibration_of(engine->device.get());
+    if (record) {
+      description.model = record->model;
+      description.learnt = std::move(record->learnt);
+    } else {
+      log(LogPart::scheduler, LogLevel::warn, "{} is not calibrated: {}", description.identity.id,
+          record.status().message());
+    }
+    log(LogPart::scheduler, LogLevel::info, "engine {}: {}", description.identity.id,
+        description.identity.name);
+    engine->live =
+        engine->device ? &add_live_engine(description.identity.id) : &live_page().engines[0];
+    auto index = scheduler_.add_engine(std::move(description));
+    engine->index = index ? *index : scheduler::kNoEngine;
+    spaces.push_back(engine->space);
+  }
+  residency_ = std::make_unique<scheduler::PoolResidency>(pool_, spaces);
+  scheduler::CoExecutionOptions options;
+  options.write_back = home() == nullptr;
+  co_executor_ = std::make_unique<scheduler::CoExecutor>(scheduler_, pool_, options);
+}
+
+bool Engines::in_service(const Engine& engine) const {
+  return !engine.device || (engine.device->usable() && !scheduler_.quarantined(engine.index));
 }
 
 void Engines::region_added(std::byte* base, size_t size, int file) {
@@ -209,13 +208,6 @@ void Engines::host_wrote(const void* start, size_t bytes) {
   pool_.commit(memory::kHostSpace, {&range, 1});
 }
 
-std::vector<Engines::Counters> Engines::counters() const {
-  std::vector<Counters> all;
-  for (auto& engine : engines_)
-    all.push_back({engine->id, engine->launches, engine->refused, engine->quarantined});
-  return all;
-}
-
 Status Engines::run(Operation& operation) {
   switch (operation.operation_kind()) {
     case OperationKind::nothing:
@@ -228,40 +220,11 @@ Status Engines::run(Operation& operation) {
   return operation.execute();
 }
 
-class Engines::QueueLoan {
- public:
-  explicit QueueLoan(Engine& engine) : engine_(engine) {
-    std::unique_lock lock(engine.queues_mutex);
-    if (engine.idle_queues.empty()) return;
-    queue_ = std::move(engine.idle_queues.back());
-    engine.idle_queues.pop_back();
-  }
-  ~QueueLoan() {
-    if (!queue_ || !engine_.device->usable()) return;
-    std::unique_lock lock(engine_.queues_mutex);
-    engine_.idle_queues.push_back(std::move(queue_));
-  }
-  QueueLoan(const QueueLoan&) = delete;
-  QueueLoan& operator=(const QueueLoan&) = delete;
-
-  Status open() {
-    if (queue_) return Status::ok();
-    auto made = engine_.device->create_queue();
-    if (!made) return made.status();
-    queue_ = std::move(*made);
-    return Status::ok();
-  }
-  backend::Queue* operator->() const { return queue_.get(); }
-
- private:
-  Engine& engine_;
-  std::unique_ptr<backend::Queue> queue_;
-};
-
-/// On the host, whatever it is.
-Status Engines::host_work(Operation& operation, const Operands& operands) {
+/// On the host, whatever it is. `began`, when given, receives the time when its operands were there.
+Status Engines::host_work(Operation& operation, const Operands& operands, int64_t* began) {
   auto turn = order_.wait(memory::kHostSpace, operands.reads, operands.writes);
   if (Status status = pool_.bring_to_host(operands.all); !status) return status;
+  if (began != nullptr) *began = now_nanoseconds();
   if (operation.expected_ns() == Operation::kMayWait) {
     // Others must be able to do what it waits for; so that they see each other's memory, they stay here.
     host_only_.fetch_add(1);
@@ -276,116 +239,14 @@ Status Engines::host_work(Operation& operation, const Operands& operands) {
   return status;
 }
 
-Status Engines::launch(KernelOperation& operation) {
-  const Operands operands = operands_of(operation);
-  const bool waits = operation.expected_ns() == Operation::kMayWait;
-  for (auto& engine : engines_) {
-    if (!engine->device) break;  // the CPU comes before the rest
-    if (waits || host_only_.load() > 0) break;
-    if (engine->quarantined.load(std::memory_order_acquire)) continue;
-    auto code = load(*engine, operation);
-    if (!code) continue;
-    Status status = launch_on(*engine, **code, operation, operands);
-    if (status) return status;
-    if (status.code() == StatusCode::not_supported || status.code() == StatusCode::out_of_memory) {
-      log(LogPart::scheduler, LogLevel::info, "kernel {} not on {}: {}", operation.kernel().name(),
-          engine->id, status.message());
-      continue;
-    }
-    if (engine->device->usable()) return status;  // the program's own fault
-    if (!quarantine(*engine, status)) return status;
-  }
-  return host_work(operation, operands);
-}
-
-namespace {
-
-/// Why the device must not run a launch that touches this; null: it may.
-const char* unsuited(const backend::DeviceInfo& info, uint32_t flags, bool outside, bool known) {
-  if (outside) return "it may use registered host memory";
-  if (flags & (access::kTextures | access::kSurfaceStores)) return "it uses textures";
-  if (flags & access::kAllocates) return "it uses the device heap";
-  if (!known && !info.stored_pointers) return "it may follow pointers that are stored in memory";
-  return nullptr;
-}
-
-}  // namespace
-
-Status Engines::launch_on(Engine& engine, backend::DeviceKernel& code, KernelOperation& operation,
-                          const Operands& operands) {
-  if (const char* why =
-          unsuited(engine.device->info(), operands.flags, operands.outside, operands.known))
-    return {StatusCode::not_supported, why};
-  auto turn = order_.wait(engine.space, operands.reads, operands.writes);
-  if (host_only_.load() > 0)
-    return {StatusCode::not_supported, "a kernel that waits for others is running on the CPU"};
-  // The program may have written there at any time.
-  pool_.commit(memory::kHostSpace, operands.host_visible);
-  auto lease = pool_.acquire(engine.space, operands.all);
-  if (!lease) return lease.status();
-
-  const LaunchConfiguration& configuration = operation.configuration();
-  backend::Launch launch;
-  launch.kernel = &code;
-  launch.params = operation.parameter_block();
-  launch.grid = launch.count = configuration.grid;
-  launch.block = configuration.block;
-  launch.dynamic_shared_bytes = static_cast<uint32_t>(configuration.dynamic_shared);
-  launch.cooperative = configuration.cooperative;
-  QueueLoan queue(engine);
-  if (Status status = queue.open(); !status) return status;
-  if (Status status = queue->launch(launch); !status) return status;
-  if (Status status = queue->synchronize(); !status) return status;
-  engine.launches.fetch_add(1, std::memory_order_relaxed);
-  pool_.commit(engine.space, operands.writes);
-  return pool_.bring_to_host(operands.host_visible);
-}
-
-Result<std::shared_ptr<backend::DeviceKernel>> Engines::load(Engine& engine,
-                                                             KernelOperation& operation) {
-  Kernel& kernel = operation.kernel();
-  const kernel::Dim3& block = operation.configuration().block;
-  const BlockDim wanted{block.x, block.y, block.z};
-  std::unique_lock lock(kernels_mutex_);
-  if (!kernel.engine_data()) kernel.engine_data() = std::make_shared<KernelOnEngines>();
-  auto& known = *static_cast<KernelOnEngines*>(kernel.engine_data().get());
-  for (auto& entry : known.entries) {
-    if (entry.engine == &engine && entry.block == wanted) return entry.code;
-  }
-  std::vector<backend::Variable> variables;
-  for (const DeviceVariable& variable : kernel.module().variables()) {
-    variables.push_back({variable.name, variable.address, variable.size,
-                         variable.space == VariableSpace::constant});
-  }
-  auto evaluator = kernel.access(wanted);
-  if (!evaluator) return evaluator.status();
-  const std::shared_ptr<const std::string> text = kernel.module().ptx_text();
-  const Hash128& hash = kernel.module().ptx_hash();
-  backend::KernelSource source;
-  source.ptx = *text;
-  source.ptx_hash = {hash.low, hash.high};
-  source.module_name = kernel.module().name();
-  source.kernel = kernel.name();
-  source.block = block;
-  source.variables = variables;
-  source.pointer_offsets = (*evaluator)->summary().pointers;
-  auto code = engine.device->load(source);
-  if (!code) {
-    engine.refused.fetch_add(1, std::memory_order_relaxed);
-    log(LogPart::scheduler, LogLevel::info, "kernel {} not on {}: {}", kernel.name(), engine.id,
-        code.status().message());
-  }
-  known.entries.push_back({&engine, wanted, code});
-  return code;
-}
-
 bool Engines::quarantine(Engine& engine, const Status& why) {
-  engine.quarantined.store(true, std::memory_order_release);
+  scheduler_.quarantine(engine.index, why.message());
+  engine.live->out_of_service.store(1);
   auto lost = pool_.lose(engine.space);
   size_t bytes = 0;
   for (Range range : lost) bytes += range.bytes();
-  log(LogPart::scheduler, LogLevel::error, "{} is out of service: {}{}", engine.id, why.message(),
-      bytes == 0 ? "" : fmt::format(" ({} bytes are lost with it)", bytes));
+  log(LogPart::scheduler, LogLevel::error, "{} is out of service: {}{}", engine.device->info().id(),
+      why.message(), bytes == 0 ? "" : fmt::format(" ({} bytes are lost with it)", bytes));
   return bytes == 0;
 }
 
@@ -394,7 +255,7 @@ bool Engines::quarantine(Engine& engine, const Status& why) {
 Engines::Engine* Engines::home() const {
   Engine& first = *engines_.front();
   const bool suits = first.device && first.space != memory::kHostSpace &&
-                     first.device->info().stored_pointers && !first.quarantined.load();
+                     first.device->info().stored_pointers && in_service(first);
   return suits ? &first : nullptr;
 }
 
@@ -464,6 +325,33 @@ Status Engines::fill(FillOperation& operation) {
   if (!lease) return lease.status();
   Status status = operation.execute();
   pool_.commit(memory::kHostSpace, {&to, 1});
+  return status;
+}
+
+Status run_traced(Operation& operation) {
+  const int64_t start = trace::now_ns();
+  Engines* engines = Engines::active();
+  Status status = engines != nullptr ? engines->run(operation) : operation.execute();
+  const OperationKind kind = operation.operation_kind();
+  if (kind == OperationKind::nothing || kind == OperationKind::program) return status;
+  std::string arguments;
+  if (kind == OperationKind::kernel) {
+    const auto& [grid, block, shared, cooperative] =
+        static_cast<const KernelOperation&>(operation).configuration();
+    arguments = fmt::format("\"grid\": \"{} x {} x {}\", \"block\": \"{} x {} x {}\"", grid.x,
+                            grid.y, grid.z, block.x, block.y, block.z);
+  } else if (kind == OperationKind::copy) {
+    arguments =
+        fmt::format("\"bytes\": {}", static_cast<const CopyOperation&>(operation).shape().bytes());
+  } else if (kind == OperationKind::fill) {
+    arguments =
+        fmt::format("\"bytes\": {}", static_cast<const FillOperation&>(operation).shape().bytes());
+  }
+  if (!status)
+    arguments += fmt::format("{}\"error\": {}", arguments.empty() ? "" : ", ",
+                             static_cast<int>(status.code()));
+  trace::span(trace::thread_track(), operation.label(), "operation", start, trace::now_ns(),
+              arguments);
   return status;
 }
 

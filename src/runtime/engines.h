@@ -9,7 +9,12 @@
 #include "memory/heap.h"
 #include "runtime/memory_order.h"
 #include "runtime/operation.h"
+#include "scheduler/co_execution.h"
+#include "scheduler/pool_residency.h"
+#include "scheduler/scheduler.h"
+#include "support/live_counters.h"
 #include "support/status.h"
+#include "support/trace.h"
 
 #include <atomic>
 #include <memory>
@@ -41,13 +46,6 @@ class Engines final : public memory::RegionObserver {
   /// The device whose properties programs see; null: the CPU's own.
   const backend::Device* visible_device() const { return visible_; }
 
-  struct Counters {
-    std::string id;
-    uint64_t launches = 0;
-    uint64_t refused = 0;  // kernels that it cannot run
-    bool quarantined = false;
-  };
-  std::vector<Counters> counters() const;
   memory::CoherentPool& pool() { return pool_; }
 
   void region_added(std::byte* base, size_t size, int file) override;
@@ -55,17 +53,16 @@ class Engines final : public memory::RegionObserver {
 
  private:
   struct Engine {
-    std::string id;
+    scheduler::EngineIndex index = 0;
     std::unique_ptr<backend::Device> device;  // null: the CPU engine
     memory::Space space = memory::kHostSpace;
+    LiveEngine* live = nullptr;
     std::mutex queues_mutex;
     std::vector<std::unique_ptr<backend::Queue>> idle_queues;
-    std::atomic<uint64_t> launches{0};
-    std::atomic<uint64_t> refused{0};
-    std::atomic<bool> quarantined{false};
   };
   struct KernelOnEngines;
   struct Operands;
+  struct LaunchPlan;
 
   explicit Engines(std::vector<backend::Choice> choices);
 
@@ -73,33 +70,50 @@ class Engines final : public memory::RegionObserver {
   class QueueLoan;
 
   Status launch(KernelOperation& operation);
-  Status launch_on(Engine& engine, backend::DeviceKernel& code, KernelOperation& operation,
-                   const Operands& operands);
+  Status launch_on(Engine& engine, KernelOperation& operation, const Operands& operands,
+                   const LaunchPlan& plan);
+  Status launch_split(KernelOperation& operation, const Operands& operands, const LaunchPlan& plan);
+  Status launch_on_host(KernelOperation& operation, const Operands& operands,
+                        const LaunchPlan* plan);
+  void trace_launch(const std::string& track, const LaunchPlan& plan, int64_t start, int64_t began,
+                    int64_t finished, int64_t end);
+  /// Which engines can run it, what it costs, and the scheduler's decision.
+  LaunchPlan plan(KernelOperation& operation, const Operands& operands);
   Status copy(CopyOperation& operation);
   std::optional<Status> copy_at_home(const CopyOperation& operation, memory::Range from,
                                      memory::Range to);
   Engine* home() const;
   bool on_devices(memory::Range range) const;
   Status fill(FillOperation& operation);
-  Status host_work(Operation& operation, const Operands& operands);
+  Status host_work(Operation& operation, const Operands& operands, int64_t* began = nullptr);
   static Operands everything();
   static Operands operands_of(KernelOperation& operation);
   Result<std::shared_ptr<backend::DeviceKernel>> load(Engine& engine, KernelOperation& operation);
   /// Takes the device out of service after `why`. False when contents are lost with it.
   bool quarantine(Engine& engine, const Status& why);
+  void enter_engines();
+  bool in_service(const Engine& engine) const;
 
   static std::atomic<Engines*> active_;
   std::vector<std::unique_ptr<Engine>> engines_;  // in order of preference
   const backend::Device* visible_ = nullptr;
   memory::CoherentPool pool_;
   MemoryOrder order_;
+  scheduler::Scheduler& scheduler_;
+  std::unique_ptr<scheduler::PoolResidency> residency_;
+  std::unique_ptr<scheduler::CoExecutor> co_executor_;
   /// Kernels on the CPU that wait for other threads: while there are any, everything stays with the host.
   std::atomic<int> host_only_{0};
   std::mutex kernels_mutex_;  // guards KernelOnEngines of all kernels
 };
 
+/// run_operation() with a span in the trace.
+Status run_traced(Operation& operation);
+
 /// The way in for streams and graphs.
 inline Status run_operation(Operation& operation) {
+  if (trace::enabled()) [[unlikely]]
+    return run_traced(operation);
   if (Engines* engines = Engines::active()) [[unlikely]]
     return engines->run(operation);
   return operation.execute();

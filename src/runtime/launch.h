@@ -37,6 +37,7 @@ class KernelOperation final : public Operation {
   /// On the CPU engine.
   Status execute() override;
   OperationKind operation_kind() const override { return OperationKind::kernel; }
+  std::string_view label() const override { return kernel_.name(); }
   std::unique_ptr<Operation> clone() const override {
     return std::make_unique<KernelOperation>(*this);
   }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string_view>
 
 namespace guda::runtime {
 
@@ -33,6 +34,8 @@ class Operation {
   virtual ~Operation() = default;
   /// Runs to completion on the calling thread. A failure becomes the context's sticky error.
   virtual Status execute() = 0;
+  /// For traces.
+  virtual std::string_view label() const { return "library call"; }
   virtual OperationKind operation_kind() const { return OperationKind::host_memory; }
   /// A copy for another launch of the same graph; null when it cannot be repeated.
   virtual std::unique_ptr<Operation> clone() const { return nullptr; }

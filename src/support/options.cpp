@@ -18,6 +18,8 @@ constexpr std::array kOptions = {
     OptionInfo{Option::emulated_devices, "GUDA_EMULATED_DEVICES", "1", "number",
                "Devices that the engine \"emulated\" has: the CPU engine with memory of its own, "
                "for tests."},
+    OptionInfo{Option::emulated_fault, "GUDA_EMULATED_FAULT", "", "[call]:number:error|vanish",
+               "Makes that call of emulated devices fail, such as launch:3:error, for tests."},
     OptionInfo{Option::num_threads, "GUDA_NUM_THREADS", "0", "number",
                "Worker threads of the CPU engine; 0 means one per core."},
     OptionInfo{Option::cpu, "GUDA_CPU", "native", "native|x86-64-v3|x86-64-v4|sapphirerapids",

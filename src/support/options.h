@@ -12,6 +12,7 @@ namespace guda {
 enum class Option {
   devices,
   emulated_devices,
+  emulated_fault,
   num_threads,
   cpu,
   compute_capability,

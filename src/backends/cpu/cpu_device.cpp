@@ -1,6 +1,7 @@
 #include "backends/cpu/cpu_device.h"
 
 #include "backends/cpu/executor.h"
+#include "backends/faulty_device.h"
 #include "support/options.h"
 
 #include <fmt/format.h>
@@ -9,6 +10,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -125,7 +127,6 @@ class CpuQueue final : public Queue {
   explicit CpuQueue(EmulatedMemory* memory) : memory_(memory) {}
 
   Status launch(const Launch& launch) override {
-    if (!launch.whole()) return {StatusCode::not_supported, "slices are not supported yet"};
     const auto& kernel = *static_cast<const CpuDeviceKernel*>(launch.kernel);
     std::vector<std::byte> params(launch.params.begin(), launch.params.end());
     params.resize(std::max<size_t>(params.size(), kernel.code.info->param_bytes));
@@ -142,6 +143,8 @@ class CpuQueue final : public Queue {
     description.symbols = symbols.data();
     description.grid = launch.grid;
     description.block = launch.block;
+    description.block_offset = launch.first;
+    description.blocks = launch.count;
     description.dynamic_shared_bytes = launch.dynamic_shared_bytes;
     description.cooperative = launch.cooperative;
     description.grid_id = next_grid_id.fetch_add(1, std::memory_order_relaxed);
@@ -269,11 +272,38 @@ void set_cpu_kernel_loader(CpuKernelLoader loader) {
 
 std::unique_ptr<Device> make_cpu_device() { return std::make_unique<CpuDevice>(); }
 
+namespace {
+
+/// "launch:3:error"; empty: none. Bad text is none, too.
+std::optional<Fault> requested_fault() {
+  const std::string text = option_value(Option::emulated_fault);
+  const size_t first = text.find(':');
+  const size_t second = first == std::string::npos ? first : text.find(':', first + 1);
+  if (second == std::string::npos) return std::nullopt;
+  Fault fault;
+  fault.call = text.substr(0, first);
+  fault.kind = text.substr(second + 1) == "vanish" ? FaultKind::vanish : FaultKind::error;
+  const char* end = text.data() + second;
+  if (std::from_chars(text.data() + first + 1, end, fault.nth).ptr != end) return std::nullopt;
+  return fault;
+}
+
+}  // namespace
+
 Discovery discover_emulated() {
+  const std::optional<Fault> fault = requested_fault();
   Discovery found;
   auto count =
       static_cast<uint32_t>(std::clamp<int64_t>(option_integer(Option::emulated_devices), 0, 8));
-  for (uint32_t i = 0; i < count; ++i) found.devices.push_back(std::make_unique<CpuDevice>(i));
+  for (uint32_t i = 0; i < count; ++i) {
+    std::unique_ptr<Device> device = std::make_unique<CpuDevice>(i);
+    if (fault) {
+      auto plan = std::make_shared<FaultPlan>();
+      plan->add(*fault);
+      device = std::make_unique<FaultyDevice>(std::move(device), std::move(plan));
+    }
+    found.devices.push_back(std::move(device));
+  }
   return found;
 }
 

@@ -21,6 +21,7 @@
 #include "backends/cpu/services.h"
 #include "backends/cpu/worker.h"
 #include "scheduler/topology.h"
+#include "support/live_counters.h"
 #include "support/log.h"
 #include "support/options.h"
 
@@ -111,6 +112,7 @@ uint32_t worker_count() {
 
 struct Executor::State {
   const uint32_t workers = worker_count();
+  LiveEngine& live = live_page().engines[0];
   BlockTimes times;
 
   std::mutex mutex;  // guards the next three
@@ -309,7 +311,9 @@ Status Executor::run(const LaunchDescription& description) {
     worker.execute(launch, nullptr, nullptr);
   }
   const uint64_t blocks = worker.executed_blocks();
-  if (blocks != 0) state.times.observe(description.kernel, (now_ns() - start) / blocks);
+  const uint64_t elapsed = now_ns() - start;
+  if (blocks != 0) state.times.observe(description.kernel, elapsed / blocks);
+  state.live.count(1, elapsed);
   if (helpers != 0) state.retire(launch);
   return launch.take_status();
 }

@@ -22,13 +22,6 @@ namespace {
 /// libguda.so exports it, and each of GUDA's libraries needs libguda.so.
 constexpr const char* kOwnMarker = "guda_cuda_cuInit";
 
-/// GUDA's libraries stand beside libguda.so: most often there is no need to open them to know them.
-bool stands_beside_ours(const std::string& file) {
-  std::error_code error;
-  std::filesystem::path path = std::filesystem::canonical(file, error);
-  return !error && std::filesystem::exists(path.replace_filename("libguda.so"), error);
-}
-
 std::vector<std::string> split(std::string_view text, char separator) {
   std::vector<std::string> parts;
   while (!text.empty()) {
@@ -156,8 +149,6 @@ Status LinkNamespace::create() {
 }
 
 Result<void*> LinkNamespace::open(const std::string& file) {
-  Status own(StatusCode::stub_library, fmt::format("{} is GUDA's own", file));
-  if (stands_beside_ours(file)) return own;
   if (!created_) {
     if (Status status = create(); !status) return status;
   }
@@ -168,7 +159,7 @@ Result<void*> LinkNamespace::open(const std::string& file) {
   }
   if (dlsym(library, kOwnMarker) != nullptr) {
     dlclose(library);
-    return own;
+    return Status(StatusCode::stub_library, fmt::format("{} is GUDA's own", file));
   }
   return library;
 }

@@ -21,6 +21,8 @@ std::span<const Command> command_table();
 int usage_error(const char* command, std::string_view message);
 
 int run_command(Arguments arguments);
+int trace_command(Arguments arguments);
+int top_command(Arguments arguments);
 int info_command(Arguments arguments);
 int doctor_command(Arguments arguments);
 int compile_command(Arguments arguments);

@@ -13,6 +13,9 @@ namespace {
 constexpr std::array kCommands = {
     Command{"run", "[--] <program> [arguments...]",
             "Runs a CUDA program with GUDA in the place of NVIDIA's libraries.", run_command},
+    Command{"trace", "[-o <file>] [--] <program> [arguments...]",
+            "Runs a program and writes what ran where and when, for Perfetto.", trace_command},
+    Command{"top", "[--once] [--json]", "Shows what the engines are doing, live.", top_command},
     Command{"info", "[--json]", "Shows devices, engines, instruction sets, caches and versions.",
             info_command},
     Command{"doctor", "[--json] <program>...",

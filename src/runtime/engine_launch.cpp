@@ -1,0 +1,454 @@
+// Kernel launches on several engines: what they touch, who can run them, who does.
+#include "backends/cpu/executor.h"
+#include "runtime/engine_work.h"
+#include "runtime/event.h"
+#include "runtime/launch.h"
+#include "runtime/module/module.h"
+#include "scheduler/divisible_work.h"
+#include "support/log.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace guda::runtime {
+namespace {
+
+using memory::AllocationKind;
+using memory::Range;
+
+access::ByteRange allocation_of(uint64_t address) {
+  auto found = memory::Heap::instance().find(reinterpret_cast<const void*>(address));
+  if (!found) return {};
+  auto base = reinterpret_cast<uint64_t>(found->base);
+  return {base, base + found->size};
+}
+
+access::LaunchArguments arguments_of(const LaunchConfiguration& configuration,
+                                     std::span<const std::byte> params,
+                                     std::span<void* const> variables) {
+  access::LaunchArguments arguments;
+  arguments.params = params;
+  arguments.variables = variables;
+  arguments.grid = configuration.grid;
+  arguments.block = configuration.block;
+  arguments.cooperative = configuration.cooperative;
+  arguments.generation = memory::Heap::instance().generation();
+  return arguments;
+}
+
+/// Why the device must not run a launch that touches this; null: it may.
+const char* unsuited(const backend::DeviceInfo& info, uint32_t flags, bool outside, bool known) {
+  if (outside) return "it may use registered host memory";
+  if (flags & (access::kTextures | access::kSurfaceStores)) return "it uses textures";
+  if (flags & access::kAllocates) return "it uses the device heap";
+  if (!known && !info.stored_pointers) return "it may follow pointers that are stored in memory";
+  return nullptr;
+}
+
+uint32_t along(const kernel::Dim3& size, int axis) {
+  return axis == 0 ? size.x : axis == 1 ? size.y : size.z;
+}
+
+std::vector<Range> hulls(const std::vector<access::ByteSet>& sets) {
+  std::vector<Range> ranges;
+  for (const access::ByteSet& set : sets) {
+    if (set.begin < set.end) ranges.push_back({set.begin, set.end});
+  }
+  return ranges;
+}
+
+void append_exact(const access::ByteSet& set, std::vector<Range>& out) {
+  std::vector<access::ByteRange> pieces;
+  set.append_ranges(pieces);
+  for (const access::ByteRange& piece : pieces) out.push_back({piece.begin, piece.end});
+}
+
+}  // namespace
+
+/// A kernel on the devices: per engine and block dimensions the code, or why there is none.
+struct Engines::KernelOnEngines {
+  struct Entry {
+    const Engine* engine;
+    BlockDim block;
+    Result<std::shared_ptr<backend::DeviceKernel>> code;
+  };
+  std::vector<Entry> entries;
+};
+
+struct Engines::LaunchPlan {
+  scheduler::Work work;
+  std::vector<scheduler::MemoryUse> memory;
+  scheduler::Decision decision;
+  std::array<std::shared_ptr<backend::DeviceKernel>, scheduler::kMaxEngines> code;
+};
+
+Engines::Operands Engines::operands_of(KernelOperation& operation) {
+  const LaunchConfiguration& configuration = operation.configuration();
+  const kernel::Dim3& block = configuration.block;
+  auto evaluator = operation.kernel().access({block.x, block.y, block.z});
+  if (!evaluator) return everything();
+  std::vector<void*> variables;
+  for (const std::string& name : (*evaluator)->summary().variables) {
+    auto variable = operation.kernel().module().find_variable(name);
+    if (!variable) return everything();
+    variables.push_back(variable->address);
+  }
+  auto access = (*evaluator)
+                    ->evaluate(arguments_of(configuration, operation.parameter_block(), variables),
+                               allocation_of);
+  Operands operands;
+  if (access->everything || access->textures) {
+    operands = everything();
+  } else {
+    auto& heap = memory::Heap::instance();
+    auto add = [&](const std::vector<access::ByteSet>& sets, std::vector<Range>& out) {
+      for (Range range : hulls(sets)) {
+        auto allocation = heap.find(reinterpret_cast<const void*>(range.begin));
+        if (!allocation || allocation->kind == AllocationKind::registered ||
+            allocation->kind == AllocationKind::imported) {
+          operands.outside = true;
+          continue;
+        }
+        out.push_back(range);
+        operands.all.push_back(range);
+        if (memory::host_visible(allocation->kind)) operands.host_visible.push_back(range);
+      }
+    };
+    add(access->reads, operands.reads);
+    add(access->writes, operands.writes);
+  }
+  operands.evaluator = *evaluator;
+  operands.access = std::move(access);
+  operands.variables = std::move(variables);
+  return operands;
+}
+
+Engines::LaunchPlan Engines::plan(KernelOperation& operation, const Operands& operands) {
+  const LaunchConfiguration& configuration = operation.configuration();
+  LaunchPlan plan;
+  scheduler::Work& work = plan.work;
+  const uint32_t threads = configuration.block.x * configuration.block.y * configuration.block.z;
+  const double blocks =
+      double{1} * configuration.grid.x * configuration.grid.y * configuration.grid.z;
+  work.kind = scheduler::WorkKind::launch;
+  work.name = operation.kernel().name();
+  work.key = scheduler::launch_key(operation.kernel().module().ptx_hash().low, work.name, threads,
+                                   static_cast<uint32_t>(configuration.dynamic_shared));
+  work.amount = blocks;
+  work.engines = 0;
+  for (auto& engine : engines_) {
+    const uint32_t bit = 1u << engine->index;
+    if (!engine->device) {
+      work.engines |= bit;
+      continue;
+    }
+    if (!in_service(*engine)) continue;
+    if (const char* why =
+            unsuited(engine->device->info(), operands.flags(), operands.outside, operands.known)) {
+      log(LogPart::scheduler, LogLevel::info, "kernel {} not on {}: {}", work.name,
+          engine->device->info().id(), why);
+      continue;
+    }
+    auto code = load(*engine, operation);
+    if (!code) continue;
+    plan.code[engine->index] = *code;
+    work.engines |= bit;
+  }
+  const access::LaunchAccess* access = operands.access.get();
+  int axis = 0;
+  if (access != nullptr) {
+    const access::InstructionCounts& counts = operands.evaluator->summary().counts;
+    const double all = blocks * threads;
+    work.operations[static_cast<size_t>(scheduler::Arithmetic::f32)] = counts.f32 * all;
+    work.operations[static_cast<size_t>(scheduler::Arithmetic::f64)] = counts.f64 * all;
+    work.bytes = (double{1} * counts.load_bytes + counts.store_bytes) * all;
+    axis = access->axis;
+    work.divisible = access->splittable() && access->rung != access::Rung::reduction;
+    work.indivisible_because = access->rung == access::Rung::reduction
+                                   ? std::string_view("copies of reduced memory are not made yet")
+                                   : std::string_view(access->reason);
+    if (!operands.host_visible.empty() && work.divisible) {
+      work.divisible = false;
+      work.indivisible_because = "the program may use the memory itself";
+    }
+  }
+  work.units = work.divisible ? along(configuration.grid, axis) : 1;
+  auto use = [&](const std::vector<Range>& ranges, bool written) {
+    for (Range range : ranges) {
+      scheduler::MemoryUse memory;
+      memory.address = reinterpret_cast<const void*>(range.begin);
+      memory.bytes = range.bytes();
+      memory.read = true;  // what may be written need not be
+      memory.written = written;
+      // Written memory is disjoint between parts; of what is only read each needs its share, as a rule.
+      memory.divided = work.divisible && (written || range.bytes() > (1 << 20));
+      plan.memory.push_back(memory);
+    }
+  };
+  use(operands.reads, false);
+  use(operands.writes, true);
+  work.memory = plan.memory;
+  plan.decision = scheduler_.plan(work, residency_.get());
+  return plan;
+}
+
+Status Engines::launch(KernelOperation& operation) {
+  const Operands operands = operands_of(operation);
+  if (operation.expected_ns() == Operation::kMayWait || host_only_.load() > 0)
+    return launch_on_host(operation, operands, nullptr);
+  // Each round an engine that failed has left, or the launch is done.
+  for (size_t round = 0; round <= engines_.size(); ++round) {
+    LaunchPlan planned = plan(operation, operands);
+    const scheduler::Decision& decision = planned.decision;
+    if (decision.part_count == 0) break;
+    if (decision.is_split()) return launch_split(operation, operands, planned);
+    auto chosen = std::find_if(engines_.begin(), engines_.end(), [&](auto& engine) {
+      return engine->index == decision.parts[0].engine;
+    });
+    if (!(*chosen)->device) return launch_on_host(operation, operands, &planned);
+    Status status = launch_on(**chosen, operation, operands, planned);
+    if (status) return status;
+    if (status.code() == StatusCode::not_supported || status.code() == StatusCode::out_of_memory) {
+      log(LogPart::scheduler, LogLevel::info, "kernel {} not on {}: {}", operation.kernel().name(),
+          (*chosen)->device->info().id(), status.message());
+      break;
+    }
+    if (!(*chosen)->device->usable()) {
+      if (!quarantine(**chosen, status)) return status;
+      continue;
+    }
+    if (chosen->get() == home()) return status;  // the program's own fault
+    // The program's fault or the device's: the CPU knows.
+    Status again = launch_on_host(operation, operands, nullptr);
+    if (again) (void)quarantine(**chosen, status);
+    return again;
+  }
+  return launch_on_host(operation, operands, nullptr);
+}
+
+Status Engines::launch_on_host(KernelOperation& operation, const Operands& operands,
+                               const LaunchPlan* plan) {
+  const int64_t start = now_nanoseconds();
+  int64_t began = start;
+  Status status = host_work(operation, operands, &began);
+  if (plan != nullptr && status) {
+    const int64_t end = now_nanoseconds();
+    scheduler_.observe(plan->decision.parts[0].engine, plan->work,
+                       static_cast<double>(plan->work.units), static_cast<double>(end - began));
+    scheduler_.record_outcome(plan->decision, static_cast<double>(end - start));
+  }
+  return status;
+}
+
+namespace {
+
+/// Bytes that a device has written to the host: all of them or none, since inputs may be among them and the
+/// work would have to be done again.
+Status copy_results(backend::Queue& queue, std::span<const Range> written) {
+  size_t bytes = 0;
+  for (Range range : written) bytes += range.bytes();
+  auto staging = std::make_unique_for_overwrite<std::byte[]>(bytes);
+  size_t at = 0;
+  for (Range range : written) {
+    const void* from = reinterpret_cast<const void*>(range.begin);
+    if (Status status = queue.download(staging.get() + at, from, range.bytes()); !status)
+      return status;
+    at += range.bytes();
+  }
+  if (Status status = queue.synchronize(); !status) return status;
+  at = 0;
+  for (Range range : written) {
+    std::memcpy(reinterpret_cast<void*>(range.begin), staging.get() + at, range.bytes());
+    at += range.bytes();
+  }
+  return Status::ok();
+}
+
+}  // namespace
+
+/// Transfers, the kernel, and the way back, with what was predicted.
+void Engines::trace_launch(const std::string& track, const LaunchPlan& plan, int64_t start,
+                           int64_t began, int64_t finished, int64_t end) {
+  trace::span(track, "operands", "transfer", start, began);
+  trace::span(
+      track, plan.work.name, "kernel", began, finished,
+      fmt::format("\"predicted_us\": {:.1f}, \"actual_us\": {:.1f}, \"decision\": \"{}\"",
+                  plan.decision.predicted_ns * 1e-3, static_cast<double>(end - start) * 1e-3,
+                  trace::escaped(scheduler_.explain(plan.work, plan.decision))));
+  trace::span(track, "results", "transfer", finished, end);
+}
+
+Status Engines::launch_on(Engine& engine, KernelOperation& operation, const Operands& operands,
+                          const LaunchPlan& plan) {
+  const int64_t start = now_nanoseconds();
+  auto turn = order_.wait(engine.space, operands.reads, operands.writes);
+  if (host_only_.load() > 0)
+    return {StatusCode::not_supported, "a kernel that waits for others is running on the CPU"};
+  // The program may have written there at any time.
+  pool_.commit(memory::kHostSpace, operands.host_visible);
+  auto lease = pool_.acquire(engine.space, operands.all);
+  if (!lease) return lease.status();
+
+  const LaunchConfiguration& configuration = operation.configuration();
+  backend::Launch launch;
+  launch.kernel = plan.code[engine.index].get();
+  launch.params = operation.parameter_block();
+  launch.grid = launch.count = configuration.grid;
+  launch.block = configuration.block;
+  launch.dynamic_shared_bytes = static_cast<uint32_t>(configuration.dynamic_shared);
+  launch.cooperative = configuration.cooperative;
+  QueueLoan queue(engine);
+  if (Status status = queue.open(); !status) return status;
+  const int64_t began = now_nanoseconds();
+  if (Status status = queue->launch(launch); !status) return status;
+  if (Status status = queue->synchronize(); !status) return status;
+  const int64_t finished = now_nanoseconds();
+  scheduler_.observe(engine.index, plan.work, static_cast<double>(plan.work.units),
+                     static_cast<double>(finished - began));
+  engine.live->count(1, static_cast<uint64_t>(finished - began));
+  if (&engine == home()) {
+    pool_.commit(engine.space, operands.writes);
+    if (Status status = pool_.bring_to_host(operands.host_visible); !status) return status;
+  } else if (engine.space != memory::kHostSpace) {
+    // A device that only helps may go away without taking anything with it.
+    if (Status status = copy_results(*queue, operands.writes); !status) return status;
+    pool_.commit_copied(engine.space, operands.writes);
+  }
+  const int64_t end = now_nanoseconds();
+  scheduler_.record_outcome(plan.decision, static_cast<double>(end - start));
+  if (trace::enabled()) trace_launch(engine.device->info().id(), plan, start, began, finished, end);
+  return Status::ok();
+}
+
+namespace {
+
+/// What chunks need after the operation is gone: a device that hangs may still ask.
+struct SplitLaunch {
+  std::vector<std::byte> params;
+  std::vector<void*> variables;
+  LaunchConfiguration configuration;
+  access::AccessEvaluator* evaluator;
+  std::shared_ptr<const access::LaunchAccess> access;
+  const LoadedKernel* loaded;
+
+  scheduler::ChunkMemory memory(scheduler::Chunk chunk) const {
+    auto slice =
+        evaluator->slice(arguments_of(configuration, params, variables), allocation_of, *access,
+                         static_cast<uint32_t>(chunk.begin), static_cast<uint32_t>(chunk.units()));
+    scheduler::ChunkMemory memory;
+    memory.accessed = hulls(slice.reads);
+    for (const access::ByteSet& set : slice.writes) {
+      append_exact(set, set.complete ? memory.overwritten : memory.accessed);
+      append_exact(set, memory.written);
+    }
+    return memory;
+  }
+
+  Status run_on_host(const backend::Launch& launch) const {
+    cpu::LaunchDescription description;
+    description.kernel = loaded->info;
+    description.params = params;
+    description.symbols = loaded->symbols.data();
+    description.grid = launch.grid;
+    description.block = launch.block;
+    description.block_offset = launch.first;
+    description.blocks = launch.count;
+    description.dynamic_shared_bytes = launch.dynamic_shared_bytes;
+    return cpu::Executor::instance().run(description);
+  }
+};
+
+}  // namespace
+
+Status Engines::launch_split(KernelOperation& operation, const Operands& operands,
+                             const LaunchPlan& plan) {
+  const int64_t start = now_nanoseconds();
+  auto turn = order_.wait(MemoryOrder::kSeveral, operands.reads, operands.writes);
+  auto shared = std::make_shared<SplitLaunch>();
+  auto params = operation.parameter_block();
+  shared->params.assign(params.begin(), params.end());
+  shared->variables = operands.variables;
+  shared->configuration = operation.configuration();
+  shared->evaluator = operands.evaluator;
+  shared->access = operands.access;
+  shared->loaded = &operation.loaded();
+
+  backend::Launch launch;
+  launch.params = shared->params;
+  launch.grid = launch.count = shared->configuration.grid;
+  launch.block = shared->configuration.block;
+  launch.dynamic_shared_bytes = static_cast<uint32_t>(shared->configuration.dynamic_shared);
+  auto work = std::make_shared<scheduler::DivisibleLaunch>(
+      launch, operands.access->axis,
+      [shared](scheduler::Chunk chunk) { return shared->memory(chunk); },
+      [shared](const backend::Launch& slice) { return shared->run_on_host(slice); });
+  std::vector<scheduler::Participant> participants;
+  for (auto& engine : engines_) {
+    if (engine->device && !plan.code[engine->index]) continue;
+    participants.push_back({engine->index, engine->device.get(), engine->space});
+    if (engine->device) work->set_kernel(engine->index, plan.code[engine->index]);
+  }
+  auto outcome = co_executor_->run(work, plan.work, plan.decision, participants);
+  for (const scheduler::EngineOutcome& each : outcome.engines) {
+    if (each.failure) continue;
+    Engine& engine = *engines_[each.engine];
+    if (engine.device && !engine.device->usable()) (void)quarantine(engine, each.failure);
+  }
+  const int64_t end = now_nanoseconds();
+  for (const scheduler::EngineOutcome& each : outcome.engines)
+    engines_[each.engine]->live->count(1, static_cast<uint64_t>(each.compute_ns));
+  if (!outcome.status) return outcome.status;
+  scheduler_.record_outcome(plan.decision, static_cast<double>(end - start));
+  if (trace::enabled()) {
+    for (const scheduler::EngineOutcome& each : outcome.engines) {
+      const std::string track = scheduler_.engine(each.engine).identity.id;
+      trace::span(
+          track, plan.work.name, "part", end - static_cast<int64_t>(each.compute_ns), end,
+          fmt::format("\"units\": {}, \"of\": {}, \"predicted_us\": {:.1f}, \"actual_us\": {:.1f}",
+                      each.units, plan.work.units, plan.decision.predicted_ns * 1e-3,
+                      static_cast<double>(end - start) * 1e-3));
+    }
+  }
+  return outcome.status;
+}
+
+Result<std::shared_ptr<backend::DeviceKernel>> Engines::load(Engine& engine,
+                                                             KernelOperation& operation) {
+  Kernel& kernel = operation.kernel();
+  const kernel::Dim3& block = operation.configuration().block;
+  const BlockDim wanted{block.x, block.y, block.z};
+  std::unique_lock lock(kernels_mutex_);
+  if (!kernel.engine_data()) kernel.engine_data() = std::make_shared<KernelOnEngines>();
+  auto& known = *static_cast<KernelOnEngines*>(kernel.engine_data().get());
+  for (auto& entry : known.entries) {
+    if (entry.engine == &engine && entry.block == wanted) return entry.code;
+  }
+  std::vector<backend::Variable> variables;
+  for (const DeviceVariable& variable : kernel.module().variables()) {
+    variables.push_back({variable.name, variable.address, variable.size,
+                         variable.space == VariableSpace::constant});
+  }
+  auto evaluator = kernel.access(wanted);
+  if (!evaluator) return evaluator.status();
+  const std::shared_ptr<const std::string> text = kernel.module().ptx_text();
+  const Hash128& hash = kernel.module().ptx_hash();
+  backend::KernelSource source;
+  source.ptx = *text;
+  source.ptx_hash = {hash.low, hash.high};
+  source.module_name = kernel.module().name();
+  source.kernel = kernel.name();
+  source.block = block;
+  source.variables = variables;
+  source.pointer_offsets = (*evaluator)->summary().pointers;
+  auto code = engine.device->load(source);
+  if (!code) {
+    log(LogPart::scheduler, LogLevel::info, "kernel {} not on {}: {}", kernel.name(),
+        engine.device->info().id(), code.status().message());
+  }
+  known.entries.push_back({&engine, wanted, code});
+  return code;
+}
+
+}  // namespace guda::runtime

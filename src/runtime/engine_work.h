@@ -1,0 +1,58 @@
+// What Engines' source files share.
+#pragma once
+
+#include "runtime/engines.h"
+
+#include "compiler/access/launch_access.h"
+
+namespace guda::runtime {
+
+/// What an operation may touch.
+struct Engines::Operands {
+  std::vector<memory::Range> reads, writes;
+  std::vector<memory::Range> all;           // both
+  std::vector<memory::Range>
+      host_visible;  // of all: memory that the program writes without telling
+  bool outside = false;                     // some of it is memory that devices cannot have
+  bool known = true;                        // false: everything that there is
+  // Of a launch whose kernel could be analysed.
+  access::AccessEvaluator* evaluator = nullptr;
+  std::shared_ptr<const access::LaunchAccess> access;
+  std::vector<void*> variables;  // addresses of the summary's
+
+  uint32_t flags() const { return evaluator ? evaluator->summary().flags : 0; }
+};
+
+/// An idle queue of an engine, which goes back at the end of its life.
+class Engines::QueueLoan {
+ public:
+  explicit QueueLoan(Engine& engine) : engine_(engine) {
+    std::unique_lock lock(engine.queues_mutex);
+    if (engine.idle_queues.empty()) return;
+    queue_ = std::move(engine.idle_queues.back());
+    engine.idle_queues.pop_back();
+  }
+  ~QueueLoan() {
+    if (!queue_ || !engine_.device->usable()) return;
+    std::unique_lock lock(engine_.queues_mutex);
+    engine_.idle_queues.push_back(std::move(queue_));
+  }
+  QueueLoan(const QueueLoan&) = delete;
+  QueueLoan& operator=(const QueueLoan&) = delete;
+
+  Status open() {
+    if (queue_) return Status::ok();
+    auto made = engine_.device->create_queue();
+    if (!made) return made.status();
+    queue_ = std::move(*made);
+    return Status::ok();
+  }
+  backend::Queue* operator->() const { return queue_.get(); }
+  backend::Queue& operator*() const { return *queue_; }
+
+ private:
+  Engine& engine_;
+  std::unique_ptr<backend::Queue> queue_;
+};
+
+}  // namespace guda::runtime
