@@ -4,7 +4,9 @@
 
 #include <string>
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && __has_include(<sys/platform/x86.h>)
+#include <sys/platform/x86.h>
+#elif defined(__x86_64__)
 #include <cpuid.h>
 #endif
 
@@ -13,7 +15,24 @@
 namespace guda::blas {
 namespace {
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && __has_include(<sys/platform/x86.h>)
+// What the C library has read when the process started: in a virtual machine, each cpuid instruction takes
+// longer than a small product.
+void detect(CpuFeatures& cpu) {
+  if (!CPU_FEATURE_ACTIVE(AVX2) || !CPU_FEATURE_ACTIVE(FMA) || !CPU_FEATURE_ACTIVE(F16C)) return;
+  cpu.level = InstructionSet::avx2;
+  if (!CPU_FEATURE_ACTIVE(AVX512F) || !CPU_FEATURE_ACTIVE(AVX512BW) ||
+      !CPU_FEATURE_ACTIVE(AVX512DQ) || !CPU_FEATURE_ACTIVE(AVX512VL)) {
+    return;
+  }
+  cpu.level = InstructionSet::avx512;
+  cpu.vnni = CPU_FEATURE_ACTIVE(AVX512_VNNI);
+  cpu.bf16 = CPU_FEATURE_ACTIVE(AVX512_BF16);
+  // Intel's cores issue vdpbf16ps every other cycle on one port of two; AMD's, which alone have SSE4a,
+  // at full rate.
+  cpu.fast_bf16 = cpu.bf16 && CPU_FEATURE_PRESENT(SSE4A);
+}
+#elif defined(__x86_64__)
 // Whether the operating system saves what `features` of XCR0 stand for.
 bool system_saves(uint32_t features) {
   unsigned a = 0, b = 0, c = 0, d = 0;

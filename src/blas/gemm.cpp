@@ -12,6 +12,13 @@
 namespace guda::blas {
 namespace {
 
+// The choice of kernels is made when the library is loaded, so that the first product is like the others.
+[[gnu::constructor]] void choose_kernels() {
+  gemm_engine<float>();
+  gemm_engine<double>();
+  worker_limit();
+}
+
 template <class In>
 auto engine_for() {
   if constexpr (std::is_same_v<In, bfloat16>) return bf16_engine();
