@@ -48,11 +48,11 @@ double seconds(clockid_t clock = CLOCK_MONOTONIC) {
 // Until the threads of the contender before have gone to sleep: libraries let theirs spin for a while, some
 // for 200 ms, and they would take the processors of the next one.
 void wait_for_rest() {
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < 30; ++i) {
     const double before = seconds(CLOCK_PROCESS_CPUTIME_ID);
-    const timespec pause{0, 3'000'000};
+    const timespec pause{0, 12'000'000};  // longer than a tick, at which the time is counted
     nanosleep(&pause, nullptr);
-    if (seconds(CLOCK_PROCESS_CPUTIME_ID) - before < 0.3e-3) return;
+    if (seconds(CLOCK_PROCESS_CPUTIME_ID) - before < 1e-3) return;
   }
 }
 
@@ -60,7 +60,7 @@ void wait_for_rest() {
 // is too long for that, and one thread does it, the time that other processes take does not count.
 // Several threads are woken by other products first.
 void measure(std::vector<Contender>& contenders, double budget, int threads) {
-  const double sample = threads == 1 ? 60e-6 : 300e-6;
+  const double sample = threads == 1 ? 60e-6 : 500e-6;
   std::vector<int> repeat;
   clockid_t clock = CLOCK_MONOTONIC;
   for (Contender& c : contenders) {
@@ -77,7 +77,7 @@ void measure(std::vector<Contender>& contenders, double budget, int threads) {
     ++rounds;
     for (size_t i = 0; i < contenders.size(); ++i) {
       if (threads > 1) wait_for_rest();
-      const int warm_up = threads == 1 ? 1 : repeat[i];
+      const int warm_up = threads == 1 ? 1 : 2 * repeat[i];
       for (int r = 0; r < warm_up; ++r) contenders[i].run();
       const double start = seconds(clock);
       for (int r = 0; r < repeat[i]; ++r) contenders[i].run();

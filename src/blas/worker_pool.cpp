@@ -11,6 +11,7 @@
 #include <atomic>
 #include <chrono>
 #include <mutex>
+#include <vector>
 
 #include "support/log.h"
 #include "support/options.h"
@@ -22,11 +23,14 @@ namespace {
 // a thread costs as much as a product of 200 x 200.
 constexpr auto kSpin = std::chrono::microseconds(100);
 
-// Jobs in quick succession that are worth waking the workers for.
-constexpr int kBurst = 16;
+// Moving a worker takes about a microsecond; of more, one is seldom in the caller's way.
+constexpr size_t kMaxPlacedWorkers = 32;
 
 thread_local int t_limit = 0;
 thread_local bool t_inside = false;  // a task of a job
+// Since when the thread has done small jobs alone, in quick succession, and when the last one ended.
+thread_local std::chrono::steady_clock::time_point t_burst{};
+thread_local std::chrono::steady_clock::time_point t_last_alone{};
 
 const TaskTrap* g_trap = nullptr;
 
@@ -53,11 +57,16 @@ class Pool {
 
   void run(int count, int threads, Wake wake, void (*task)(void*, int), void* context) {
     const int helpers = std::min({threads, this->threads(), count}) - 1;
-    if (helpers <= 0 || t_inside || (wake == Wake::if_awake && !awake() && !is_burst(wake)) ||
-        !mutex_.try_lock()) {
-      for (int i = 0; i < count; ++i) task(context, i);
-      return;
+    if (helpers <= 0 || t_inside) return run_alone(count, task, context);
+    if (wake == Wake::if_awake && !awake()) {
+      if (!is_burst()) {
+        run_alone(count, task, context);
+        t_last_alone = std::chrono::steady_clock::now();
+        return;
+      }
+      wake = Wake::always;
     }
+    if (!mutex_.try_lock()) return run_alone(count, task, context);
     uintptr_t bad_address = 0;
     const TaskTrap* trap = g_trap != nullptr && g_trap->active() ? g_trap : nullptr;
     const bool completed = run_shared(count, helpers, wake, task, context, trap, &bad_address);
@@ -71,6 +80,7 @@ class Pool {
                   const TaskTrap* trap, uintptr_t* bad_address) {
     const std::lock_guard lock(mutex_, std::adopt_lock);
     if (!started_) start();
+    keep_workers_off(sched_getcpu());
     trap_ = trap;
     faulted_.store(false, std::memory_order_relaxed);
     task_ = task;
@@ -100,8 +110,14 @@ class Pool {
     return static_cast<int>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
   }
 
+  static void run_alone(int count, void (*task)(void*, int), void* context) {
+    for (int i = 0; i < count; ++i) task(context, i);
+  }
+
   void start() {
     started_ = true;
+    CPU_ZERO(&allowed_);
+    sched_getaffinity(getpid(), sizeof(allowed_), &allowed_);
     // Signals of the application belong to its own threads.
     sigset_t blocked;
     sigset_t previous;
@@ -123,22 +139,32 @@ class Pool {
       }
       pthread_setname_np(thread, "guda-blas");
       pthread_detach(thread);
+      workers_.push_back(thread);  // they never end
     }
     pthread_sigmask(SIG_SETMASK, &previous, nullptr);
   }
 
+  // A woken thread may be put on the processor of the thread that wakes it, although others are idle:
+  // virtual machines hide that, when the host has taken back the idle ones. The caller would then be
+  // stopped by its own helper.
+  void keep_workers_off(int processor) {
+    if (processor < 0 || processor == avoided_ || workers_.size() > kMaxPlacedWorkers) return;
+    avoided_ = processor;
+    cpu_set_t set = allowed_;
+    CPU_CLR(processor, &set);
+    if (CPU_COUNT(&set) == 0) return;
+    for (const pthread_t worker : workers_) pthread_setaffinity_np(worker, sizeof(set), &set);
+  }
+
   bool awake() const { return awake_.load(std::memory_order_relaxed) != 0; }
 
-  // A small job does not repay waking a worker, a series of them does.
-  static bool is_burst(Wake& wake) {
-    thread_local std::chrono::steady_clock::time_point last{};
-    thread_local int streak = 0;
+  // A small job does not repay waking a worker, a series of them does: jobs that follow one another so
+  // fast that the worker would still be looking for work, for about as long as waking it takes.
+  static bool is_burst() {
     const auto now = std::chrono::steady_clock::now();
-    streak = now - last < kSpin / 2 ? streak + 1 : 0;
-    last = now;
-    if (streak < kBurst) return false;
-    streak = 0;
-    wake = Wake::always;
+    if (now - t_last_alone > kSpin / 2) t_burst = now;
+    if (now - t_burst < kSpin) return false;
+    t_burst = now;
     return true;
   }
 
@@ -211,6 +237,9 @@ class Pool {
   const int threads_;
   std::mutex mutex_;  // held by the caller whose job it is
   bool started_ = false;
+  std::vector<pthread_t> workers_;
+  cpu_set_t allowed_;
+  int avoided_ = -1;
   void (*task_)(void*, int) = nullptr;
   void* context_ = nullptr;
   int count_ = 0;
