@@ -7,8 +7,11 @@
 // with such an operation is repeated while any thread of the block is in it.
 #include <llvm/ADT/PostOrderIterator.h>
 #include <llvm/ADT/SmallPtrSet.h>
+#include <llvm/Analysis/AssumptionCache.h>
 #include <llvm/Analysis/LoopInfo.h>
 #include <llvm/Analysis/PostDominators.h>
+#include <llvm/Analysis/ScalarEvolution.h>
+#include <llvm/Analysis/TargetLibraryInfo.h>
 #include <llvm/IR/Dominators.h>
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/InstIterator.h>
@@ -17,7 +20,9 @@
 
 #include <map>
 
+#include "compiler/spmd/lane_shape.h"
 #include "compiler/spmd/normalize.h"
+#include "compiler/spmd/suitability.h"
 #include "compiler/target/spirv/block_uniformity.h"
 #include "compiler/target/spirv/convergent_operations.h"
 #include "compiler/target/spirv/spirv.h"
@@ -79,6 +84,7 @@ class Linearization {
     llvm::ReturnInst::Create(kernel_.getContext(), end);
     BasicBlock* first = lay_out(order_of(nullptr), end);
     // The entry keeps the variables; what it did stands behind it.
+    entry->getTerminator()->eraseFromParent();
     llvm::IRBuilder<> builder(entry);
     builder.CreateStore(number(start_), place_);
     builder.CreateBr(first);
@@ -100,14 +106,11 @@ class Linearization {
     BasicBlock* entry = &kernel_.getEntryBlock();
     auto first = entry->getFirstNonPHIOrDbgOrAlloca();
     start_ = entry->splitBasicBlock(first);
-    entry->getTerminator()->eraseFromParent();
   }
 
   /// No value lives in a register between blocks, so that control flow can be changed freely.
   void demote() {
-    // The graph is in pieces for a moment: give the entry its edge back while values are moved.
     BasicBlock* entry = &kernel_.getEntryBlock();
-    Instruction* bridge = llvm::BranchInst::Create(start_, entry);
     std::vector<llvm::PHINode*> phis;
     std::vector<Instruction*> values;
     for (Instruction& instruction : llvm::instructions(kernel_)) {
@@ -122,7 +125,6 @@ class Linearization {
       if (crosses) values.push_back(&instruction);
     }
     for (Instruction* value : values) llvm::DemoteRegToStack(*value, false, entry->begin());
-    bridge->eraseFromParent();
   }
 
   void number_blocks() {
@@ -272,6 +274,19 @@ void mark(llvm::CallInst& operation, Value* active) {
   operation.eraseFromParent();
 }
 
+/// Lanes that meet in one operation from several places of the program would here meet nobody.
+bool meets_from_different_places(llvm::Function& kernel, llvm::DominatorTree& dominators,
+                                 const SpirvOptions& options) {
+  llvm::LoopInfo loops(dominators);
+  llvm::AssumptionCache assumptions(kernel);
+  const llvm::TargetLibraryInfoImpl implementation{llvm::Triple(kSpirvTriple)};
+  llvm::TargetLibraryInfo library(implementation, &kernel);
+  llvm::ScalarEvolution evolution(kernel, library, assumptions, dominators, loops);
+  const spmd::WarpLayout layout = spmd::make_layout(32, options.block_dim);
+  const spmd::LaneShapes shapes(kernel, layout, dominators, loops, evolution);
+  return spmd::synchronizes_at_different_places(kernel, shapes, dominators);
+}
+
 }  // namespace
 
 Status make_convergent(llvm::Function& kernel, const SpirvOptions& options) {
@@ -289,6 +304,8 @@ Status make_convergent(llvm::Function& kernel, const SpirvOptions& options) {
 
   spmd::normalize(kernel);
   llvm::DominatorTree dominators(kernel);
+  if (meets_from_different_places(kernel, dominators, options))
+    return refuse("lanes of a warp synchronise at different instructions");
   llvm::PostDominatorTree post_dominators(kernel);
   const auto divergent = divergently_executed_blocks(kernel, dominators, post_dominators);
   const bool reached_by_all = llvm::none_of(operations, [&](const llvm::CallInst* operation) {
