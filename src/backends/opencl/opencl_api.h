@@ -48,6 +48,7 @@ enum DeviceQuery : cl_uint {
   kDeviceMaxWorkGroupSize = 0x1004,
   kDeviceSingleConfig = 0x101b,
   kDeviceMaxAllocation = 0x1010,
+  kDeviceMaxParameters = 0x1017,
   kDeviceGlobalMemory = 0x101f,
   kDeviceLocalMemory = 0x1023,
   kDeviceName = 0x102b,

@@ -134,6 +134,7 @@ std::unique_ptr<Device> open_device(const Api& api, Platform platform, DeviceId 
   state->features = feature_flags(api, id, extensions, *state);
   state->max_work_group = device_value<size_t>(api, id, kDeviceMaxWorkGroupSize);
   state->local_memory = device_value<cl_ulong>(api, id, kDeviceLocalMemory);
+  state->parameter_bytes = device_value<size_t>(api, id, kDeviceMaxParameters);
   state->options = options;
 
   DeviceInfo& info = state->info;

@@ -42,6 +42,13 @@ Result<Program> create_program(DeviceState& state, const driver::OpenclKernel& k
   return program;
 }
 
+size_t parameter_bytes(const driver::OpenclKernel& kernel) {
+  size_t bytes = 7 * sizeof(uint32_t) + 2 * sizeof(void*);
+  for (const driver::OpenclArgument& argument : kernel.arguments)
+    bytes += argument.kind == driver::OpenclArgument::Kind::word ? 8 : 16;
+  return bytes;
+}
+
 Result<std::vector<uint64_t>> find_symbols(const driver::OpenclKernel& kernel,
                                            const KernelSource& source) {
   std::vector<uint64_t> addresses;
@@ -64,6 +71,10 @@ Result<std::shared_ptr<DeviceKernel>> load_kernel(const std::shared_ptr<DeviceSt
   if (!bytes) return bytes.status();
   auto kernel = driver::parse_opencl_kernel(*bytes);
   if (!kernel) return kernel.status();
+  if (parameter_bytes(*kernel) > state->parameter_bytes)
+    return Status(StatusCode::not_supported,
+                  fmt::format("{}: {} bytes of parameters, the device takes {}", kernel->name,
+                              parameter_bytes(*kernel), state->parameter_bytes));
   auto symbols = find_symbols(*kernel, source);
   if (!symbols) return symbols.status();
   auto program = create_program(*state, *kernel);

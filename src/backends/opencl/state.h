@@ -31,6 +31,7 @@ struct DeviceState {
   uint32_t features = 0;  // GudaOpenclFeature
   size_t max_work_group = 0;
   size_t local_memory = 0;
+  size_t parameter_bytes = 0;
   OpenclOptions options;
   std::atomic<bool> lost = false;
 

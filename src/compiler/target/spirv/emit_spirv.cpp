@@ -98,7 +98,7 @@ Result<std::unique_ptr<llvm::TargetMachine>> make_spirv_machine() {
   if (!target) return Status(StatusCode::not_supported, "no SPIR-V code generator: " + error);
   std::unique_ptr<llvm::TargetMachine> machine(
       target->createTargetMachine(llvm::Triple(kSpirvTriple), "", "", llvm::TargetOptions(),
-                                  std::nullopt, std::nullopt, llvm::CodeGenOptLevel::Default));
+                                  std::nullopt, std::nullopt, llvm::CodeGenOptLevel::None));
   if (!machine) return Status(StatusCode::not_supported, "no SPIR-V target machine");
   return machine;
 }

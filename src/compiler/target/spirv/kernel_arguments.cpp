@@ -53,7 +53,7 @@ class ArgumentLowering {
     const AddressOrigins origins(old_);
     if (Status status = choose_spaces(origins); !status) return status;
     describe_arguments(origins);
-    create_function();
+    if (Status status = create_function(); !status) return status;
     replace_parameters();
     rewrite_pointers();
     replace_device_arguments(*new_, result_.static_shared_bytes);
@@ -235,7 +235,7 @@ class ArgumentLowering {
     return kNone;
   }
 
-  void create_function() {
+  Status create_function() {
     std::vector<llvm::Type*> types(7, llvm::Type::getInt32Ty(context_));
     types.push_back(pointer(kLocal));
     if (result_.uses_exchange) types.push_back(pointer(kLocal));
@@ -245,6 +245,8 @@ class ArgumentLowering {
       if (buffer) types.push_back(pointer(kGlobal));
       types.push_back(i64());
     }
+    constexpr size_t kMostArguments = 255;  // SPIR-V, "Universal Limits"
+    if (types.size() > kMostArguments) return refuse("it has too many parameters");
     auto* type = llvm::FunctionType::get(llvm::Type::getVoidTy(context_), types, false);
     new_ =
         Function::Create(type, llvm::GlobalValue::ExternalLinkage, driver::kOpenclEntry, module_);
@@ -256,6 +258,7 @@ class ArgumentLowering {
     new_->splice(new_->begin(), &old_);
     window_ = new_->getArg(7);
     entry_ = &*new_->getEntryBlock().getFirstNonPHIOrDbgOrAlloca();
+    return Status::ok();
   }
 
   /// The argument's address or word, computed where the kernel begins.

@@ -7,6 +7,7 @@
 #include <llvm/IR/IntrinsicInst.h>
 #include <llvm/IR/Module.h>
 #include <llvm/IR/PatternMatch.h>
+#include <llvm/Transforms/Utils/Local.h>
 
 #include "compiler/target/spirv/spirv.h"
 
@@ -40,6 +41,7 @@ class Legalization {
         changed = true;
       }
     }
+    drop_dead_instructions();
     for (Instruction& instruction : llvm::instructions(kernel_)) {
       instruction.dropUnknownNonDebugMetadata();
       instruction.dropPoisonGeneratingFlags();
@@ -50,6 +52,13 @@ class Legalization {
 
  private:
   using Builder = llvm::IRBuilder<>;
+
+  void drop_dead_instructions() {
+    llvm::SmallVector<llvm::WeakTrackingVH, 16> dead;
+    for (Instruction& instruction : llvm::instructions(kernel_))
+      if (llvm::isInstructionTriviallyDead(&instruction)) dead.emplace_back(&instruction);
+    llvm::RecursivelyDeleteTriviallyDeadInstructionsPermissive(dead);
+  }
 
   Value* rewrite(Builder& b, Instruction& instruction) {
     if (auto* call = dyn_cast<llvm::IntrinsicInst>(&instruction))
@@ -73,28 +82,43 @@ class Legalization {
     return b.CreateFPTrunc(quotient, b.getFloatTy());
   }
 
-  /// trunc (lshr (mul (zext x to i128), (zext y to i128)), 64), or with sext.
+  /// trunc (shift right (mul (zext x to i128), (zext y to i128)), 64 or more), or with sext.
   Value* high_product(Builder& b, llvm::TruncInst& cut) {
     using namespace llvm::PatternMatch;
-    if (!cut.getType()->isIntegerTy(64) || !cut.getOperand(0)->getType()->isIntegerTy(128))
+    if (cut.getType()->getIntegerBitWidth() > 64 || !cut.getOperand(0)->getType()->isIntegerTy(128))
       return nullptr;
-    Value *x = nullptr, *y = nullptr;
-    const llvm::APInt* constant = nullptr;
-    auto product = [&](auto left, auto right) {
-      return m_Shr(m_Mul(left, right), m_SpecificInt(64));
+    Value *left = nullptr, *right = nullptr;
+    const llvm::APInt* distance = nullptr;
+    if (!match(cut.getOperand(0), m_Shr(m_Mul(m_Value(left), m_Value(right)), m_APInt(distance))) ||
+        distance->ult(64) || distance->ugt(127))
+      return nullptr;
+    const auto factor = [&](Value* value, bool is_signed) -> Value* {
+      Value* narrow = nullptr;
+      const llvm::APInt* constant = nullptr;
+      if (is_signed ? match(value, m_SExt(m_Value(narrow))) : match(value, m_ZExt(m_Value(narrow))))
+        return narrow->getType()->getIntegerBitWidth() > 64 ? nullptr
+               : is_signed                                  ? b.CreateSExt(narrow, b.getInt64Ty())
+                                                            : b.CreateZExt(narrow, b.getInt64Ty());
+      if (!match(value, m_APInt(constant))) return nullptr;
+      if (is_signed ? constant->getSignificantBits() > 64 : constant->getActiveBits() > 64)
+        return nullptr;
+      return b.getInt64(constant->trunc(64).getZExtValue());
     };
-    if (match(cut.getOperand(0), product(m_ZExt(m_Value(x)), m_ZExt(m_Value(y)))) &&
-        x->getType()->isIntegerTy(64) && y->getType()->isIntegerTy(64))
-      return unsigned_high(b, x, y);
-    if (match(cut.getOperand(0), product(m_SExt(m_Value(x)), m_SExt(m_Value(y)))) &&
-        x->getType()->isIntegerTy(64) && y->getType()->isIntegerTy(64))
-      return signed_high(b, x, y);
-    if (match(cut.getOperand(0), product(m_ZExt(m_Value(x)), m_APInt(constant))) &&
-        x->getType()->isIntegerTy(64) && constant->getActiveBits() <= 64)
-      return unsigned_high(b, x, b.getInt64(constant->getZExtValue()));
-    if (match(cut.getOperand(0), product(m_SExt(m_Value(x)), m_APInt(constant))) &&
-        x->getType()->isIntegerTy(64) && constant->getSignificantBits() <= 64)
-      return signed_high(b, x, b.getInt64(static_cast<uint64_t>(constant->getSExtValue())));
+    const bool arithmetic = cast<Instruction>(cut.getOperand(0))->getOpcode() == Instruction::AShr;
+    const uint64_t rest = distance->getZExtValue() - 64;
+    // What is shifted in is seen by a wide result only.
+    const bool sees_sign = cut.getType()->getIntegerBitWidth() > 64 - rest;
+    for (const bool is_signed : {false, true}) {
+      Value *x = factor(left, is_signed), *y = factor(right, is_signed);
+      if (!x || !y) continue;
+      Value* high = is_signed ? signed_high(b, x, y) : unsigned_high(b, x, y);
+      if (sees_sign && rest != 0 && arithmetic) {
+        high = b.CreateAShr(high, rest);
+      } else {
+        high = b.CreateLShr(high, rest);
+      }
+      return b.CreateZExtOrTrunc(high, cut.getType());
+    }
     return nullptr;
   }
 
