@@ -6,6 +6,7 @@
 #include "blas/gemm_definition.h"
 #include "blas/gemm_engines.h"
 #include "blas/gemm_parallel.h"
+#include "blas/onednn_gemm.h"
 #include "blas/tile_engines.h"
 #include "blas/worker_pool.h"
 
@@ -168,6 +169,11 @@ void gemm(Transpose a, Transpose b, int64_t m, int64_t n, int64_t k, T alpha, co
   if (m <= 0 || n <= 0) return;
   static const RealEngine<T>* const engine = gemm_engine<T>();
   if (alpha != T(0) && k > 0) {
+    if constexpr (std::is_same_v<T, float>) {
+      if (std::min({m, n, k}) >= kSmallestForOneDnn &&
+          multiply_by_onednn(a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc))
+        return;
+    }
     if (multiply_small(engine, a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc)) return;
     if (run_engine(engine, a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc)) return;
   }

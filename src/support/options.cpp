@@ -43,6 +43,10 @@ constexpr std::array kOptions = {
                "NVIDIA's libcuda.so.1; empty means to look for it."},
     OptionInfo{Option::cublas, "GUDA_CUBLAS", "", "file|none",
                "NVIDIA's libcublas.so for products on its GPUs; empty means to look for it."},
+    OptionInfo{
+        Option::onednn, "GUDA_ONEDNN", "auto", "auto|never|always",
+        "Whether f32 matrix products go to oneDNN; auto: on CPUs without AVX-512, where it is "
+        "faster."},
     OptionInfo{Option::cuda_cache_path, "CUDA_CACHE_PATH", "", "directory", "As in CUDA."},
     OptionInfo{Option::cuda_cache_disable, "CUDA_CACHE_DISABLE", "0", "0|1", "As in CUDA."},
     OptionInfo{Option::cuda_cache_maxsize, "CUDA_CACHE_MAXSIZE", "1073741824", "bytes",

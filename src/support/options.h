@@ -25,6 +25,7 @@ enum class Option {
   dump,
   cuda_driver,
   cublas,
+  onednn,
   cuda_cache_path,
   cuda_cache_disable,
   cuda_cache_maxsize,

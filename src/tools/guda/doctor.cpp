@@ -3,6 +3,7 @@
 
 #include <cstdio>
 
+#include "blas/onednn.h"
 #include "tools/guda/command.h"
 #include "tools/guda/diagnosis.h"
 #include "tools/guda/install.h"
@@ -118,7 +119,10 @@ int doctor_command(Arguments arguments) {
     }
   }
   json.end_array();
-  if (as_json) fmt::print("{}", json.take());
+  if (as_json)
+    fmt::print("{}", json.take());
+  else
+    fmt::print("oneDNN: {}\n", blas::onednn_state());
   return status;
 }
 
