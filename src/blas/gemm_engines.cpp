@@ -26,8 +26,11 @@ const RealEngine<T>* choose(const kernels::GemmKernels<T>& avx512_tiles,
 
 // bf16 and f16 for the f32 tiles of the machine.
 WideningEngine widening(const kernels::Packing<uint16_t, float>& avx512_packing,
+                        const kernels::Packing<uint16_t, float>& avx2_packing,
                         const kernels::Packing<uint16_t, float>& portable_packing) {
-  const auto& packing = has(InstructionSet::avx512) ? avx512_packing : portable_packing;
+  const auto& packing = has(InstructionSet::avx512) ? avx512_packing
+                        : has(InstructionSet::avx2) ? avx2_packing
+                                                    : portable_packing;
   return {gemm_engine<float>()->tiles, packing, packing, 1};
 }
 
@@ -51,12 +54,14 @@ const RealEngine<std::complex<double>>* gemm_engine<std::complex<double>>() {
 }
 
 const WideningEngine* bf16_engine() {
-  static const WideningEngine engine = widening(avx512::widen_bf16, portable::widen_bf16);
+  static const WideningEngine engine =
+      widening(avx512::widen_bf16, avx2::widen_bf16, portable::widen_bf16);
   return &engine;
 }
 
 const WideningEngine* f16_engine() {
-  static const WideningEngine engine = widening(avx512::widen_f16, portable::widen_f16);
+  static const WideningEngine engine =
+      widening(avx512::widen_f16, avx2::widen_f16, portable::widen_f16);
   return &engine;
 }
 

@@ -86,10 +86,16 @@ extern const GemmKernels<std::complex<double>> gemm_c64;
 /// 16-bit floats for the f32 tiles.
 extern const Packing<uint16_t, float> widen_bf16;
 extern const Packing<uint16_t, float> widen_f16;
+/// 8-bit floats for the f32 tiles.
+extern const Packing<uint8_t, float> widen_e4m3;
+extern const Packing<uint8_t, float> widen_e5m2;
 
 /// bf16 in pairs, two steps of k in a word. Needs AVX-512 BF16; subnormals count as zero.
 extern const GemmKernels<uint32_t, float> gemm_bf16;
 extern const Packing<uint16_t, uint32_t> bf16_pairs;
+/// 8-bit floats as such pairs, which have all their values.
+extern const Packing<uint8_t, uint32_t> e4m3_pairs;
+extern const Packing<uint8_t, uint32_t> e5m2_pairs;
 
 /// 8-bit integers, four steps of k in a word; k of the packing functions counts bytes. Needs VNNI.
 /// Tiles take unsigned A and signed B; signed A goes with corrected B.
@@ -110,6 +116,10 @@ extern const GemmKernels<std::complex<double>> gemm_c64;
 extern const GemmKernels<uint32_t, int32_t> gemm_pairs8;
 extern const Packing<uint8_t, uint32_t> pairs8_signed;
 extern const Packing<uint8_t, uint32_t> pairs8_unsigned;
+extern const Packing<uint16_t, float> widen_bf16;
+extern const Packing<uint16_t, float> widen_f16;
+extern const Packing<uint8_t, float> widen_e4m3;
+extern const Packing<uint8_t, float> widen_e5m2;
 }  // namespace avx2
 
 /// What the compiler makes of 16-byte vectors.
@@ -120,6 +130,8 @@ extern const GemmKernels<std::complex<float>> gemm_c32;
 extern const GemmKernels<std::complex<double>> gemm_c64;
 extern const Packing<uint16_t, float> widen_bf16;
 extern const Packing<uint16_t, float> widen_f16;
+extern const Packing<uint8_t, float> widen_e4m3;
+extern const Packing<uint8_t, float> widen_e5m2;
 }  // namespace portable
 
 }  // namespace guda::kernels

@@ -76,6 +76,12 @@ TEST(PackingTest, Avx2) {
   expect_exact(avx2::gemm_c64);
   expect_exact(avx2::pairs8_signed, avx2::gemm_pairs8.columns, 2);
   expect_exact(avx2::pairs8_unsigned, 16, 2);
+  for (const int64_t panel : {6, 16}) {
+    expect_exact(avx2::widen_bf16, panel);
+    expect_exact(avx2::widen_f16, panel);
+    expect_exact(avx2::widen_e4m3, panel);
+    expect_exact(avx2::widen_e5m2, panel);
+  }
 }
 
 TEST(PackingTest, Avx512) {
@@ -88,6 +94,10 @@ TEST(PackingTest, Avx512) {
     expect_exact(avx512::widen_bf16, panel);
     expect_exact(avx512::widen_f16, panel);
     expect_exact(avx512::bf16_pairs, panel, 2);
+    expect_exact(avx512::widen_e4m3, panel);
+    expect_exact(avx512::widen_e5m2, panel);
+    expect_exact(avx512::e4m3_pairs, panel, 2);
+    expect_exact(avx512::e5m2_pairs, panel, 2);
     expect_exact(avx512::dot8_unsigned_a, panel, 4);
     expect_exact(avx512::dot8_signed_a, panel, 4);
     expect_exact(avx512::dot8_b, panel, 4, 1);

@@ -1,6 +1,7 @@
 // Tiles for any processor, in 16-byte vectors.
 #include <bit>
 
+#include "kernels/float8.h"
 #include "kernels/vector_arithmetic.h"
 
 namespace guda::kernels::portable {
@@ -11,13 +12,16 @@ float widen_bf16_bits(uint16_t bits) {
 }
 float widen_f16_bits(uint16_t bits) { return static_cast<float>(std::bit_cast<_Float16>(bits)); }
 
-template <float (*kWiden)(uint16_t)>
-void copy(int64_t width, int64_t k, const uint16_t* x, int64_t ld, float* out, int64_t panel) {
+float widen_e4m3_code(uint8_t code) { return kE4m3Values[code]; }
+float widen_e5m2_code(uint8_t code) { return kE5m2Values[code]; }
+
+template <auto kWiden, class From>
+void copy(int64_t width, int64_t k, const From* x, int64_t ld, float* out, int64_t panel) {
   pack_plainly(width, k, x, 1, ld, out, panel, kWiden);
 }
 
-template <float (*kWiden)(uint16_t)>
-void transpose(int64_t width, int64_t k, const uint16_t* x, int64_t ld, float* out, int64_t panel) {
+template <auto kWiden, class From>
+void transpose(int64_t width, int64_t k, const From* x, int64_t ld, float* out, int64_t panel) {
   pack_plainly(width, k, x, ld, 1, out, panel, kWiden);
 }
 
@@ -33,5 +37,9 @@ constinit const GemmKernels<std::complex<double>> gemm_c64 =
 constinit const Packing<uint16_t, float> widen_bf16{copy<widen_bf16_bits>,
                                                     transpose<widen_bf16_bits>};
 constinit const Packing<uint16_t, float> widen_f16{copy<widen_f16_bits>, transpose<widen_f16_bits>};
+constinit const Packing<uint8_t, float> widen_e4m3{copy<widen_e4m3_code>,
+                                                   transpose<widen_e4m3_code>};
+constinit const Packing<uint8_t, float> widen_e5m2{copy<widen_e5m2_code>,
+                                                   transpose<widen_e5m2_code>};
 
 }  // namespace guda::kernels::portable
