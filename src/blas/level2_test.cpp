@@ -231,6 +231,64 @@ TYPED_TEST(Level2, TriangularProductsAndSolutions) {
   }
 }
 
+// An infinite element of x reaches the rows that its column has, and makes no NaN elsewhere.
+TYPED_TEST(Level2, InfinitiesStayInTheirRows) {
+  using T = TypeParam;
+  const T infinity(std::numeric_limits<Real<T>>::infinity());
+  for (const int64_t n : {1, 5, 16, 17, 40, 64, 90}) {
+    const std::vector<T> a(static_cast<size_t>(n * n), T(1));
+    for (int64_t j = 0; j < n; ++j) {
+      for (const Triangle uplo : {Triangle::lower, Triangle::upper}) {
+        for (const Transpose trans : {Transpose::no, Transpose::yes}) {
+          std::vector<T> x(static_cast<size_t>(n), T(1));
+          x[static_cast<size_t>(j)] = infinity;
+          trmv(uplo, trans, Diagonal::stored, n, a.data(), n, x.data(), 1);
+          const bool later = (uplo == Triangle::lower) == (trans == Transpose::no);
+          for (int64_t i = 0; i < n; ++i) {
+            const bool reached = later ? i >= j : i <= j;
+            ASSERT_EQ(std::isfinite(real_part(x[static_cast<size_t>(i)])), !reached)
+                << i << " of " << n << ", infinite " << j << " uplo " << int(uplo) << " trans "
+                << int(trans);
+          }
+        }
+      }
+      const int64_t k = std::min<int64_t>(3, n - 1);
+      std::vector<T> x(static_cast<size_t>(n), T(1)), y(static_cast<size_t>(n), T(1));
+      x[static_cast<size_t>(j)] = infinity;
+      const std::vector<T> band(static_cast<size_t>(n * (2 * k + 1)), T(1));
+      gbmv(Transpose::no, n, n, k, k, T(1), band.data(), 2 * k + 1, x.data(), 1, T(1), y.data(), 1);
+      for (int64_t i = 0; i < n; ++i)
+        ASSERT_EQ(std::isfinite(real_part(y[static_cast<size_t>(i)])), std::abs(i - j) > k)
+            << "band, " << i << " of " << n << ", infinite " << j;
+    }
+  }
+}
+
+// Diagonals whose reciprocals overflow or are subnormal.
+TYPED_TEST(Level2, SolutionsWithExtremeDiagonals) {
+  using T = TypeParam;
+  using R = Real<T>;
+  const R tiny = std::numeric_limits<R>::denorm_min() * 64,
+          huge = std::numeric_limits<R>::max() / 8;
+  for (const R d : {tiny, huge}) {
+    for (const int64_t n : {1, 16, 24, 37}) {
+      std::vector<T> a(static_cast<size_t>(n * n), T(0));
+      for (int64_t i = 0; i < n; ++i)
+        a[static_cast<size_t>(i * (n + 1))] = T(i % 3 == 0 ? d : R(1));
+      for (const Triangle uplo : {Triangle::lower, Triangle::upper}) {
+        for (const Transpose trans : {Transpose::no, Transpose::yes}) {
+          std::vector<T> x(static_cast<size_t>(n));
+          for (int64_t i = 0; i < n; ++i) x[static_cast<size_t>(i)] = T(i % 3 == 0 ? d * 2 : R(3));
+          trsv(uplo, trans, Diagonal::stored, n, a.data(), n, x.data(), 1);
+          for (int64_t i = 0; i < n; ++i)
+            ASSERT_EQ(real_part(x[static_cast<size_t>(i)]), i % 3 == 0 ? R(2) : R(3))
+                << i << " of " << n << ", diagonal " << d;
+        }
+      }
+    }
+  }
+}
+
 TYPED_TEST(Level2, Ger) {
   using T = TypeParam;
   for (int round = 0; round < kRounds; ++round) {

@@ -1,4 +1,6 @@
 // Symmetric and Hermitian matrices: products with vectors, updates of rank one and two.
+#include <cmath>
+
 #include "blas/columns.h"
 #include "blas/level2.h"
 #include "blas/parallel.h"
@@ -52,6 +54,41 @@ void add_product(const TriangleColumns<const T>& a, int64_t begin, int64_t end, 
   }
 }
 
+// Columns are divided into this many parts, each with a y of its own, whatever the number of threads: so that
+// the result does not depend on that.
+inline int64_t parts_of(int64_t n) { return n < 512 ? 1 : std::min<int64_t>(n / 256, 16); }
+
+// The first column of a part, so that all have about as many elements.
+template <class P>
+int64_t part_begin(const TriangleColumns<P>& a, int64_t part, int64_t parts) {
+  const int64_t n = a.order();
+  if (part == parts) return n;
+  double share = static_cast<double>(part) / static_cast<double>(parts);
+  if (a.width() >= n / 2)
+    share = a.uplo() == Triangle::upper ? std::sqrt(share) : 1 - std::sqrt(1 - share);
+  return static_cast<int64_t>(share * static_cast<double>(n)) / kRangeUnit * kRangeUnit;
+}
+
+// The same on several threads.
+template <bool hermitian, class T>
+void add_product(const TriangleColumns<const T>& a, T alpha, const T* x, T* y, T* dots) {
+  const int64_t n = a.order(), parts = parts_of(n);
+  if (parts == 1) return add_product<hermitian>(a, 0, n, alpha, x, y, dots);
+  Scratch<T> sums(parts * n);
+  const double elements =
+      static_cast<double>(n) * static_cast<double>(std::min(a.width() + 1, n / 2));
+  const Wake wake = elements * sizeof(T) >= kWakeBytes ? Wake::always : Wake::if_awake;
+  auto part = [&](int index) {
+    T* own = sums.data() + index * n;
+    std::fill_n(own, n, T(0));
+    add_product<hermitian>(a, part_begin(a, index, parts), part_begin(a, index + 1, parts), alpha,
+                           x, own, dots);
+  };
+  run_tasks(static_cast<int>(parts), worker_limit(), wake, part);
+  const T one(1);
+  for (int64_t i = 0; i < parts; ++i) vector_kernels<T>().axpy(n, &one, sums.data() + i * n, y);
+}
+
 template <bool hermitian, class T>
 void multiply(const TriangleColumns<const T>& a, T alpha, const T* x, int64_t incx, T beta, T* y,
               int64_t incy) {
@@ -61,7 +98,7 @@ void multiply(const TriangleColumns<const T>& a, T alpha, const T* x, int64_t in
   if (alpha == T(0)) return;
   const InputVector<T> in(n, x, incx);
   Scratch<T> dots(n);
-  add_product<hermitian>(a, 0, n, alpha, in.data(), out.data(), dots.data());
+  add_product<hermitian>(a, alpha, in.data(), out.data(), dots.data());
   vector_kernels<T>().axpy(n, &alpha, dots.data(), out.data());
 }
 
@@ -79,7 +116,7 @@ void rank_one_update(const TriangleColumns<T>& a, T alpha, const T* x, int64_t i
   if (n <= 0 || alpha == T(0)) return;
   const auto& kernel = vector_kernels<T>();
   const InputVector<T> in(n, x, incx);
-  for_ranges(n, static_cast<size_t>(n) * sizeof(T), [&](int64_t begin, int64_t end) {
+  for_uneven_ranges(n, static_cast<size_t>(n) * sizeof(T), [&](int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; block += kernel.columns) {
       const int64_t group = std::min(kernel.columns, end - block);
       T factors[kColumnGroup];
@@ -105,7 +142,7 @@ void rank_two_update(const TriangleColumns<T>& a, T alpha, const T* x, int64_t i
   if (n <= 0 || alpha == T(0)) return;
   const auto& kernel = vector_kernels<T>();
   const InputVector<T> left(n, x, incx), right(n, y, incy);
-  for_ranges(n, static_cast<size_t>(n) * sizeof(T), [&](int64_t begin, int64_t end) {
+  for_uneven_ranges(n, static_cast<size_t>(n) * sizeof(T), [&](int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; block += kernel.columns) {
       const int64_t group = std::min(kernel.columns, end - block);
       T of_x[kColumnGroup], of_y[kColumnGroup];

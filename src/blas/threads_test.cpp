@@ -54,6 +54,51 @@ TYPED_TEST(Threads, MatrixTimesVector) {
                       [&](T* y) { gemv(trans, m, n, T(2), a.data(), m, x.data(), 1, T(1), y, 1); });
 }
 
+TYPED_TEST(Threads, SymmetricTimesVector) {
+  using T = TypeParam;
+  const int64_t n = 1103;
+  const std::vector<T> a = this->random_values(n * n), x = this->random_values(n);
+  const std::vector<T> start = this->random_values(n);
+  for (const Triangle uplo : {Triangle::lower, Triangle::upper}) {
+    this->expect_same(start,
+                      [&](T* y) { hemv(uplo, n, T(2), a.data(), n, x.data(), 1, T(1), y, 1); });
+    this->expect_same(start, [&](T* y) { spmv(uplo, n, T(2), a.data(), x.data(), 1, T(1), y, 1); });
+    // Against the whole matrix.
+    std::vector<T> whole = a, got = start, expected = start;
+    for (int64_t j = 0; j < n; ++j)
+      for (int64_t i = 0; i < n; ++i)
+        if (!stored(uplo, i, j))
+          whole[static_cast<size_t>(i + j * n)] = a[static_cast<size_t>(j + i * n)];
+    symv(uplo, n, T(2), a.data(), n, x.data(), 1, T(1), got.data(), 1);
+    gemv(Transpose::no, n, n, T(2), whole.data(), n, x.data(), 1, T(1), expected.data(), 1);
+    for (size_t i = 0; i < got.size(); ++i) expect_close(got[i], widen(expected[i]), n, 4);
+  }
+}
+
+TYPED_TEST(Threads, TrianglesAndVectors) {
+  using T = TypeParam;
+  const int64_t n = 1103;
+  std::vector<T> a = this->random_values(n * n);
+  for (T& value : a) value /= T(Real<T>(n));
+  for (int64_t i = 0; i < n; ++i) a[static_cast<size_t>(i * (n + 1))] += T(1);
+  const std::vector<T> start = this->random_values(n);
+  for (const Triangle uplo : {Triangle::lower, Triangle::upper}) {
+    for (const Transpose trans : {Transpose::no, Transpose::yes, Transpose::conjugate}) {
+      for (const Diagonal diag : {Diagonal::stored, Diagonal::unit}) {
+        this->expect_same(start, [&](T* x) { trmv(uplo, trans, diag, n, a.data(), n, x, 1); });
+        this->expect_same(start, [&](T* x) { trsv(uplo, trans, diag, n, a.data(), n, x, 1); });
+        this->expect_same(start,
+                          [&](T* x) { tbsv(uplo, trans, diag, n, 700, a.data(), 800, x, 1); });
+        // What one does the other undoes.
+        std::vector<T> x = start;
+        trmv(uplo, trans, diag, n, a.data(), n, x.data(), 1);
+        trsv(uplo, trans, diag, n, a.data(), n, x.data(), 1);
+        for (size_t i = 0; i < x.size(); ++i) expect_close(x[i], widen(start[i]), 200, 4);
+      }
+    }
+  }
+}
+
 TYPED_TEST(Threads, Updates) {
   using T = TypeParam;
   const int64_t n = 601;
