@@ -34,30 +34,6 @@ GUDA_ELEMENT float widen(float16 x) {
   return std::bit_cast<float>(scaled | special | uint32_t{x.bits} << 16 >> 31 << 31);
 }
 
-template <int kExponentBits, int kMantissaBits>
-constexpr std::array<float, 256> float8_values() {
-  constexpr int kBias = (1 << (kExponentBits - 1)) - 1;
-  std::array<float, 256> values{};
-  for (int code = 0; code < 128; ++code) {
-    int exponent = code >> kMantissaBits;
-    int mantissa = code & ((1 << kMantissaBits) - 1);
-    // In units of the smallest subnormal.
-    double value = exponent == 0 ? mantissa : mantissa + (1 << kMantissaBits);
-    for (int i = 1; i < exponent; ++i) value *= 2;
-    for (int i = 0; i < kBias + kMantissaBits - 1; ++i) value /= 2;
-    bool top = exponent == (1 << kExponentBits) - 1;
-    if (kMantissaBits == 3 ? code == 0x7f : top && mantissa != 0)
-      value = std::numeric_limits<double>::quiet_NaN();
-    else if (kMantissaBits == 2 && top)
-      value = std::numeric_limits<double>::infinity();
-    values[code] = static_cast<float>(value);
-    values[code + 128] = static_cast<float>(-value);
-  }
-  return values;
-}
-inline constexpr std::array<float, 256> kE4M3Values = float8_values<4, 3>();
-inline constexpr std::array<float, 256> kE5M2Values = float8_values<5, 2>();
-
 GUDA_ELEMENT float widen(float8_e4m3 x) {
   uint32_t magnitude = x.bits & 0x7fu;
   auto value = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude << 20) * 0x1p120f);

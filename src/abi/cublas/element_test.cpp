@@ -1,5 +1,6 @@
 // Roundings to narrow types, against their definitions.
 #include "abi/cublas/element.h"
+#include "kernels/float8.h"
 
 #include <gtest/gtest.h>
 
@@ -55,8 +56,8 @@ void check_float8(const std::array<float, 256>& values, int largest) {
 }
 
 TEST(Element, EightBitFloatsAreTheNearest) {
-  check_float8<float8_e4m3>(kE4M3Values, 0x7e);
-  check_float8<float8_e5m2>(kE5M2Values, 0x7b);
+  check_float8<float8_e4m3>(kernels::kE4m3Values, 0x7e);
+  check_float8<float8_e5m2>(kernels::kE5m2Values, 0x7b);
 }
 
 TEST(Element, HalfPrecisionIsTheCompilers) {

@@ -1,11 +1,11 @@
 #include "abi/cublas/lt/operands.h"
 
 #include "abi/cublas/element.h"
-#include "abi/cublas/lt/column_kernels.h"
 #include "abi/cublas/lt/layout.h"
 #include "abi/cublas/math_mode.h"
 #include "abi/cublas/product.h"
 #include "blas/gemm.h"
+#include "blas/gemm_float8.h"
 
 namespace guda::cublas::lt {
 namespace {
@@ -42,20 +42,9 @@ void conjugate_all(Operand& operand, int64_t rows, int64_t columns) {
   });
 }
 
-/// 8-bit floats are bfloat16 numbers too.
-void widen_float8(Operand& operand, int64_t rows, int64_t columns) {
-  auto* from = static_cast<const std::byte*>(operand.data);
-  auto fill = [&, ld = operand.ld, type = operand.type](int64_t j, bfloat16* column) {
-    constexpr int64_t kRun = 256;
-    float values[kRun];
-    for (int64_t i = 0; i < rows; i += kRun) {
-      int64_t count = std::min(kRun, rows - i);
-      column_kernels().widen(type, from + i + j * ld, count, values);
-      column_kernels().narrow(kR16BF, values, count, column + i);
-    }
-  };
-  replace<bfloat16>(operand, rows, columns, fill);
-  operand.type = kR16BF;
+bool is_float8(DataType type) { return type == kR8E4M3 || type == kR8E5M2; }
+blas::Float8 float8_format(DataType type) {
+  return type == kR8E4M3 ? blas::Float8::e4m3 : blas::Float8::e5m2;
 }
 
 Operand prepare(const Layout& layout, Op op, const void* matrix) {
@@ -78,7 +67,6 @@ Operand prepare(const Layout& layout, Op op, const void* matrix) {
     if (layout.type == kC64F) conjugate_all<ComplexDouble>(operand, rows, columns);
   }
   if (by_rows) operand.transpose = op == kN ? blas::Transpose::yes : blas::Transpose::no;
-  if (layout.type == kR8E4M3 || layout.type == kR8E5M2) widen_float8(operand, rows, columns);
   if (layout.type == kC8I) {
     auto wide = widen_complex_bytes(operand.data, rows, columns, operand.ld);
     replace<ComplexFloat>(operand, rows, columns, [&](int64_t j, ComplexFloat* column) {
@@ -123,6 +111,13 @@ void Operands::multiply(int64_t first, int64_t count, Sum* out, int64_t ld) cons
   if constexpr (std::is_same_v<Sum, float>) {
     if (a_.type == kR16BF) return mixed(TypeTag<bfloat16>());
     if (a_.type == kR16F) return mixed(TypeTag<float16>());
+    if (is_float8(a_.type)) {
+      auto* b = static_cast<const uint8_t*>(b_.data);
+      b += b_.transpose == blas::Transpose::no ? first * b_.ld : first;
+      return blas::gemm_float8(a_.transpose, b_.transpose, m_, count, k_, 1, float8_format(a_.type),
+                               static_cast<const uint8_t*>(a_.data), a_.ld, float8_format(b_.type),
+                               b, b_.ld, 0, out, ld);
+    }
   }
   if constexpr (std::is_same_v<Sum, int32_t>)
     mixed(TypeTag<int8_t>());
