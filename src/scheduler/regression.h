@@ -35,7 +35,9 @@ class Regression {
   };
 
   Regression() = default;
-  explicit Regression(const State& state) : state_(state) {}
+  explicit Regression(const State& state) : state_(state) {
+    state_.noise = std::clamp(state_.noise, kLeastNoise * kLeastNoise, kMostNoise * kMostNoise);
+  }
   /// Weights expected, and the standard deviation of each.
   Regression(const Vector& expected, const Vector& deviation, double noise = kInitialNoise) {
     state_.weights = expected;
@@ -55,17 +57,21 @@ class Regression {
 
   void observe(const Vector& features, double time) {
     if (!(time > 0)) return;
+    // Errors are relative to the larger of measured and expected, so that they stay within 1 either way.
+    double expected = 0;
+    for (size_t i = 0; i < N; ++i) expected += state_.weights[i] * features[i];
+    const double scale = std::max(time, expected);
     Vector x;
-    for (size_t i = 0; i < N; ++i) x[i] = features[i] / time;
-    double error = residual(x);
+    for (size_t i = 0; i < N; ++i) x[i] = features[i] / scale;
+    double error = (time - expected) / scale;
     double spread = quadratic(x) + state_.noise;
-    if (std::abs(error) > kOutlier * std::sqrt(spread)) {
+    const double limit = std::min(kOutlier * std::sqrt(spread), kFactorTwo);
+    if (std::abs(error) > limit) {
       if (++state_.outliers >= kChange) {
         forget();
         spread = quadratic(x) + state_.noise;
-        error = residual(x);
       } else {
-        error = std::copysign(kOutlier * std::sqrt(spread), error);
+        error = std::copysign(limit, error);
       }
     } else {
       state_.outliers = 0;
@@ -80,16 +86,12 @@ class Regression {
  private:
   static constexpr double kInitialNoise = 0.15;
   static constexpr double kLeastNoise = 0.01;
-  static constexpr double kOutlier = 4;
+  static constexpr double kMostNoise = 0.5;
+  static constexpr double kOutlier = 4;  // standard deviations
+  static constexpr double kFactorTwo = 0.5;  // this error is one, however noisy things are
   static constexpr uint32_t kChange = 3;
   static constexpr double kForgetting = 0.98;
   static constexpr double kMaxMeanVariance = 0.04;  // forgetting stops here
-
-  double residual(const Vector& x) const {
-    double error = 1;
-    for (size_t i = 0; i < N; ++i) error -= x[i] * state_.weights[i];
-    return error;
-  }
 
   double quadratic(const Vector& x) const {
     double sum = 0;

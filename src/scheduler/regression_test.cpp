@@ -60,6 +60,15 @@ TEST(Regression, AChangeThatStaysIsLearntWithinAFewRuns) {
   EXPECT_NEAR(line.predict({1, 1000}).value, 4000, 400);
 }
 
+TEST(Regression, AnOldBeliefFarOffInEitherDirectionIsGivenUp) {
+  for (const double now : {100.0, 10'000.0, 100'000.0}) {
+    Line line({0, 1}, {1, 1});
+    for (int i = 0; i < 100; ++i) line.observe({1, 1000}, i % 3 == 0 ? 1500 : 900);  // noisy past
+    for (int i = 0; i < 12; ++i) line.observe({1, 1000}, now);
+    EXPECT_NEAR(line.predict({1, 1000}).value, now, 0.15 * now);
+  }
+}
+
 TEST(Regression, TimesStayPositive) {
   Line line({1000, 1}, {1000, 1});
   for (int i = 0; i < 100; ++i) line.observe({1, 1e6}, 10);

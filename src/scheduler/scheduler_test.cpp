@@ -334,6 +334,16 @@ TEST(Prediction, OfAKernelThatNothingIsKnownAboutPrefersFastEnginesForLargeGrids
   EXPECT_EQ(scheduler.plan(launch(2, 1'000'000, 0)).parts[0].engine, 1u);
 }
 
+TEST(Prediction, AColdFirstRunIsForgottenWithTheSecond) {
+  TimeModel model(engine("cpu", 100, 1'000).model);
+  const Work work = launch(1, 100);
+  model.observe(work, 100, 80e6);  // compiled first
+  model.observe(work, 100, 1e6);
+  model.observe(work, 100, 1e6);
+  EXPECT_NEAR(model.estimate(work).ns(100), 1e6, 0.1e6);
+  EXPECT_LT(model.estimate(work).mean_sigma, 0.15);
+}
+
 TEST(Prediction, WhatWasLearntIsThereInTheNextProcess) {
   const std::string directory = fmt::format("{}/guda-learnt-{}", ::testing::TempDir(), getpid());
   const ModelStore store(directory);

@@ -9,6 +9,8 @@ namespace {
 constexpr size_t kMaxEntries = 8192;
 /// Nothing is known about the kernel's instructions: hardly any confidence.
 constexpr double kUnknownSigma = 1.0;
+/// A second run this much faster than expected from the first: the first was a cold one.
+constexpr double kWarm = 0.8;
 
 double traffic(const Work& work) {
   if (work.bytes > 0) return work.bytes;
@@ -82,6 +84,26 @@ Estimate TimeModel::estimate(const Work& work) const {
   return estimate;
 }
 
+/// Of work measured for the first time.
+TimeModel::Entry TimeModel::first_entry(const Work& work, double amount, double ns) const {
+  const Estimate prior = from_roofline(work);
+  const double per_amount = prior.ns_per_unit *
+                            static_cast<double>(std::max<uint64_t>(work.units, 1)) /
+                            std::max(work.amount, 1e-9);
+  const double doubt = std::max(prior.mean_sigma, 0.3);
+  Entry entry;
+  entry.time = Regression<2>({prior.fixed_ns, per_amount},
+                             {doubt * prior.fixed_ns, 2 * doubt * per_amount}, 0.1);
+  // A measurement far from the guess says more than the guess.
+  const double guessed = entry.time.predict({1, amount}).value;
+  if (ns > 2 * guessed || ns < guessed / 2) {
+    const double start = std::min(prior.fixed_ns, ns / 2);
+    const double slope = (ns - start) / std::max(amount, 1e-9);
+    entry.time = Regression<2>({start, slope}, {start, slope}, 0.1);
+  }
+  return entry;
+}
+
 bool TimeModel::observe(const Work& work, double units, double ns) {
   if (!(ns > 0) || !(units > 0) || !std::isfinite(ns)) return false;
   const double share =
@@ -91,22 +113,13 @@ bool TimeModel::observe(const Work& work, double units, double ns) {
   auto found = entries_.find(work.key);
   if (found == entries_.end()) {
     if (entries_.size() >= kMaxEntries) entries_.erase(entries_.begin());
-    const Estimate prior = from_roofline(work);
-    const double per_amount = prior.ns_per_unit *
-                              static_cast<double>(std::max<uint64_t>(work.units, 1)) /
-                              std::max(work.amount, 1e-9);
-    Entry entry;
-    const double doubt = std::max(prior.mean_sigma, 0.3);
-    entry.time = Regression<2>({prior.fixed_ns, per_amount},
-                               {doubt * prior.fixed_ns, 2 * doubt * per_amount}, 0.1);
-    // A first measurement far from the guess says more than the guess.
-    const double guessed = entry.time.predict({1, amount}).value;
-    if (ns > 2 * guessed || ns < guessed / 2) {
-      const double start = std::min(prior.fixed_ns, ns / 2);
-      const double slope = (ns - start) / std::max(amount, 1e-9);
-      entry.time = Regression<2>({start, slope}, {start, slope}, 0.1);
+    found = entries_.emplace(work.key, first_entry(work, amount, ns)).first;
+    found->second.cold = true;
+  } else if (found->second.cold) {
+    if (ns < kWarm * found->second.time.predict({1, amount}).value) {
+      found->second = first_entry(work, amount, ns);
     }
-    found = entries_.emplace(work.key, entry).first;
+    found->second.cold = false;
   }
   Entry& entry = found->second;
   entry.time.observe({1, amount}, ns);
@@ -143,7 +156,7 @@ void TimeModel::restore(std::span<const LearntTime> times) {
   const std::lock_guard lock(mutex_);
   for (const LearntTime& time : times) {
     if (entries_.size() >= kMaxEntries) return;
-    entries_.try_emplace(time.key, Entry{Regression<2>(time.state), 0, 0});
+    entries_.try_emplace(time.key, Entry{Regression<2>(time.state), false, 0, 0});
   }
 }
 

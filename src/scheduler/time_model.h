@@ -53,6 +53,8 @@ class TimeModel {
 
   struct Entry {
     Regression<2> time;
+    /// Measured once only. That run may have compiled, loaded, touched memory for the first time.
+    bool cold = false;
     // As they were when decisions were last invalidated.
     double published_ns = 0;
     double published_sigma = 0;
@@ -60,6 +62,7 @@ class TimeModel {
 
   Roofline::Vector roofline_features(const Work& work, double share) const;
   Estimate from_roofline(const Work& work) const;
+  Entry first_entry(const Work& work, double amount, double ns) const;
 
   EngineModel model_;
   mutable std::mutex mutex_;
