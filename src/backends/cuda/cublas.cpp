@@ -79,7 +79,7 @@ Status Cublas::load(const std::string& file) {
   return Status::ok();
 }
 
-Result<std::unique_ptr<Cublas>> Cublas::open(std::shared_ptr<Context> context,
+Result<std::unique_ptr<Cublas>> Cublas::open(const std::shared_ptr<Context>& context,
                                              const std::string& file) {
   // A major version goes with the driver's: 13 needs a driver for CUDA 13.
   std::vector<std::string> files;

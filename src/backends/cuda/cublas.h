@@ -15,7 +15,7 @@ class Cublas {
  public:
   /// Opens `file`, or the machine's newest when empty, beside `context`'s driver.
   /// Errors: not_found with all reasons.
-  static Result<std::unique_ptr<Cublas>> open(std::shared_ptr<Context> context,
+  static Result<std::unique_ptr<Cublas>> open(const std::shared_ptr<Context>& context,
                                               const std::string& file);
   ~Cublas();
   Cublas(const Cublas&) = delete;

@@ -69,7 +69,8 @@ class Bench {
     std::byte* at = device_.address_space().data() + (size_t{1} << 36);
     int file = memfd_create("bench", MFD_CLOEXEC);
     if (ftruncate(file, kBytes) != 0) return;
-    mmap(at, kBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, 0);
+    if (mmap(at, kBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, 0) == MAP_FAILED)
+      return;
     std::memset(at, 1, kBytes);
     if (!good(device_.map(at, kBytes, file))) return;
     auto queue = std::move(*device_.create_queue());

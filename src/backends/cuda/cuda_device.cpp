@@ -114,10 +114,10 @@ Discovery discover_cuda(const CudaOptions& options) {
     none.note = driver.status().message();
     return none;
   }
-  return discover_cuda(std::move(*driver), options);
+  return discover_cuda(*driver, options);
 }
 
-Discovery discover_cuda(std::shared_ptr<cuda::Driver> driver, const CudaOptions& options) {
+Discovery discover_cuda(const std::shared_ptr<cuda::Driver>& driver, const CudaOptions& options) {
   Discovery found;
   auto note = [&](const std::string& text) {
     found.note += (found.note.empty() ? "" : "; ") + text;

@@ -22,6 +22,6 @@ CudaOptions cuda_options();
 Discovery discover_cuda(const CudaOptions& options = cuda_options());
 
 /// The devices of a driver that is open already.
-Discovery discover_cuda(std::shared_ptr<cuda::Driver> driver, const CudaOptions& options);
+Discovery discover_cuda(const std::shared_ptr<cuda::Driver>& driver, const CudaOptions& options);
 
 }  // namespace guda::backend

@@ -113,6 +113,7 @@ TEST(KeepOnly, LeavesAKernelAndWhatItReaches) {
       ".entry wanted() { call middle; ret; }\n.entry unwanted() { call other; ret; }");
   ASSERT_TRUE(keep_only(module, "wanted"));
   std::vector<std::string_view> left;
+  left.reserve(module.functions.size());
   for (auto& function : module.functions) left.push_back(function.name);
   EXPECT_EQ(left, (std::vector<std::string_view>{"leaf", "pointed", "middle", "wanted"}));
   EXPECT_EQ(keep_only(module, "unwanted").code(), StatusCode::not_found);
