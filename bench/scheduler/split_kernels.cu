@@ -73,9 +73,9 @@ void launch(const float* in, float* out, int n) {
 }
 
 const SplitKernel kKernels[] = {
-    {"polynomial", launch<polynomial>, 1 << 18}, {"forces", launch<forces>, 1 << 15},
-    {"logistic", launch<logistic>, 1 << 17},     {"stencil", launch<stencil>, 1 << 19},
-    {"hashing", launch<hashing>, 1 << 17},
+    {"polynomial", launch<polynomial>, 1 << 20}, {"forces", launch<forces>, 1 << 17},
+    {"logistic", launch<logistic>, 1 << 18},     {"stencil", launch<stencil>, 1 << 21},
+    {"hashing", launch<hashing>, 1 << 18},
 };
 
 }  // namespace
