@@ -24,8 +24,9 @@ using access::ByteSet;
 using memory::Allocation;
 using memory::AllocationKind;
 
-constexpr size_t kMostBytes = size_t{64} << 20;  // of all memory together; more is not checked
-constexpr int kMostChecks = 6;                   // per kernel
+constexpr size_t kMostBytes = size_t{512} << 20;  // of all memory together; more is not checked
+constexpr size_t kManyBytes = size_t{32} << 20;   // one check per kernel is enough
+constexpr int kMostChecks = 6;                    // per kernel
 constexpr std::byte kGarbage{0xA5};
 
 /// The contents of all device memory.
@@ -61,12 +62,18 @@ class MemoryImage {
   }
   /// Ranges of memory that differ from the image.
   std::vector<ByteRange> differences() const {
+    constexpr size_t kStep = 256;  // compared at once
     std::vector<ByteRange> result;
     for (size_t i = 0; i < allocations_.size(); ++i) {
       const auto base = reinterpret_cast<uintptr_t>(allocations_[i].base);
       const std::byte* memory = allocations_[i].base;
       const std::vector<std::byte>& copy = copies_[i];
       for (size_t at = 0; at < copy.size(); ++at) {
+        if (at % kStep == 0 && at + kStep <= copy.size() &&
+            std::memcmp(memory + at, copy.data() + at, kStep) == 0) {
+          at += kStep - 1;
+          continue;
+        }
         if (memory[at] == copy[at]) continue;
         if (!result.empty() && result.back().end == base + at) {
           ++result.back().end;
@@ -146,7 +153,7 @@ class SliceCheck {
     arguments_.generation = ++generation;
   }
 
-  Status run(std::mt19937& random) {
+  Status run(std::mt19937& random, int& checks) {
     const auto find = [](uint64_t address) {
       const auto found = memory::Heap::instance().find(reinterpret_cast<const void*>(address));
       if (!found) return ByteRange{};
@@ -159,6 +166,7 @@ class SliceCheck {
     size_t total = 0;
     for (const Allocation& allocation : allocations_) total += allocation.size;
     if (total > kMostBytes) return cpu::Executor::instance().run(launch_);
+    checks += total > kManyBytes ? kMostChecks : 1;
 
     MemoryImage before(allocations_);
     if (Status status = cpu::Executor::instance().run(launch_); !status) return status;
@@ -302,8 +310,9 @@ Status run_with_slice_check(Kernel& kernel, const cpu::LaunchDescription& launch
     log(LogPart::runtime, LogLevel::warn, "slice check: {}", evaluator.status().message());
     return cpu::Executor::instance().run(launch);
   }
-  if (++checks[&kernel] > kMostChecks) return cpu::Executor::instance().run(launch);
-  return SliceCheck(kernel, launch, **evaluator).run(random);
+  int& done = checks[&kernel];
+  if (done >= kMostChecks) return cpu::Executor::instance().run(launch);
+  return SliceCheck(kernel, launch, **evaluator).run(random, done);
 }
 
 }  // namespace guda::runtime

@@ -183,6 +183,8 @@ class Analysis {
       access.root_index =
           roots.parameters.empty() ? roots.variables.front() : roots.parameters.front();
       add_pointer(roots);
+      if (kind == AccessKind::write)
+        access.complete = graph_.guards_are_exact(instruction.getParent(), address);
     } else {
       resolve(roots, access);
       return;

@@ -46,7 +46,11 @@ int64_t axis_of(llvm::StringRef name) { return name.back() - 'x'; }
 }  // namespace
 
 AddressGraph::AddressGraph(llvm::Function& kernel, AccessSummary& summary)
-    : kernel_(kernel), summary_(summary), dominators_(kernel), loops_(dominators_) {
+    : kernel_(kernel),
+      summary_(summary),
+      dominators_(kernel),
+      post_dominators_(kernel),
+      loops_(dominators_) {
   int64_t number = 0;
   for (const llvm::Loop* loop : loops_.getLoopsInPreorder()) loop_numbers_[loop] = number++;
 }
@@ -130,18 +134,18 @@ int32_t AddressGraph::variable(const llvm::GlobalVariable& global) {
 
 // --- guards ---------------------------------------------------------------------------------------
 
-void AddressGraph::add_facts(Value* condition, bool holds, llvm::SmallVectorImpl<Fact>& out,
+bool AddressGraph::add_facts(Value* condition, bool holds, llvm::SmallVectorImpl<Fact>& out,
                              int depth) const {
-  if (depth > 8) return;
+  if (depth > 8) return false;
   auto* instruction = llvm::dyn_cast<llvm::Instruction>(condition);
-  if (instruction == nullptr) return;
+  if (instruction == nullptr) return false;
   if (auto* compare = llvm::dyn_cast<llvm::ICmpInst>(instruction)) {
-    if (width(*compare->getOperand(0)) == 0) return;
+    if (width(*compare->getOperand(0)) == 0) return false;
     const auto predicate = holds ? compare->getPredicate() : compare->getInversePredicate();
     out.push_back({compare->getOperand(0), predicate, compare->getOperand(1)});
     out.push_back(
         {compare->getOperand(1), CmpInst::getSwappedPredicate(predicate), compare->getOperand(0)});
-    return;
+    return true;
   }
   Value *left = nullptr, *right = nullptr;
   bool both = false;  // `both` must hold for the condition to hold; else one is enough
@@ -160,19 +164,19 @@ void AddressGraph::add_facts(Value* condition, bool holds, llvm::SmallVectorImpl
     } else if (on_true != nullptr && on_true->isOne()) {
       right = select->getFalseValue();
     } else {
-      return;
+      return false;
     }
   } else if (instruction->getOpcode() == llvm::Instruction::Xor) {
     const auto* ones = llvm::dyn_cast<llvm::ConstantInt>(instruction->getOperand(1));
-    if (ones != nullptr && ones->isOne() && ones->getBitWidth() == 1)
-      add_facts(instruction->getOperand(0), !holds, out, depth + 1);
-    return;
+    return ones != nullptr && ones->isOne() && ones->getBitWidth() == 1 &&
+           add_facts(instruction->getOperand(0), !holds, out, depth + 1);
   } else {
-    return;
+    return false;
   }
-  if (both != holds) return;
-  add_facts(left, holds, out, depth + 1);
-  add_facts(right, holds, out, depth + 1);
+  if (both != holds) return false;
+  const bool first = add_facts(left, holds, out, depth + 1);
+  const bool second = add_facts(right, holds, out, depth + 1);
+  return first && second;
 }
 
 const llvm::SmallVector<AddressGraph::Fact, 8>& AddressGraph::facts(const BasicBlock* block) {
@@ -215,6 +219,7 @@ int32_t AddressGraph::node(Value* value, const BasicBlock* context) {
       clamp.a = result;
       clamp.b = node(fact.other, nullptr);
       result = add(clamp);
+      clamp_facts_[result].push_back(fact);
     }
   }
   known_[key] = result;
@@ -525,6 +530,88 @@ int32_t AddressGraph::translate_phi(llvm::PHINode& phi, const BasicBlock* contex
     result = result < 0 ? incoming : binary(Op::join, bits, result, incoming);
   }
   return result < 0 ? unknown(&phi) : result;
+}
+
+// --- completeness ----------------------------------------------------------------------------------
+
+/// Nodes that the address is a sum of multiples of.
+std::vector<int32_t> AddressGraph::linear_parts(int32_t address) const {
+  std::vector<int32_t> result{address};
+  for (size_t next = 0; next < result.size() && next < kMostNodes; ++next) {
+    const Node& n = summary_.nodes[static_cast<size_t>(result[next])];
+    switch (n.op) {
+      case Op::add:
+      case Op::subtract:
+      case Op::multiply:
+        result.push_back(n.a);
+        result.push_back(n.b);
+        break;
+      case Op::sign_extend:
+      case Op::zero_extend:
+      case Op::truncate:
+      case Op::clamp:
+      case Op::loop_value: result.push_back(n.a); break;
+      default: break;
+    }
+  }
+  return result;
+}
+
+/// The branch is the one test of a loop around `block` whose iterations the address counts.
+bool AddressGraph::tests_counted_loop(const BasicBlock* branch, const BasicBlock* block,
+                                      llvm::ArrayRef<int32_t> parts) const {
+  const llvm::Loop* loop = loops_.getLoopFor(branch);
+  // A test of anything else besides would end the loop earlier.
+  const auto* test = llvm::cast<llvm::BranchInst>(branch->getTerminator());
+  if (!llvm::isa<llvm::ICmpInst>(test->getCondition())) return false;
+  if (loop == nullptr || !loop->contains(block) || loop->getExitingBlock() != branch ||
+      !dominators_.dominates(branch, loop->getLoopLatch()))
+    return false;
+  const auto number = loop_numbers_.find(loop);
+  return llvm::any_of(parts, [&](int32_t part) {
+    const Node& n = summary_.nodes[static_cast<size_t>(part)];
+    return n.op == Op::iterate && n.value == number->second && n.a >= 0 && n.b < 0;
+  });
+}
+
+bool AddressGraph::guards_are_exact(const BasicBlock* block, int32_t address) {
+  const std::vector<int32_t> parts = linear_parts(address);
+  const auto is_clamped = [&](const Fact& fact) {
+    return llvm::any_of(parts, [&](int32_t part) {
+      const auto found = clamp_facts_.find(part);
+      return found != clamp_facts_.end() && llvm::any_of(found->second, [&](const Fact& known) {
+               return known.value == fact.value && known.predicate == fact.predicate &&
+                      known.other == fact.other;
+             });
+    });
+  };
+  // All branches that decide, directly or not, whether the block is reached.
+  llvm::SmallVector<const BasicBlock*, 8> decided{block};
+  for (size_t next = 0; next < decided.size(); ++next) {
+    const BasicBlock* target = decided[next];
+    for (const BasicBlock& from : kernel_) {
+      const auto* branch = llvm::dyn_cast<llvm::BranchInst>(from.getTerminator());
+      if (branch == nullptr || !branch->isConditional()) {
+        if (branch == nullptr && from.getTerminator()->getNumSuccessors() > 1) return false;
+        continue;
+      }
+      if (post_dominators_.properlyDominates(post_dominators_.getNode(target),
+                                             post_dominators_.getNode(&from)))
+        continue;
+      for (const unsigned side : {0u, 1u}) {
+        if (!post_dominators_.dominates(target, branch->getSuccessor(side))) continue;
+        if (tests_counted_loop(&from, block, parts)) continue;
+        llvm::SmallVector<Fact, 8> known;
+        if (!add_facts(branch->getCondition(), side == 0, known)) return false;
+        // Facts come in pairs, one for each side of a comparison.
+        for (size_t i = 0; i + 1 < known.size(); i += 2)
+          if (!is_clamped(known[i]) && !is_clamped(known[i + 1])) return false;
+        if (!llvm::is_contained(decided, &from)) decided.push_back(&from);
+      }
+    }
+    if (decided.size() > 32) return false;
+  }
+  return true;
 }
 
 // --- roots ----------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 #include <llvm/ADT/DenseMap.h>
 #include <llvm/ADT/SmallVector.h>
 #include <llvm/Analysis/LoopInfo.h>
+#include <llvm/Analysis/PostDominators.h>
 #include <llvm/IR/Dominators.h>
 #include <llvm/IR/InstrTypes.h>
 
@@ -40,6 +41,9 @@ class AddressGraph {
   /// The value as `context` sees it: with what the branches on the way there say about it.
   int32_t node(llvm::Value* value, const llvm::BasicBlock* context);
   Roots roots(int32_t node) const;
+  /// The block is reached exactly when the guards that `address` (computed for it) is clamped with hold, once for
+  /// each iteration that the address counts.
+  bool guards_are_exact(const llvm::BasicBlock* block, int32_t address);
   bool too_large() const { return summary_.nodes.size() > kMostNodes; }
 
   const llvm::LoopInfo& loops() const { return loops_; }
@@ -82,20 +86,26 @@ class AddressGraph {
   llvm::SmallVector<int32_t, 4> trips(const llvm::Loop& loop, const llvm::BasicBlock* context,
                                       const llvm::PHINode* only);
 
-  void add_facts(llvm::Value* condition, bool holds, llvm::SmallVectorImpl<Fact>& out,
+  /// What is known when the condition holds, or does not; true when that is all that the condition says.
+  bool add_facts(llvm::Value* condition, bool holds, llvm::SmallVectorImpl<Fact>& out,
                  int depth = 0) const;
+  std::vector<int32_t> linear_parts(int32_t address) const;
+  bool tests_counted_loop(const llvm::BasicBlock* branch, const llvm::BasicBlock* block,
+                          llvm::ArrayRef<int32_t> parts) const;
   const llvm::SmallVector<Fact, 8>& facts(const llvm::BasicBlock* block);
   bool is_fixed(int32_t node) const;
 
   llvm::Function& kernel_;
   AccessSummary& summary_;
   llvm::DominatorTree dominators_;
+  llvm::PostDominatorTree post_dominators_;
   llvm::LoopInfo loops_;
   std::map<std::pair<llvm::Value*, const llvm::BasicBlock*>, int32_t> known_;
   std::map<std::tuple<int, int, int, int, int32_t, int32_t, int32_t, int64_t>, int32_t> index_;
   llvm::DenseMap<const llvm::BasicBlock*, llvm::SmallVector<Fact, 8>> facts_;
   std::map<const llvm::Loop*, int64_t> loop_numbers_;
   std::map<llvm::Value*, int32_t> unknowns_;
+  std::map<int32_t, std::vector<Fact>> clamp_facts_;  // what clamps came from
   std::vector<bool> fixed_;  // nodes that are the same for all threads and iterations
   int depth_ = 0;
 };

@@ -36,7 +36,8 @@ struct Placed {
   int64_t outer_base = 0;  // least value of the outer terms
   int64_t outer = 0;  // greatest common divisor of their coefficients; 0: there are none
   uint32_t outer_terms = 0;
-  bool dense = false;  // window and blocks leave no byte out
+  bool dense = false;         // every byte of the hull is accessed
+  bool window_dense = false;  // every byte of the windows, up to the hull's end
 };
 
 /// Places accesses; the same for a whole launch and for a slice.
@@ -125,15 +126,37 @@ class Placement {
       placed.span_high = std::min(placed.span_high, guarded->high + access_bytes(placed));
     }
     placed.linear = true;
-    placed.dense = is_dense(values_.without(*sum, is_outer), access_bytes(placed));
+    if (!placed.access->complete || !value.exact) return;
+    std::vector<int32_t> used;
+    placed.dense = covers_all(value, access_bytes(placed), used);
+    used.clear();
+    const bool is_counter = value.count == 1 && values_.is_loop_value(value.terms[0].atom);
+    const bool counted = std::all_of(sum->all().begin(), sum->all().end(), [&](const Term& term) {
+      return !is_outer(term) || values_.takes_all_values(term.atom, is_counter);
+    });
+    placed.window_dense =
+        counted && covers_all(values_.without(*sum, is_outer), access_bytes(placed), used);
   }
 
   static int64_t access_bytes(const Placed& placed) { return placed.access->bytes; }
 
-  /// Every byte between the least and the largest address is reached when each term's step is no larger than
-  /// what smaller terms cover.
-  bool is_dense(const Value& sum, int64_t bytes) const {
+  /// The sum, with `bytes` at each of its values, leaves nothing out between its least and its largest: each
+  /// quantity takes all values of its range whatever the others do, and no step is larger than what smaller ones
+  /// cover. `used` collects the independent quantities.
+  bool covers_all(const Value& sum, int64_t bytes, std::vector<int32_t>& used,
+                  bool in_loop_value = false) const {
     std::vector<Term> terms(sum.all().begin(), sum.all().end());
+    for (const Term& term : terms) {
+      if (values_.takes_all_values(term.atom, in_loop_value)) {
+        if (std::find(used.begin(), used.end(), term.atom) != used.end()) return false;
+        used.push_back(term.atom);
+        continue;
+      }
+      const Value* definition = values_.definition(term.atom);
+      if (definition == nullptr ||
+          !covers_all(*definition, 1, used, values_.is_loop_value(term.atom)))
+        return false;
+    }
     std::sort(terms.begin(), terms.end(), [](const Term& a, const Term& b) {
       return std::abs(a.coefficient) < std::abs(b.coefficient);
     });
@@ -286,7 +309,9 @@ void merge(std::vector<ByteSet>& sets) {
     }
     if (set.begin > last.end || (set.begin == last.end && set.complete != last.complete)) {
       merged.push_back(set);
-    } else if (set.end <= last.end) {
+      continue;
+    }
+    if (set.end <= last.end) {
       // Inside: as complete as the larger one, or more when it is the same.
       last.complete =
           last.complete || (set.complete && set.begin == last.begin && set.end == last.end);
@@ -296,7 +321,7 @@ void merge(std::vector<ByteSet>& sets) {
       last.complete = last.complete && set.complete;
       last.end = set.end;
     }
-    if (last.stride == 0) last.window = last.end - last.begin;
+    last.window = last.end - last.begin;
   }
   sets = std::move(merged);
 }
@@ -309,11 +334,11 @@ ByteSet contiguous(const Placed& placed, bool complete) {
 
 /// The bytes of a slice's access: windows where the launch's cluster repeats, else everything between.
 ByteSet set_of(const Placed& placed, int64_t outer) {
-  const bool complete = placed.access->complete && placed.linear && placed.dense;
+  const bool complete = placed.linear && placed.dense;
   const int64_t window = placed.span_high - placed.span_low;
   if (!placed.linear) return contiguous(placed, false);
   if (outer == 0 || window >= outer) {
-    ByteSet set = contiguous(placed, complete && placed.outer == 0);
+    ByteSet set = contiguous(placed, complete);
     if (placed.outer == 0) {
       set.begin = std::max(set.begin, static_cast<uint64_t>(placed.span_low));
       set.end = std::min(set.end, static_cast<uint64_t>(placed.span_high));
@@ -327,7 +352,7 @@ ByteSet set_of(const Placed& placed, int64_t outer) {
   set.window = static_cast<uint64_t>(window);
   set.stride = static_cast<uint64_t>(outer);
   set.end = placed.hull.end;
-  set.complete = complete && placed.outer == outer && placed.outer_terms == 1 &&
+  set.complete = placed.window_dense && placed.outer == outer && placed.outer_terms == 1 &&
                  set.begin >= placed.hull.begin;
   // Guards may cut whole windows off in front.
   while (set.begin + set.window <= placed.hull.begin) set.begin += set.stride;
@@ -464,8 +489,8 @@ LaunchAccess AccessEvaluator::compute(const LaunchArguments& arguments,
     const AccessKind kind = one.access->kind;
     if (kind != AccessKind::write) launch.reads.push_back(contiguous(one, false));
     if (kind != AccessKind::read)
-      launch.writes.push_back(contiguous(one, kind == AccessKind::write && one.access->complete &&
-                                                  one.linear && one.dense && one.outer == 0));
+      launch.writes.push_back(
+          contiguous(one, kind == AccessKind::write && one.linear && one.dense));
   }
   merge(launch.reads);
   merge(launch.writes);

@@ -236,6 +236,67 @@ TEST(LaunchAccess, ModuleVariablesAreKnownByName) {
   EXPECT_EQ(launched.access->reads[0].hull(), (ByteRange{0x200000, 0x200004}));
 }
 
+TEST(LaunchAccess, AWarpForEachRowWritesDisjointRows) {
+  Launched launched(R"(
+    shr.u32 %r6, %r1, 5;
+    setp.ge.u32 %p1, %r6, %r2;
+    @%p1 bra $done;
+    mul.wide.u32 %rd11, %r6, 4;
+    add.s64 %rd12, %rd2, %rd11;
+    st.global.u32 [%rd12], %r6;
+  )",
+                    {16, 1, 1}, {.n = 100});
+  EXPECT_EQ(launched.access->rung, Rung::bounds) << launched.access->reason;
+  EXPECT_EQ(launched.slice(2, 3).writes[0].hull(), (ByteRange{0x200000 + 64, 0x200000 + 160}));
+}
+
+// --- writes to the last byte -------------------------------------------------------------------------
+
+bool writes_all(const std::string& body, Params params = {}, kernel::Dim3 grid = {4, 1, 1}) {
+  SCOPED_TRACE(body);
+  Launched launched(body, grid, params);
+  EXPECT_TRUE(launched.access->splittable()) << launched.access->reason;
+  const SliceAccess slice = launched.slice(1, 2);
+  EXPECT_EQ(slice.writes.size(), 1u);
+  EXPECT_EQ(launched.access->writes[0].complete, slice.writes[0].complete);
+  return slice.writes.size() == 1 && slice.writes[0].complete;
+}
+
+TEST(LaunchAccess, SaysWhichWritesLeaveNothingOut) {
+  EXPECT_TRUE(writes_all("st.global.u32 [%rd4], %r1;"));
+  EXPECT_TRUE(writes_all(std::string(kGuard) + "st.global.u32 [%rd4], %r1;", {.n = 700}));
+  EXPECT_TRUE(writes_all(kGridStride, {.n = 5000}));
+  EXPECT_TRUE(writes_all(kRows, {.n = 300}, {2, 10, 1}));
+}
+
+TEST(LaunchAccess, ConditionsThatTheAddressDoesNotShowLeaveHoles) {
+  const std::string store = "st.global.u32 [%rd4], %r1;";
+  const std::string choices[] = {
+      // On data, on a hole, on part of the index, on a parameter alone.
+      "ld.global.u32 %r6, [%rd3]; setp.eq.u32 %p1, %r6, 0; @%p1 bra $done;\n" + store,
+      "setp.eq.s32 %p1, %r1, 600; @%p1 bra $done;\n" + store,
+      "and.b32 %r6, %r1, 1; setp.eq.u32 %p1, %r6, 0; @%p1 bra $done;\n" + store,
+      "setp.eq.u32 %p1, %r2, 3; @%p1 bra $done;\n" + store,
+      // One condition of two.
+      "setp.ge.s32 %p1, %r1, %r2; ld.global.u32 %r6, [%rd3]; setp.eq.u32 %p2, %r6, 0;\n"
+      "or.pred %p3, %p1, %p2; @%p3 bra $done;\n" +
+          store,
+      // Every second word.
+      "mul.wide.s32 %rd11, %r1, 8; add.s64 %rd12, %rd2, %rd11; st.global.u32 [%rd12], %r1;",
+  };
+  for (const std::string& body : choices) {
+    SCOPED_TRACE(body);
+    EXPECT_FALSE(writes_all(body, {.n = 1000}));
+  }
+}
+
+TEST(LaunchAccess, LoopsThatEndEarlyLeaveHoles) {
+  std::string body = kGridStride;
+  body.replace(body.find("  @%p2 bra $loop;"), 17,
+               "  setp.gt.f32 %p3, %f1, 0f00000000; and.pred %p4, %p2, %p3; @%p4 bra $loop;");
+  EXPECT_FALSE(writes_all(body, {.n = 5000}));
+}
+
 // --- what may not ------------------------------------------------------------------------------------
 
 TEST(LaunchAccess, AliasesOfTheArgumentsAreFound) {

@@ -92,7 +92,8 @@ NodeValues::NodeValues(const AccessSummary& summary, std::span<const uint8_t> de
       count_(count),
       values_(summary.nodes.size()),
       definitions_(summary.nodes.size()),
-      limits_(summary.nodes.size()) {
+      limits_(summary.nodes.size()),
+      parts_(summary.nodes.size()) {
   for (size_t i = 0; i < nodes_.size(); ++i) values_[i] = evaluate(static_cast<int32_t>(i));
 }
 
@@ -142,6 +143,7 @@ std::optional<Value> NodeValues::sum(const Value& a, const Value& b, int64_t fac
   for (uint32_t i = 0; i < result.count; ++i) {
     const Node& rest = node(result.terms[i].atom);
     if (rest.op != Op::remainder_unsigned && rest.op != Op::remainder_signed) continue;
+    if (parts_[static_cast<size_t>(result.terms[i].atom)]) continue;
     const Value& divisor = (*this)[rest.b];
     if (!divisor.is_constant()) continue;
     for (uint32_t j = 0; j < result.count; ++j) {
@@ -149,6 +151,7 @@ std::optional<Value> NodeValues::sum(const Value& a, const Value& b, int64_t fac
       const bool matches =
           (rest.op == Op::remainder_unsigned && quotient.op == Op::divide_unsigned) ||
           (rest.op == Op::remainder_signed && quotient.op == Op::divide_signed);
+      if (parts_[static_cast<size_t>(result.terms[j].atom)]) continue;
       if (!matches || quotient.a != rest.a || !same_form((*this)[quotient.b], divisor)) continue;
       const int64_t factor_of_rest = result.terms[i].coefficient;
       if (Wide{factor_of_rest} * divisor.base != result.terms[j].coefficient) continue;
@@ -167,8 +170,9 @@ std::optional<Value> NodeValues::sum(const Value& a, const Value& b, int64_t fac
 std::optional<Interval> NodeValues::plain_bounds(const Value& value) const {
   Wide low = value.base, high = value.base;
   for (const Term& term : value.all()) {
-    const Value& atom = (*this)[term.atom];
-    if (!atom.known) return std::nullopt;
+    // While a node is evaluated its own atom has no value yet.
+    if (!(*this)[term.atom].known && !parts_[static_cast<size_t>(term.atom)]) return std::nullopt;
+    const Interval atom = range(term.atom);
     const Wide at_low = Wide{term.coefficient} * atom.low;
     const Wide at_high = Wide{term.coefficient} * atom.high;
     low += std::min(at_low, at_high);
@@ -224,6 +228,7 @@ Value NodeValues::add(int32_t index, const Value& a, const Value& b, int64_t fac
   form->known = true;
   form->low = static_cast<int64_t>(low);
   form->high = static_cast<int64_t>(high);
+  form->exact = a.exact && b.exact;
   if (const auto exact = bounds(*form)) {
     form->low = std::max(form->low, exact->low);
     form->high = std::min(form->high, exact->high);
@@ -264,51 +269,81 @@ void NodeValues::split_by(const Value& value, int64_t divisor, Value& multiple, 
   }
 }
 
+bool NodeValues::depends_on_block(const Term& term) const {
+  const auto atom = static_cast<size_t>(term.atom);
+  if (term.atom == block_index_) return true;
+  if (parts_[atom]) return parts_[atom]->depends_on_block;
+  return (dependence_[atom] & (1u << axis_)) != 0;
+}
+
 /// a >= 0 and b > 0, or the result is not followed.
-Value NodeValues::divide(int32_t index, const Value& a, const Value& b) const {
+Value NodeValues::divide(int32_t index, const Value& a, const Value& b) {
   if (a.empty || b.empty) return a.empty ? a : b;
   if (!a.known || !b.known || a.low < 0 || b.low <= 0) return {};
   if (b.is_constant()) {
     Value multiple, rest;
-    split_by(a, b.base, multiple, rest);
+    split_by(expand(a).value_or(a), b.base, multiple, rest);
     const auto within = bounds(rest);
-    if (within && within->low >= 0 && within->high < b.base) {
-      multiple.base /= b.base;
+    if (within && within->low >= 0 && multiple.count < Value::kMostTerms &&
+        (multiple.count != 0 || within->high < b.base)) {
+      const Interval quotient{within->low / b.base, within->high / b.base};
+      multiple.base = multiple.base / b.base + quotient.low;
       for (uint32_t i = 0; i < multiple.count; ++i) multiple.terms[i].coefficient /= b.base;
+      if (quotient.low != quotient.high) {
+        Part part{{0, quotient.high - quotient.low}, false};
+        for (const Term& term : rest.all())
+          part.depends_on_block = part.depends_on_block || depends_on_block(term);
+        parts_[static_cast<size_t>(index)] = part;
+        multiple.terms[multiple.count++] = {index, 1};
+      }
       multiple.low = a.low / b.base;
       multiple.high = a.high / b.base;
       multiple.known = true;
+      multiple.empty = multiple.exact = false;
       return multiple;
     }
   }
   return atom(index, a.low / b.high, a.high / b.low);
 }
 
-Value NodeValues::remainder(int32_t index, const Value& a, const Value& b) const {
+Value NodeValues::remainder(int32_t index, const Value& a, const Value& b) {
   if (a.empty || b.empty) return a.empty ? a : b;
   if (!b.known || b.low <= 0) return {};
   if (!a.known || a.low < 0) return atom(index, 0, b.high - 1);
   if (b.is_constant()) {
     Value multiple, rest;
-    split_by(a, b.base, multiple, rest);
+    split_by(expand(a).value_or(a), b.base, multiple, rest);
     const auto within = bounds(rest);
     if (within && within->low >= 0 && within->high < b.base) {
       rest.known = true;
+      rest.empty = rest.exact = false;
       rest.low = within->low;
       rest.high = within->high;
       return rest;
+    }
+    if (within && within->low >= 0 && multiple.count != 0) {
+      Part part{{0, b.base - 1}, false};
+      for (const Term& term : rest.all())
+        part.depends_on_block = part.depends_on_block || depends_on_block(term);
+      parts_[static_cast<size_t>(index)] = part;
     }
   }
   return atom(index, 0, std::min(a.high, b.high - 1));
 }
 
-Value NodeValues::bitwise(int32_t index, const Node& operation, const Value& a,
-                          const Value& b) const {
+Value NodeValues::bitwise(int32_t index, const Node& operation, const Value& a, const Value& b) {
   if (a.empty || b.empty) return a.empty ? a : b;
   const auto left = normalized(a, operation.bits, false);
   const auto right = normalized(b, operation.bits, false);
   if (operation.op == Op::bit_and) {
     if (!left && !right) return full_range(index, operation.bits, false);
+    // Masks of low bits that only the launch knows.
+    for (const auto& [value, mask] : {std::pair{&left, &right}, std::pair{&right, &left}}) {
+      if (!*value || !*mask || !(*mask)->is_constant()) continue;
+      const int64_t size = (*mask)->base + 1;
+      if (size > 0 && (size & (size - 1)) == 0)
+        return remainder(index, **value, Value::constant(size));
+    }
     const int64_t high = std::min(left ? left->high : kFar, right ? right->high : kFar);
     return atom(index, 0, high);
   }
@@ -382,6 +417,7 @@ Value NodeValues::choose(int32_t index, const Node& operation) const {
 Value NodeValues::narrowed(int32_t index, const Value& value, int64_t low, int64_t high) {
   if (low <= value.low && high >= value.high) return value;
   Value result = atom(index, std::max(low, value.low), std::min(high, value.high));
+  result.exact = value.exact;
   if (!result.empty && result.count != 0) definitions_[static_cast<size_t>(index)] = value;
   return result;
 }
@@ -392,7 +428,11 @@ Value NodeValues::clamp(int32_t index, const Node& operation) {
   const bool with_sign = is_signed(operation.relation);
   const unsigned bits = node(operation.a).bits;
   const auto bound = normalized((*this)[operation.b], bits, with_sign);
-  if (!bound || bound->empty) return original;
+  if (!bound || bound->empty) {
+    Value unguarded = original;
+    unguarded.exact = false;
+    return unguarded;
+  }
   auto value = normalized(original, bits, with_sign);
   const bool followed = value.has_value();
   if (!value) {
@@ -401,6 +441,7 @@ Value NodeValues::clamp(int32_t index, const Node& operation) {
     value->terms[0].atom = index;
   }
   int64_t low = value->low, high = value->high;
+  value->exact = value->exact && bound->is_constant();
   switch (operation.relation) {
     case Relation::equal:
       if (bound->is_constant() && bound->base >= low && bound->base <= high)
@@ -412,6 +453,7 @@ Value NodeValues::clamp(int32_t index, const Node& operation) {
       if (!bound->is_constant()) break;
       if (low == bound->base) ++low;
       if (high == bound->base) --high;
+      if (low < bound->base && bound->base < high) value->exact = false;  // a hole
       break;
     case Relation::less_signed:
     case Relation::less_unsigned: high = std::min(high, bound->high - 1); break;
@@ -537,11 +579,17 @@ Value NodeValues::loop_value(int32_t index, const Node& operation) {
   const auto start = normalized(start_value, bits, with_sign);
   const auto step = normalized((*this)[test.b], bits, true);
   const auto bound = normalized((*this)[test.c], bits, with_sign);
-  if (!counter || !start || start->empty || !step || !bound || bound->empty) return value;
+  if (!counter || !start || start->empty || !step || !bound || bound->empty) {
+    Value unguarded = value;
+    unguarded.exact = false;
+    return unguarded;
+  }
   // The counter was a step behind what passed, and what was tested stood `ahead` of it.
   const int64_t ahead = test.value + ((test.detail & kTestsNext) != 0 ? step->base : 0);
   const int64_t beyond = step->base - ahead;
-  int64_t low = counter->low, high = counter->high;
+  Value limited = *counter;
+  limited.exact = counter->exact && bound->is_constant();
+  int64_t low = limited.low, high = limited.high;
   switch (test.relation) {
     case Relation::less_signed:
     case Relation::less_unsigned:
@@ -562,7 +610,12 @@ Value NodeValues::loop_value(int32_t index, const Node& operation) {
     case Relation::equal:
     case Relation::not_equal: return value;
   }
-  return narrowed(index, *counter, low, high);
+  // Bounds may know the test already; the counter's sum alone does not show it.
+  if (const auto alone = plain_bounds(limited)) {
+    limited.low = std::min(limited.low, alone->low);
+    limited.high = std::max(limited.high, alone->high);
+  }
+  return narrowed(index, limited, low, high);
 }
 
 // --- all of them ----------------------------------------------------------------------------------
@@ -647,14 +700,22 @@ Value NodeValues::evaluate(int32_t index) {
   return {};
 }
 
+bool NodeValues::takes_all_values(int32_t atom, bool in_loop_value) const {
+  const Node& n = node(atom);
+  if (n.op == Op::tid || n.op == Op::ctaid) return true;
+  if (n.op != Op::iterate || n.a < 0 || n.b >= 0) return false;
+  if (in_loop_value) return true;
+  const auto& limits = limits_[static_cast<size_t>(n.a)];
+  const auto range = limits.size() == 1 ? bounds(limits[0].bound) : std::nullopt;
+  return range && range->low >= 0 && range->low / limits[0].step == range->high / limits[0].step;
+}
+
 std::optional<Value> NodeValues::expand(const Value& value) const {
   Value result = value;
-  const auto bit = static_cast<uint8_t>(1u << axis_);
   for (int rounds = 0; rounds < 16; ++rounds) {
     const Term* inner = nullptr;
     for (const Term& term : result.all()) {
-      if (term.atom != block_index_ && (dependence_[static_cast<size_t>(term.atom)] & bit) != 0)
-        inner = &term;
+      if (term.atom != block_index_ && depends_on_block(term)) inner = &term;
     }
     if (inner == nullptr) return result;
     const auto& definition = definitions_[static_cast<size_t>(inner->atom)];

@@ -26,6 +26,7 @@ struct Value {
 
   bool known = false;  // false: any number
   bool empty = false;  // no thread gets here
+  bool exact = true;  // guards on the way are expressed to the last value
   int64_t low = 0, high = 0;
   int64_t base = 0;
   uint32_t count = 0;
@@ -66,7 +67,17 @@ class NodeValues {
       if (!drop(term)) rest.terms[rest.count++] = term;
     return rest;
   }
+  /// What a clamp made the atom from; null for others.
+  const Value* definition(int32_t atom) const {
+    const auto& known = definitions_[static_cast<size_t>(atom)];
+    return known ? &*known : nullptr;
+  }
+  bool is_loop_value(int32_t atom) const { return node(atom).op == Op::loop_value; }
+  /// Each number of its range occurs, whatever other atoms are: indices, and iterations whose number is the same
+  /// for all threads (or, in a counter of the loop itself, ends where its guard says).
+  bool takes_all_values(int32_t atom, bool in_loop_value) const;
   Interval range(int32_t atom) const {
+    if (const auto& part = parts_[static_cast<size_t>(atom)]) return part->range;
     const Value& value = (*this)[atom];
     return {value.low, value.high};
   }
@@ -77,15 +88,23 @@ class NodeValues {
     Value bound;
   };
 
+  /// The atom of a division stands for the quotient (or remainder) of what is left after multiples of the divisor
+  /// have been taken out.
+  struct Part {
+    Interval range;
+    bool depends_on_block = true;
+  };
+
   Value evaluate(int32_t index);
   Value atom(int32_t index, int64_t low, int64_t high) const;
   Value full_range(int32_t index, unsigned bits, bool is_signed) const;
   Value add(int32_t index, const Value& a, const Value& b, int64_t factor) const;
   Value scale(int32_t index, const Value& a, int64_t factor) const;
   Value multiply(int32_t index, const Value& a, const Value& b) const;
-  Value divide(int32_t index, const Value& a, const Value& b) const;
-  Value remainder(int32_t index, const Value& a, const Value& b) const;
-  Value bitwise(int32_t index, const Node& node, const Value& a, const Value& b) const;
+  Value divide(int32_t index, const Value& a, const Value& b);
+  Value remainder(int32_t index, const Value& a, const Value& b);
+  Value bitwise(int32_t index, const Node& node, const Value& a, const Value& b);
+  bool depends_on_block(const Term& term) const;
   Value choose(int32_t index, const Node& node) const;
   Value join(int32_t index, const Value& a, const Value& b) const;
   Value clamp(int32_t index, const Node& node);
@@ -110,6 +129,7 @@ class NodeValues {
   std::vector<Value> values_;
   std::vector<std::optional<Value>> definitions_;  // of atoms that a clamp made
   std::vector<std::vector<Limit>> limits_;  // of trips
+  std::vector<std::optional<Part>> parts_;
 };
 
 /// For each node, which block indices it depends on: bit 0 x, 1 y, 2 z. Iteration numbers count as independent.
