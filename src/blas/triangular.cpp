@@ -38,7 +38,7 @@ class TriangularOperation {
           });
     };
     const size_t bytes = static_cast<size_t>(std::min(a_.width() + 1, n / 2 + 1)) * sizeof(T);
-    for_uneven_ranges(n, bytes, [&](int64_t begin, int64_t end) {
+    const auto range = [&](int64_t begin, int64_t end) {
       if (!plain()) {
         for_groups(true, begin, end, kernel_.columns,
                    [&](int64_t group, int64_t group_end) { for_block(group, group_end, 0, n); });
@@ -53,7 +53,9 @@ class TriangularOperation {
       for_groups(true, first, last, kernel_.columns, [&](int64_t group, int64_t group_end) {
         for_block(group, group_end, begin, end);
       });
-    });
+    };
+    // Work grows or shrinks along the triangle; but short pieces of columns come slowly from memory.
+    for_ranges(n, bytes, range, plain() ? 2 : 8);
     if (!unit) return;
     const T one(1);
     kernel_.axpy(n, &one, x, y);
