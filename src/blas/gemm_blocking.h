@@ -100,9 +100,11 @@ GemmBlocking choose_blocking(const GemmEngine<From, In, Out, Scale>& engine, int
     blocking.mc = m;
   }
   blocking.pack_a = transpose_a ? m > 1 : !small_a && n > 2 * tiles.columns;
+  // B is packed where its columns share cache sets, its rows do and it leaves the second-level cache, or it
+  // is far larger than that.
+  const bool aliasing_b = aliases(ldb, sizeof(In)) && (!transpose_b || b_bytes > cpu.l2_bytes);
   blocking.pack_b =
-      (m > 2 * rows && aliases(ldb, sizeof(In)) && n > 8) ||
-      (m > 4 * rows && b_bytes > cpu.l1_bytes / 2 && (b_bytes > 3 * cpu.l2_bytes || transpose_b));
+      (m > 2 * rows && n > 8 && aliasing_b) || (m > 4 * rows && b_bytes > 3 * cpu.l2_bytes);
   return blocking;
 }
 
