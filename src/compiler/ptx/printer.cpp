@@ -14,7 +14,7 @@ class Printer {
 
   void header(const Module& module);
   void module(const Module& module);
-  void declare_initial_functions(const Module& module);
+  static bool is_initial_value(const Module& module, const Function& function);
   void files(const SourceFiles& files);
   void variable(const Variable& variable);
   void function(const Function& function);
@@ -100,28 +100,33 @@ void Printer::header(const Module& module) {
 void Printer::module(const Module& module) {
   header(module);
   if (options_.line_information) files(module.files);
-  declare_initial_functions(module);
-  for (const Variable& v : module.variables) variable(v);
-  for (const Function& f : module.functions) function(f);
-  for (const auto& [name, target] : module.aliases) alias(name, target);
-}
-
-/// Functions have to be declared before variables that hold their addresses.
-void Printer::declare_initial_functions(const Module& module) {
+  std::vector<std::string_view> declared;
   for (const Function& f : module.functions) {
-    if (!f.has_body) continue;
-    const bool named = std::any_of(
-        module.variables.begin(), module.variables.end(), [&](const Variable& variable) {
-          return std::any_of(
-              variable.initial.begin(), variable.initial.end(), [&](const InitialValue& value) {
-                return value.kind == InitialValue::Kind::symbol && value.symbol == f.name;
-              });
-        });
-    if (!named) continue;
+    if (!is_initial_value(module, f) ||
+        std::find(declared.begin(), declared.end(), f.name) != declared.end())
+      continue;
     Function declaration = f;
     declaration.has_body = false;
     function(declaration);
+    declared.push_back(f.name);
   }
+  for (const Variable& v : module.variables) variable(v);
+  for (const Function& f : module.functions) {
+    if (f.has_body || std::find(declared.begin(), declared.end(), f.name) == declared.end())
+      function(f);
+  }
+  for (const auto& [name, target] : module.aliases) alias(name, target);
+}
+
+/// A variable's initial value holds the function's address: it has to be declared before the variable.
+bool Printer::is_initial_value(const Module& module, const Function& function) {
+  return std::any_of(
+      module.variables.begin(), module.variables.end(), [&](const Variable& variable) {
+        return std::any_of(
+            variable.initial.begin(), variable.initial.end(), [&](const InitialValue& value) {
+              return value.kind == InitialValue::Kind::symbol && value.symbol == function.name;
+            });
+      });
 }
 
 void Printer::files(const SourceFiles& files) {
