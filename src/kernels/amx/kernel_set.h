@@ -31,16 +31,14 @@ constexpr TileKernels<typename Format::From, float> split_kernels_of() {
 
 template <class Tiles>
 constexpr TileKernelSet make_kernel_set() {
-  using Bf16 = BitSource<2, uint16_t>;
-  using Byte = BitSource<1, uint8_t>;
   TileKernelSet set{};
-  set.bf16 = kernels_of<Tiles, Single<Dot::bf16>, Bf16, float>();
+  set.bf16 = kernels_of<Tiles, Single<Dot::bf16>, HalfSource, float>();
   set.f16 = split_kernels_of<Tiles, FourProducts, HalfFormat>();
   // The first operand of a product of tiles is B.
-  set.s8s8 = kernels_of<Tiles, Single<Dot::s8s8>, Byte, int32_t>();
-  set.u8s8 = kernels_of<Tiles, Single<Dot::s8u8>, Byte, int32_t>();
-  set.s8u8 = kernels_of<Tiles, Single<Dot::u8s8>, Byte, int32_t>();
-  set.u8u8 = kernels_of<Tiles, Single<Dot::u8u8>, Byte, int32_t>();
+  set.s8s8 = kernels_of<Tiles, Single<Dot::s8s8>, ByteSource, int32_t>();
+  set.u8s8 = kernels_of<Tiles, Single<Dot::s8u8>, ByteSource, int32_t>();
+  set.s8u8 = kernels_of<Tiles, Single<Dot::u8s8>, ByteSource, int32_t>();
+  set.u8u8 = kernels_of<Tiles, Single<Dot::u8u8>, ByteSource, int32_t>();
   set.f32[static_cast<int>(SplitProducts::one)] =
       split_kernels_of<Tiles, Single<Dot::bf16>, FloatFormat>();
   set.f32[static_cast<int>(SplitProducts::three)] =

@@ -53,12 +53,12 @@ class Magnitudes {
 // Sources: a source knows how elements become words. `along` makes a row of 16 words out of consecutive
 // elements, `across` one word for each of 32 rows out of kPerWord elements that are ld apart.
 
-template <int kBytesOf, class T>
-struct BitSource {
-  using From = T;
+/// Narrow elements as they are.
+struct HalfSource {
+  using From = uint16_t;
   static constexpr int kParts = 1;
-  static constexpr int64_t kPerWord = 4 / kBytesOf;
-  static constexpr int64_t kDepth = 16 * kPerWord;
+  static constexpr int64_t kPerWord = 2;
+  static constexpr int64_t kDepth = 32;
 
   static void along(const From* x, int64_t count, Words (&out)[1], Magnitudes&) {
     out[0] = load_some<Words>(x, count);
@@ -66,15 +66,42 @@ struct BitSource {
   /// 16 rows.
   static void across(const From* x, int64_t ld, int64_t width, int64_t count, Words (&out)[1],
                      Magnitudes&) {
-    using Narrow = std::conditional_t<kBytesOf == 2, Halves, Bytes>;
-    out[0] = Words{};
-#pragma GCC unroll 4
-    for (int64_t s = 0; s < kPerWord; ++s) {
-      if (s < count) {
-        const auto narrow = load_some<Narrow>(x + s * ld, width);
-        out[0] |= __builtin_convertvector(narrow, Words) << static_cast<uint32_t>(8 * kBytesOf * s);
-      }
-    }
+    const auto even = load_some<Halves>(x, width);
+    const auto odd = count > 1 ? load_some<Halves>(x + ld, width) : Halves{};
+    out[0] = reinterpret_cast<Words>(
+        __builtin_shufflevector(even, odd, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23,
+                                8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31));
+  }
+};
+
+struct ByteSource {
+  using From = uint8_t;
+  static constexpr int kParts = 1;
+  static constexpr int64_t kPerWord = 4;
+  static constexpr int64_t kDepth = 64;
+
+  static void along(const From* x, int64_t count, Words (&out)[1], Magnitudes&) {
+    out[0] = load_some<Words>(x, count);
+  }
+  static void across(const From* x, int64_t ld, int64_t width, int64_t count, Words (&out)[1],
+                     Magnitudes&) {
+    // Rows side by side, then a permutation of all bytes.
+    typedef uint8_t Pair __attribute__((vector_size(32)));
+    typedef uint8_t Four __attribute__((vector_size(64)));
+    const auto row = [&](int64_t s) __attribute__((always_inline)) {
+      return s < count ? load_some<Bytes>(x + s * ld, width) : Bytes{};
+    };
+    const auto beside = [](Bytes a, Bytes b) __attribute__((always_inline)) {
+      return Pair(__builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
+                                          15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28,
+                                          29, 30, 31));
+    };
+    const Pair first = beside(row(0), row(1));
+    const Pair second = beside(row(2), row(3));
+    out[0] = reinterpret_cast<Words>(Four(__builtin_shufflevector(
+        first, second, 0, 16, 32, 48, 1, 17, 33, 49, 2, 18, 34, 50, 3, 19, 35, 51, 4, 20, 36, 52, 5,
+        21, 37, 53, 6, 22, 38, 54, 7, 23, 39, 55, 8, 24, 40, 56, 9, 25, 41, 57, 10, 26, 42, 58, 11,
+        27, 43, 59, 12, 28, 44, 60, 13, 29, 45, 61, 14, 30, 46, 62, 15, 31, 47, 63)));
   }
 };
 

@@ -109,12 +109,13 @@ struct TileKernelSet {
   TileKernels<float, float> f32[4];  // by SplitProducts
 };
 
-/// Needs AMX-TILE, AMX-BF16, AMX-INT8, AVX-512 F, BW, DQ, VL, and the system's permission.
+/// Needs request_tiles(); packing alone needs AVX-512 F, BW, DQ, VL and VBMI.
 extern const TileKernelSet hardware;
 /// Needs nothing.
 extern const TileKernelSet software;
 
-/// Asks the system to let this process use tiles; false where there are none.
+/// Asks the system to let this process use tiles; false where the processor or the system does not have
+/// them, or the processor lacks what comes with them.
 bool request_tiles();
 
 }  // namespace guda::kernels::amx

@@ -273,7 +273,8 @@ void check_all_same(bool products) {
 #if defined(__x86_64__)
 TEST(TileKernelsTest, PackingIsTheSameWithAvx512) {
   if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
-      !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
+      !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl") ||
+      !__builtin_cpu_supports("avx512vbmi"))
     GTEST_SKIP() << "no AVX-512";
   check_all_same(false);
 }
