@@ -181,26 +181,41 @@ class TileProduct {
     return x.states[chunk * x.panels + panel];
   }
 
-  /// Packs the panel unless somebody has begun to.
-  void try_pack(Operand& x, int64_t panel, int64_t chunk) {
-    State& s = state(x, panel, chunk);
+  static bool claim(State& state) {
     uint8_t expected = kEmpty;
-    if (s.load(std::memory_order_relaxed) != kEmpty ||
-        !s.compare_exchange_strong(expected, kBusy, std::memory_order_relaxed))
-      return;
-    const int64_t i = panel * kernels::amx::kPanel;
-    const int64_t width = std::min(kernels::amx::kPanel, x.extent - i);
-    const auto pack = x.along ? x.packing->along : x.packing->across;
+    return state.load(std::memory_order_relaxed) == kEmpty &&
+           state.compare_exchange_strong(expected, kBusy, std::memory_order_relaxed);
+  }
+
+  /// Packs the panel unless somebody has begun to. Where each step along k is elsewhere in memory, some more
+  /// of those before `last` are packed with it, a few steps at a time: they are on the same pages.
+  void try_pack(Operand& x, int64_t panel, int64_t last, int64_t chunk) {
+    constexpr int64_t kTogether = 4;
+    constexpr int64_t kFewSteps = 2;
+    const int64_t limit = x.along ? 1 : std::min(kTogether, last - panel);
+    int64_t count = 0;
+    while (count < limit && claim(state(x, panel + count, chunk))) ++count;
+    if (count == 0) return;
     const int64_t end = std::min(steps_, (chunk + 1) * blocking_.chunk_steps);
-    for (int64_t step = chunk * blocking_.chunk_steps; step < end; step += blocking_.block_steps) {
-      const int64_t k = step * kernels_.depth;
-      const int64_t count =
-          std::min(std::min(end, step + blocking_.block_steps) * kernels_.depth, problem_.k) - k;
-      pack(width, count, x.x + (x.along ? i * x.ld + k : i + k * x.ld), x.ld,
-           x.packed + (panel * steps_ + step) * step_bytes(),
-           x.ranges[panel * blocks_ + step / blocking_.block_steps]);
+    for (int64_t step = chunk * blocking_.chunk_steps; step < end;) {
+      const int64_t block = step / blocking_.block_steps;
+      int64_t next = std::min(end, (block + 1) * blocking_.block_steps);
+      if (count > 1) next = std::min(next, step + kFewSteps);
+      for (int64_t p = panel; p < panel + count; ++p) pack(x, p, block, step, next);
+      step = next;
     }
-    s.store(kPacked, std::memory_order_release);
+    for (int64_t p = panel; p < panel + count; ++p)
+      state(x, p, chunk).store(kPacked, std::memory_order_release);
+  }
+
+  void pack(Operand& x, int64_t panel, int64_t block, int64_t step, int64_t next) {
+    const int64_t i = panel * kernels::amx::kPanel;
+    const int64_t k = step * kernels_.depth;
+    (x.along ? x.packing->along : x.packing->across)(
+        std::min(kernels::amx::kPanel, x.extent - i),
+        std::min(next * kernels_.depth, problem_.k) - k,
+        x.x + (x.along ? i * x.ld + k : i + k * x.ld), x.ld,
+        x.packed + (panel * steps_ + step) * step_bytes(), x.ranges[panel * blocks_ + block]);
   }
 
   /// What somebody will read of a panel: packed, or else where it comes from.
@@ -234,7 +249,7 @@ class TileProduct {
     // Tasks that share panels begin with different ones.
     const int64_t count = p1 - p0;
     for (int64_t i = 0; i < count; ++i) {
-      try_pack(a_, p0 + (i + column * count / task_columns_) % count, chunk);
+      try_pack(a_, p0 + (i + column * count / task_columns_) % count, p1, chunk);
     }
     for (int64_t p = p0; p < p1; ++p) {
       if (!wait_until(state(a_, p, chunk), uint8_t{kPacked})) return;
@@ -245,7 +260,7 @@ class TileProduct {
     kernels_.acquire_tiles();
     for (int64_t j = 0; j < width; ++j) {
       const int64_t q = q0 + (first + j) % width;
-      try_pack(b_, q, chunk);
+      try_pack(b_, q, q1, chunk);
       if (!wait_until(state(b_, q, chunk), uint8_t{kPacked})) break;
       kernels::amx::LineStream later;
       if (j + 1 < width) later = lines_of(b_, q0 + (first + j + 1) % width, chunk);
