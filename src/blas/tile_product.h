@@ -190,9 +190,9 @@ class TileProduct {
   /// Packs the panel unless somebody has begun to. Where each step along k is elsewhere in memory, some more
   /// of those before `last` are packed with it, a few steps at a time: they are on the same pages.
   void try_pack(Operand& x, int64_t panel, int64_t last, int64_t chunk) {
-    constexpr int64_t kTogether = 4;
+    constexpr int64_t kMostTogether = 4;
     constexpr int64_t kFewSteps = 2;
-    const int64_t limit = x.along ? 1 : std::min(kTogether, last - panel);
+    const int64_t limit = x.along ? 1 : std::min(kMostTogether, last - panel);
     int64_t count = 0;
     while (count < limit && claim(state(x, panel + count, chunk))) ++count;
     if (count == 0) return;
@@ -248,8 +248,10 @@ class TileProduct {
     const int64_t q1 = std::min(b_.panels, q0 + column_step_);
     // Tasks that share panels begin with different ones.
     const int64_t count = p1 - p0;
+    const int64_t share = ceil_div(count, task_columns_);
     for (int64_t i = 0; i < count; ++i) {
-      try_pack(a_, p0 + (i + column * count / task_columns_) % count, p1, chunk);
+      const int64_t p = p0 + (i + column * count / task_columns_) % count;
+      try_pack(a_, p, std::min(p1, p + share), chunk);
     }
     for (int64_t p = p0; p < p1; ++p) {
       if (!wait_until(state(a_, p, chunk), uint8_t{kPacked})) return;
@@ -260,7 +262,7 @@ class TileProduct {
     kernels_.acquire_tiles();
     for (int64_t j = 0; j < width; ++j) {
       const int64_t q = q0 + (first + j) % width;
-      try_pack(b_, q, q1, chunk);
+      try_pack(b_, q, std::min(q1, q + ceil_div(width, task_rows_)), chunk);
       if (!wait_until(state(b_, q, chunk), uint8_t{kPacked})) break;
       kernels::amx::LineStream later;
       if (j + 1 < width) later = lines_of(b_, q0 + (first + j + 1) % width, chunk);
@@ -299,6 +301,7 @@ class TileProduct {
       for (int64_t p = p0; p < p1; ++p) {
         block.m = std::min(kPanel, problem_.m - p * kPanel);
         block.columns = a_.packed + (p * steps_ + step) * step_bytes();
+        block.next_columns = a_.packed + ((p + 1 < p1 ? p + 1 : p0) * steps_ + step) * step_bytes();
         block.sums = strip + (p - p0) * kPanel;
         block.later = of_c.rows != 0 ? &of_c : &later;
         if (engine_.exact != nullptr &&

@@ -50,147 +50,72 @@ inline void fetch_next(LineStream& stream) {
   }
 }
 
-/// One instruction of the loop over k: a product of two tiles, or the load of an operand's tile.
-struct Instruction {
-  bool is_load;
-  bool of_rows;  // load: a tile of rows, else of columns
-  int row, column;  // product: which tiles; load: the one of `of_rows`
-  int part, step;  // load: what
-};
+/// Operands come from the second-level cache: their lines are fetched this many steps before they are
+/// loaded.
+inline constexpr int64_t kStepsAhead = 2;
 
-/// The order of products and loads for so many steps of k, as a compile-time program. A tile is loaded
-/// right after the last product with what it held before, and products are ordered such that this is long
-/// before the first with what it holds then: 2 x 2 tiles are walked round a corner, so that with each
-/// change of operands the tile that was free first is needed first.
-template <class S, int kR, int kC, int kSteps>
-struct Program {
-  static constexpr int kProducts = S::kProducts * kR * kC * kSteps;
-  static constexpr int kCapacity = 2 * kProducts + 4;
-
-  Instruction prologue[4] = {};
-  int prologue_size = 0;
-  Instruction body[kCapacity] = {};
-  int size = 0;
-
-  /// wrap: the last loads are for the steps after these.
-  constexpr explicit Program(bool wrap) {
-    struct Product {
-      int row, column, row_part, column_part, step;
-    };
-    Product products[kProducts] = {};
-    int count = 0;
-    int first_row = 0;
-    int first_column = 0;
-    for (int step = 0; step < kSteps; ++step) {
-      for (int q = 0; q < S::kProducts; ++q) {
-        const bool last = q + 1 == S::kProducts;
-        const PartPair now = S::kPairs[q];
-        const PartPair next = S::kPairs[last ? 0 : q + 1];
-        const bool rows_change = last || next.row != now.row;
-        const bool columns_change = last || next.column != now.column;
-        const int r = first_row;
-        const int c = first_column;
-        const int along_row[4][2] = {{r, c}, {r, 1 - c}, {1 - r, 1 - c}, {1 - r, c}};
-        const int along_column[4][2] = {{r, c}, {1 - r, c}, {1 - r, 1 - c}, {r, 1 - c}};
-        for (int i = 0; i < 4; ++i) {
-          const int row = rows_change ? along_row[i][0] : along_column[i][0];
-          const int column = rows_change ? along_row[i][1] : along_column[i][1];
-          if (row < kR && column < kC) products[count++] = {row, column, now.row, now.column, step};
-        }
-        if (rows_change && columns_change) first_column = 1 - first_column;
-      }
-    }
-    // For each operand tile its use before and after each change.
-    int last_use[4] = {-1, -1, -1, -1};
-    struct Pending {
-      int after;
-      Instruction load;
-    };
-    Pending pending[kCapacity] = {};
-    int loads = 0;
-    for (int turn = 0; turn < (wrap ? 2 : 1); ++turn) {
-      for (int i = 0; i < kProducts; ++i) {
-        for (const bool of_rows : {true, false}) {
-          const Product& p = products[i];
-          const int tile = of_rows ? p.row : p.column;
-          const int part = of_rows ? p.row_part : p.column_part;
-          int& last = last_use[of_rows ? tile : 2 + tile];
-          const Instruction load{true, of_rows, tile, tile, part, p.step + turn * kSteps};
-          if (last < 0) {
-            prologue[prologue_size++] = load;
-          } else {
-            const Product& before = products[last % kProducts];
-            const int held = of_rows ? before.row_part : before.column_part;
-            const int held_step = before.step + last / kProducts * kSteps;
-            const bool new_content = held != part || held_step != load.step;
-            if (new_content && last < kProducts) pending[loads++] = {last, load};
-          }
-          last = i + turn * kProducts;
-        }
-      }
-    }
-    for (int i = 0; i < kProducts; ++i) {
-      body[size++] = {false, false, products[i].row, products[i].column, 0, 0};
-      for (int l = 0; l < loads; ++l) {
-        if (pending[l].after == i) body[size++] = pending[l].load;
-      }
-    }
-  }
-};
-
-// Tiles 0 ... 3: sums, number 2 * tile of rows + tile of columns; 4, 5: rows; 6, 7: columns.
-template <class Tiles, class S, Instruction kI>
-[[gnu::always_inline]] inline void execute(Tiles& tiles, const std::byte* rows,
-                                           const std::byte* columns) {
-  if constexpr (kI.is_load) {
-    constexpr int64_t kOffset = (kI.step * S::kParts + kI.part) * kStepBytes + 1024 * kI.row;
-    if constexpr (kI.of_rows)
-      tiles.template load<4 + kI.row>(rows + kOffset, 64);
-    else
-      tiles.template load<6 + kI.row>(columns + kOffset, 64);
-  } else {
-    tiles.template dot<S::kDot, 2 * kI.row + kI.column, 4 + kI.row, 6 + kI.column>();
-  }
+/// kLines lines of a step, beginning with line `first`.
+template <int kLines>
+[[gnu::always_inline]] inline void fetch_lines(const std::byte* step, int first) {
+#pragma GCC unroll 16
+  for (int i = 0; i < kLines; ++i) __builtin_prefetch(step + 64 * (first + i));
 }
 
-template <class Tiles, class S, int kR, int kC, int kSteps, bool kWrap>
-[[gnu::always_inline]] inline void run_steps(Tiles& tiles, const std::byte* rows,
-                                             const std::byte* columns, LineStream& later,
-                                             int64_t later_lines) {
-  static constexpr Program<S, kR, kC, kSteps> kProgram(kWrap);
-  [&]<int... kI>(std::integer_sequence<int, kI...>) __attribute__((always_inline)) {
-    const auto one = [&](auto index) __attribute__((always_inline)) {
-      constexpr Instruction kNow = kProgram.body[decltype(index)::value];
-      execute<Tiles, S, kNow>(tiles, rows, columns);
-      if constexpr (Tiles::kPrefetches && !kNow.is_load && kNow.row == 0 && kNow.column == 0) {
-        for (int64_t i = 0; i < later_lines; ++i) fetch_next(later);
-      }
+// Tiles 0 ... 3: sums, number 2 * tile of rows + tile of columns; 4, 5: rows; 6, 7: columns.
+template <class Tiles, class S, int kR, int kC>
+[[gnu::always_inline]] inline void run_step(Tiles& tiles, const std::byte* rows,
+                                            const std::byte* columns, const std::byte* next_columns,
+                                            LineStream& later, int64_t later_lines) {
+  constexpr int kLines = static_cast<int>(S::kParts * kStepBytes / 64);
+  constexpr int kLinesEach = (kLines + S::kProducts * 4 - 1) / (S::kProducts * 4);
+  const auto pair = [&](auto index) __attribute__((always_inline)) {
+    constexpr int q = decltype(index)::value;
+    constexpr PartPair now = S::kPairs[q];
+    constexpr PartPair before = S::kPairs[q == 0 ? 0 : q - 1];
+    constexpr bool new_row = q == 0 || before.row != now.row;
+    constexpr bool new_column = q == 0 || before.column != now.column;
+    const std::byte* row = rows + now.row * kStepBytes;
+    const std::byte* column = columns + now.column * kStepBytes;
+    const auto fetch = [&](int i) __attribute__((always_inline)) {
+      if constexpr (Tiles::kPrefetches)
+        fetch_lines<kLinesEach>(next_columns, (4 * q + i) * kLinesEach);
     };
-    (one(std::integral_constant<int, kI>{}), ...);
-  }(std::make_integer_sequence<int, kProgram.size>{});
+    if constexpr (new_column) tiles.template load<6>(column, 64);
+    if constexpr (new_row) tiles.template load<4>(row, 64);
+    tiles.template dot<S::kDot, 0, 4, 6>();
+    fetch(0);
+    if constexpr (kC == 2) {
+      if constexpr (new_column) tiles.template load<7>(column + 1024, 64);
+      tiles.template dot<S::kDot, 1, 4, 7>();
+    }
+    fetch(1);
+    if constexpr (kR == 2) {
+      if constexpr (new_row) tiles.template load<5>(row + 1024, 64);
+      tiles.template dot<S::kDot, 2, 5, 6>();
+      if constexpr (kC == 2) tiles.template dot<S::kDot, 3, 5, 7>();
+    }
+    fetch(2);
+    fetch(3);
+    if constexpr (Tiles::kPrefetches) {
+      for (int64_t i = 0; i < later_lines; ++i) fetch_next(later);
+    }
+  };
+  [&]<int... kQ>(std::integer_sequence<int, kQ...>) __attribute__((always_inline)) {
+    (pair(std::integral_constant<int, kQ>{}), ...);
+  }(std::make_integer_sequence<int, S::kProducts>{});
 }
 
 template <class Tiles, class S, int kR, int kC, class Sum>
 void accumulate(Tiles& tiles, const BlockArguments<Sum>& block) {
-  static constexpr Program<S, kR, kC, 2> kProgram(true);
   constexpr int64_t kStep = S::kParts * kStepBytes;
-  const std::byte* rows = block.rows;
-  const std::byte* columns = block.columns;
   LineStream later = *block.later;
-  const int64_t later_lines = block.later_lines;
-  [&]<int... kI>(std::integer_sequence<int, kI...>) __attribute__((always_inline)) {
-    (execute<Tiles, S, kProgram.prologue[kI]>(tiles, rows, columns), ...);
-  }(std::make_integer_sequence<int, kProgram.prologue_size>{});
-  int64_t steps = block.steps;
-  for (; steps > 2; steps -= 2) {
-    run_steps<Tiles, S, kR, kC, 2, true>(tiles, rows, columns, later, later_lines);
-    rows += 2 * kStep;
-    columns += 2 * kStep;
+  const int64_t last = block.steps - kStepsAhead;
+  for (int64_t step = 0; step < block.steps; ++step) {
+    const std::byte* ahead = step < last ? block.columns + (step + kStepsAhead) * kStep
+                                         : block.next_columns + (step - last) * kStep;
+    run_step<Tiles, S, kR, kC>(tiles, block.rows + step * kStep, block.columns + step * kStep,
+                               ahead, later, block.later_lines);
   }
-  if (steps == 2)
-    run_steps<Tiles, S, kR, kC, 2, false>(tiles, rows, columns, later, later_lines);
-  else
-    run_steps<Tiles, S, kR, kC, 1, false>(tiles, rows, columns, later, later_lines);
   *block.later = later;
 }
 

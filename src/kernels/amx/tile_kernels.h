@@ -49,8 +49,9 @@ struct BlockArguments {
   int64_t ld;
   int64_t m, n;
   bool add;
-  // Fetched on the way into the second-level cache: so many lines of the stream, which is used up, with
-  // each product of parts.
+  // Fetched on the way: the first steps of what will be `columns` next, and into the second-level cache so
+  // many lines of the stream, which is used up, with each product of parts.
+  const std::byte* next_columns;
   LineStream* later;
   int64_t later_lines;
 };

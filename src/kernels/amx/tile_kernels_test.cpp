@@ -123,6 +123,7 @@ std::vector<Sum> multiply(const TileKernels<From, Sum>& kernels, const Panels& p
   block.steps = (k + kernels.depth - 1) / kernels.depth;
   block.rows = panels.rows.data();
   block.columns = panels.columns.data();
+  block.next_columns = block.columns;
   block.sums = sums.data();
   block.ld = kPanel;
   block.m = m;
