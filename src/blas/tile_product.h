@@ -38,29 +38,21 @@ struct TileEngine {
   SerialProduct<From, Sum> exact;
 };
 
-/// Sizes along k in steps (64 bytes of a packed operand's part), others in panels.
 struct TileBlocking {
-  int64_t block_steps;  // sums stay in tiles, and most of a panel of B in the first-level cache
-  int64_t chunk_steps;  // a multiple of it: `panels` of A stay in the second-level cache
-  int64_t panels;  // at most kMaxTaskPanels
+  int64_t chunk_steps;  // along k, in steps (64 bytes of a packed operand's part)
+  int64_t panels;  // of A in a task, at most kMaxTaskPanels: with a chunk each they stay in the
+  // second-level cache
   int64_t max_bytes;  // of packed memory
 };
-
 inline constexpr int64_t kMaxTaskPanels = 16;
 
 inline TileBlocking choose_tile_blocking(int64_t parts, int64_t steps) {
-  const CpuFeatures& cpu = cpu_features();
   const int64_t step_bytes = parts * kernels::amx::kStepBytes;
+  const int64_t cache = cpu_features().l2_bytes / 2;
   TileBlocking blocking;
-  // More than fits into the first-level cache: sums that rest in tiles for longer are worth it.
-  const int64_t block_limit = std::max<int64_t>(2, cpu.l1_bytes * 4 / 3 / step_bytes);
-  blocking.block_steps = equal_steps(steps, block_limit, 1);
-  const int64_t chunk_limit =
-      std::max(blocking.block_steps,
-               cpu.l2_bytes / 2 / (8 * step_bytes) / blocking.block_steps * blocking.block_steps);
-  blocking.chunk_steps = equal_steps(steps, chunk_limit, blocking.block_steps);
-  blocking.panels = std::clamp<int64_t>(cpu.l2_bytes / 2 / (blocking.chunk_steps * step_bytes), 1,
-                                        kMaxTaskPanels);
+  blocking.chunk_steps = equal_steps(steps, std::max<int64_t>(cache / (8 * step_bytes), 2), 1);
+  blocking.panels =
+      std::clamp<int64_t>(cache / (blocking.chunk_steps * step_bytes), 1, kMaxTaskPanels);
   blocking.max_bytes = int64_t{64} << 20;
   return blocking;
 }
@@ -94,7 +86,6 @@ class TileProduct {
         blocking_(blocking),
         steps_(ceil_div(problem.k, kernels_.depth)),
         chunks_(ceil_div(steps_, blocking.chunk_steps)),
-        blocks_(ceil_div(steps_, blocking.block_steps)),
         a_{problem.a, problem.lda, problem.transpose_a, problem.m, &kernels_.columns},
         b_{problem.b, problem.ldb, !problem.transpose_b, problem.n, &kernels_.rows} {
     a_.panels = ceil_div(problem.m, kernels::amx::kPanel);
@@ -112,7 +103,7 @@ class TileProduct {
   /// Memory that run() needs.
   int64_t bytes() const {
     const int64_t panels = a_.panels + b_.panels;
-    return panels * steps_ * step_bytes() + panels * blocks_ * static_cast<int64_t>(sizeof(Range)) +
+    return panels * steps_ * step_bytes() + panels * chunks_ * static_cast<int64_t>(sizeof(Range)) +
            panels * chunks_ + a_.panels * b_.panels * (1 + int64_t{sizeof(int32_t)}) + 6 * 64;
   }
 
@@ -124,7 +115,7 @@ class TileProduct {
     for (Operand* x : {&a_, &b_}) x->packed = take(x->panels * steps_ * step_bytes());
     for (Operand* x : {&a_, &b_}) {
       x->ranges =
-          fill<Range>(take(x->panels * blocks_ * int64_t{sizeof(Range)}), x->panels * blocks_);
+          fill<Range>(take(x->panels * chunks_ * int64_t{sizeof(Range)}), x->panels * chunks_);
     }
     const int64_t states = (a_.panels + b_.panels) * chunks_;
     a_.states = fill<State>(take(states), states);
@@ -154,7 +145,7 @@ class TileProduct {
     const kernels::amx::PanelPacking<From>* packing;
     int64_t panels = 0;
     std::byte* packed = nullptr;  // [panel][step]
-    Range* ranges = nullptr;  // [panel][block of k]
+    Range* ranges = nullptr;  // [chunk][panel]
     State* states = nullptr;  // [chunk][panel]
   };
 
@@ -163,6 +154,11 @@ class TileProduct {
     auto* values = reinterpret_cast<T*>(at);
     for (int64_t i = 0; i < count; ++i) new (values + i) T{};
     return values;
+  }
+
+  int64_t chunk_begin(int64_t chunk) const { return chunk * blocking_.chunk_steps; }
+  int64_t chunk_end(int64_t chunk) const {
+    return std::min(steps_, (chunk + 1) * blocking_.chunk_steps);
   }
 
   int64_t step_bytes() const { return kernels_.parts * kernels::amx::kStepBytes; }
@@ -196,26 +192,24 @@ class TileProduct {
     int64_t count = 0;
     while (count < limit && claim(state(x, panel + count, chunk))) ++count;
     if (count == 0) return;
-    const int64_t end = std::min(steps_, (chunk + 1) * blocking_.chunk_steps);
-    for (int64_t step = chunk * blocking_.chunk_steps; step < end;) {
-      const int64_t block = step / blocking_.block_steps;
-      int64_t next = std::min(end, (block + 1) * blocking_.block_steps);
-      if (count > 1) next = std::min(next, step + kFewSteps);
-      for (int64_t p = panel; p < panel + count; ++p) pack(x, p, block, step, next);
-      step = next;
+    const int64_t end = chunk_end(chunk);
+    const int64_t piece = count > 1 ? kFewSteps : end;
+    for (int64_t step = chunk_begin(chunk); step < end; step += piece) {
+      for (int64_t p = panel; p < panel + count; ++p)
+        pack(x, p, chunk, step, std::min(end, step + piece));
     }
     for (int64_t p = panel; p < panel + count; ++p)
       state(x, p, chunk).store(kPacked, std::memory_order_release);
   }
 
-  void pack(Operand& x, int64_t panel, int64_t block, int64_t step, int64_t next) {
+  void pack(Operand& x, int64_t panel, int64_t chunk, int64_t step, int64_t next) {
     const int64_t i = panel * kernels::amx::kPanel;
     const int64_t k = step * kernels_.depth;
     (x.along ? x.packing->along : x.packing->across)(
         std::min(kernels::amx::kPanel, x.extent - i),
         std::min(next * kernels_.depth, problem_.k) - k,
         x.x + (x.along ? i * x.ld + k : i + k * x.ld), x.ld,
-        x.packed + (panel * steps_ + step) * step_bytes(), x.ranges[panel * blocks_ + block]);
+        x.packed + (panel * steps_ + step) * step_bytes(), x.ranges[chunk * x.panels + panel]);
   }
 
   /// What somebody will read of a panel: packed, or else where it comes from.
@@ -277,9 +271,11 @@ class TileProduct {
                       kernels::amx::LineStream later) {
     constexpr int64_t kPanel = kernels::amx::kPanel;
     alignas(64) Sum strip[kMaxTaskPanels * kPanel * kPanel];
-    const int64_t begin = chunk * blocking_.chunk_steps;
-    const int64_t end = std::min(steps_, begin + blocking_.chunk_steps);
+    const int64_t begin = chunk_begin(chunk);
+    const int64_t end = chunk_end(chunk);
     kernels::amx::BlockArguments<Sum> block{};
+    block.steps = end - begin;
+    block.rows = b_.packed + (q * steps_ + begin) * step_bytes();
     block.ld = (p1 - p0) * kPanel;
     block.n = std::min(kPanel, problem_.n - q * kPanel);
     // C first: it is needed at the end of this.
@@ -290,64 +286,41 @@ class TileProduct {
     kernels::amx::LineStream of_c{reinterpret_cast<const char*>(c), problem_.ldc * kSize,
                                   ceil_div(m * kSize, 64), block.n, 0};
     block.later_lines = ceil_div(later.rows * later.lines + of_c.rows * of_c.lines,
-                                 (p1 - p0) * (end - begin) * kernels_.products);
-    uint32_t exact = 0;  // panels of A to whose sums something was added outside of tiles
-    for (int64_t step = begin; step < end; step += blocking_.block_steps) {
-      const int64_t next = std::min(end, step + blocking_.block_steps);
-      const int64_t number = step / blocking_.block_steps;
-      block.steps = next - step;
-      block.add = step != begin;
-      block.rows = b_.packed + (q * steps_ + step) * step_bytes();
-      for (int64_t p = p0; p < p1; ++p) {
-        block.m = std::min(kPanel, problem_.m - p * kPanel);
-        block.columns = a_.packed + (p * steps_ + step) * step_bytes();
-        block.next_columns = a_.packed + ((p + 1 < p1 ? p + 1 : p0) * steps_ + step) * step_bytes();
-        block.sums = strip + (p - p0) * kPanel;
-        block.later = of_c.rows != 0 ? &of_c : &later;
-        if (engine_.exact != nullptr &&
-            !within_range(a_.ranges[p * blocks_ + number], b_.ranges[q * blocks_ + number],
-                          kernels_.largest)) {
-          exact |= 1u << (p - p0);
-          multiply_exactly(p, q, step, next, block);
-        } else if ((exact >> (p - p0) & 1) != 0) {
-          multiply_apart(block);
-        } else {
-          kernels_.multiply(block);
-        }
+                                 (p1 - p0) * block.steps * kernels_.products);
+    for (int64_t p = p0; p < p1; ++p) {
+      block.m = std::min(kPanel, problem_.m - p * kPanel);
+      block.sums = strip + (p - p0) * kPanel;
+      if (engine_.exact != nullptr &&
+          !within_range(a_.ranges[chunk * a_.panels + p], b_.ranges[chunk * b_.panels + q],
+                        kernels_.largest)) {
+        multiply_exactly(p, q, chunk, block);
+        continue;
       }
+      block.columns = a_.packed + (p * steps_ + begin) * step_bytes();
+      block.next_columns = a_.packed + ((p + 1 < p1 ? p + 1 : p0) * steps_ + begin) * step_bytes();
+      block.later = of_c.rows != 0 ? &of_c : &later;
+      kernels_.multiply(block);
     }
     kernels_.update({m, block.n, strip, block.ld, c, problem_.ldc, problem_.alpha,
                      chunk == 0 ? problem_.beta : Sum(1)});
   }
 
-  [[gnu::noinline]] void multiply_exactly(int64_t p, int64_t q, int64_t step, int64_t next,
+  [[gnu::noinline]] void multiply_exactly(int64_t p, int64_t q, int64_t chunk,
                                           const kernels::amx::BlockArguments<Sum>& block) {
     const int64_t i = p * kernels::amx::kPanel;
     const int64_t j = q * kernels::amx::kPanel;
-    const int64_t k = step * kernels_.depth;
+    const int64_t k = chunk_begin(chunk) * kernels_.depth;
     Problem part = problem_;
     part.m = block.m;
     part.n = block.n;
-    part.k = std::min(next * kernels_.depth, problem_.k) - k;
+    part.k = std::min(chunk_end(chunk) * kernels_.depth, problem_.k) - k;
     part.a += problem_.transpose_a ? k + i * problem_.lda : i + k * problem_.lda;
     part.b += problem_.transpose_b ? j + k * problem_.ldb : k + j * problem_.ldb;
     part.c = block.sums;
     part.ldc = block.ld;
     part.alpha = Sum(1);
-    part.beta = block.add ? Sum(1) : Sum(0);
+    part.beta = Sum(0);
     engine_.exact(part);
-  }
-
-  /// To sums that may be subnormal, which tiles would take as zero.
-  [[gnu::noinline]] void multiply_apart(const kernels::amx::BlockArguments<Sum>& block) {
-    constexpr int64_t kPanel = kernels::amx::kPanel;
-    alignas(64) Sum sums[kPanel * kPanel];
-    kernels::amx::BlockArguments<Sum> apart = block;
-    apart.sums = sums;
-    apart.ld = kPanel;
-    apart.add = false;
-    kernels_.multiply(apart);
-    kernels_.update({block.m, block.n, sums, kPanel, block.sums, block.ld, Sum(1), Sum(1)});
   }
 
   const Engine& engine_;
@@ -356,7 +329,6 @@ class TileProduct {
   const TileBlocking blocking_;
   const int64_t steps_;
   const int64_t chunks_;
-  const int64_t blocks_;
   Operand a_;
   Operand b_;
   int64_t row_step_, column_step_;  // panels of a task

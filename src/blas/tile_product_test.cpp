@@ -69,9 +69,7 @@ double value_f32(float x) { return x; }
 double value_s8(uint8_t x) { return static_cast<int8_t>(x); }
 double value_u8(uint8_t x) { return x; }
 
-TileBlocking blocking(int64_t block_steps, int64_t chunk_steps, int64_t panels, int64_t max_bytes) {
-  return {block_steps, chunk_steps, panels, max_bytes};
-}
+constexpr TileBlocking kSmallChunks{2, 2, 1 << 30};
 
 constexpr Form kForms[] = {
     {100, 70, 150, false, false, 3}, {64, 96, 64, true, false},  {33, 129, 40, false, true, 1},
@@ -129,8 +127,7 @@ void check(const TileEngine<From, Sum>& engine, double (*left)(From), double (*r
       const struct {
         TileBlocking blocking;
         int threads;
-      } ways[] = {
-          {{1, chunk, 1, 1 << 30}, 1}, {{2, chunk, 2, 1 << 30}, 2}, {{chunk, chunk, 3, 30000}, 5}};
+      } ways[] = {{{chunk, 1, 1 << 30}, 1}, {{chunk, 2, 1 << 30}, 2}, {{chunk, 3, 30000}, 5}};
       std::vector<Sum> first;
       for (const auto& way : ways) {
         Guarded<Sum> c(size_of(f.m, f.n, f.pad), at_end);
@@ -279,7 +276,7 @@ TEST(TileProductTest, SpecialValuesAreThoseOfFloatArithmetic) {
                                                    : round % 3 == 1 ? SplitProducts::nine
                                                                     : SplitProducts::three);
       ASSERT_TRUE(multiply_on_tiles(engine, problem_of(f, a.data(), b.data(), c.data(), 1.0f, beta),
-                                    blocking(1, 2, 2, 1 << 30), 2, Wake::always));
+                                    kSmallChunks, 2, Wake::always));
       for (size_t i = 0; i < c.size(); ++i) {
         if (std::isnan(expected[i]))
           ASSERT_TRUE(std::isnan(c[i])) << i << ": " << c[i];
@@ -301,7 +298,7 @@ TEST(TileProductTest, TheLargestNumberIsKept) {
   const Form form{n, n, n, false, false};
   const auto engine = split_engine_on(tiles(), SplitProducts::three);
   ASSERT_TRUE(multiply_on_tiles(engine, problem_of(form, a.data(), b.data(), c.data(), 1.0f, 0.0f),
-                                blocking(1, 2, 2, 1 << 30), 1, Wake::always));
+                                kSmallChunks, 1, Wake::always));
   EXPECT_EQ(c[7], std::numeric_limits<float>::max());
 }
 
@@ -314,7 +311,7 @@ TEST(TileProductTest, ZerosLeaveSubnormalSumsAlone) {
   a[5] = 1;  // the panel is not all zero
   const Form form{n, n, n, false, false};
   ASSERT_TRUE(multiply_on_tiles(engine, problem_of(form, a.data(), b.data(), c.data(), 1.0f, 1.0f),
-                                blocking(1, 2, 2, 1 << 30), 1, Wake::always));
+                                kSmallChunks, 1, Wake::always));
   EXPECT_EQ(c[4], 0x1p-140f);
   EXPECT_EQ(c[5], 1.0f);
 }
@@ -329,7 +326,7 @@ TEST(TileProductTest, HalfPrecisionKeepsInfinities) {
   const Form form{n, n, n, false, false};
   ASSERT_TRUE(multiply_on_tiles(f16_engine_on(tiles()),
                                 problem_of(form, a.data(), b.data(), c.data(), 1.0f, 0.0f),
-                                blocking(1, 2, 2, 1 << 30), 1, Wake::always));
+                                kSmallChunks, 1, Wake::always));
   EXPECT_EQ(c[3], std::numeric_limits<float>::infinity());
   EXPECT_EQ(c[4], 48.0f);
   EXPECT_EQ(c[n * 7 + 4], 47.0f + 0x1p-24f);

@@ -64,8 +64,9 @@ template <int kLines>
 // Tiles 0 ... 3: sums, number 2 * tile of rows + tile of columns; 4, 5: rows; 6, 7: columns.
 template <class Tiles, class S, int kR, int kC>
 [[gnu::always_inline]] inline void run_step(Tiles& tiles, const std::byte* rows,
-                                            const std::byte* columns, const std::byte* next_columns,
-                                            LineStream& later, int64_t later_lines) {
+                                            const std::byte* columns, const std::byte* rows_ahead,
+                                            const std::byte* columns_ahead, LineStream& later,
+                                            int64_t later_lines) {
   constexpr int kLines = static_cast<int>(S::kParts * kStepBytes / 64);
   constexpr int kLinesEach = (kLines + S::kProducts * 4 - 1) / (S::kProducts * 4);
   const auto pair = [&](auto index) __attribute__((always_inline)) {
@@ -77,8 +78,10 @@ template <class Tiles, class S, int kR, int kC>
     const std::byte* row = rows + now.row * kStepBytes;
     const std::byte* column = columns + now.column * kStepBytes;
     const auto fetch = [&](int i) __attribute__((always_inline)) {
-      if constexpr (Tiles::kPrefetches)
-        fetch_lines<kLinesEach>(next_columns, (4 * q + i) * kLinesEach);
+      if constexpr (Tiles::kPrefetches) {
+        fetch_lines<kLinesEach>(rows_ahead, (4 * q + i) * kLinesEach);
+        fetch_lines<kLinesEach>(columns_ahead, (4 * q + i) * kLinesEach);
+      }
     };
     if constexpr (new_column) tiles.template load<6>(column, 64);
     if constexpr (new_row) tiles.template load<4>(row, 64);
@@ -111,10 +114,11 @@ void accumulate(Tiles& tiles, const BlockArguments<Sum>& block) {
   LineStream later = *block.later;
   const int64_t last = block.steps - kStepsAhead;
   for (int64_t step = 0; step < block.steps; ++step) {
-    const std::byte* ahead = step < last ? block.columns + (step + kStepsAhead) * kStep
-                                         : block.next_columns + (step - last) * kStep;
-    run_step<Tiles, S, kR, kC>(tiles, block.rows + step * kStep, block.columns + step * kStep,
-                               ahead, later, block.later_lines);
+    // At the end, the beginning of the next block.
+    const int64_t ahead = (step < last ? step + kStepsAhead : step - last) * kStep;
+    run_step<Tiles, S, kR, kC>(
+        tiles, block.rows + step * kStep, block.columns + step * kStep, block.rows + ahead,
+        (step < last ? block.columns : block.next_columns) + ahead, later, block.later_lines);
   }
   *block.later = later;
 }
@@ -122,21 +126,14 @@ void accumulate(Tiles& tiles, const BlockArguments<Sum>& block) {
 template <class Tiles, class S, int kR, int kC, class Sum>
 void multiply_tiles(const BlockArguments<Sum>& block) {
   Tiles tiles;
+  tiles.template zero<0>();
+  if constexpr (kC == 2) tiles.template zero<1>();
+  if constexpr (kR == 2) tiles.template zero<2>();
+  if constexpr (kR == 2 && kC == 2) tiles.template zero<3>();
+  accumulate<Tiles, S, kR, kC>(tiles, block);
   auto* sums = reinterpret_cast<char*>(block.sums);
   const int64_t stride = block.ld * static_cast<int64_t>(sizeof(Sum));
   char* second = sums + kTile * stride;
-  if (block.add) {
-    tiles.template load<0>(sums, stride);
-    if constexpr (kC == 2) tiles.template load<1>(sums + 64, stride);
-    if constexpr (kR == 2) tiles.template load<2>(second, stride);
-    if constexpr (kR == 2 && kC == 2) tiles.template load<3>(second + 64, stride);
-  } else {
-    tiles.template zero<0>();
-    if constexpr (kC == 2) tiles.template zero<1>();
-    if constexpr (kR == 2) tiles.template zero<2>();
-    if constexpr (kR == 2 && kC == 2) tiles.template zero<3>();
-  }
-  accumulate<Tiles, S, kR, kC>(tiles, block);
   tiles.template store<0>(sums, stride);
   if constexpr (kC == 2) tiles.template store<1>(sums + 64, stride);
   if constexpr (kR == 2) tiles.template store<2>(second, stride);

@@ -38,19 +38,18 @@ struct MagnitudeRange {
   uint32_t greatest = 0;
 };
 
-/// sums (m x n, at most 32 x 32) = product, or += product. Sums stand in whole tiles: what is beyond m and n
-/// up to a multiple of 16 is written too. Subnormal sums count as zero when they are added to.
+/// sums (m x n, at most 32 x 32) = product. Sums stand in whole tiles: what is beyond m and n up to a
+/// multiple of 16 is written too.
 template <class Sum>
 struct BlockArguments {
-  int64_t steps;  // at least 1
-  const std::byte* rows;  // op(B); kSlackSteps more may be read
-  const std::byte* columns;  // op(A); likewise
+  int64_t steps;
+  const std::byte* rows;  // op(B)
+  const std::byte* columns;  // op(A)
   Sum* sums;
   int64_t ld;
   int64_t m, n;
-  bool add;
-  // Fetched on the way: the first steps of what will be `columns` next, and into the second-level cache so
-  // many lines of the stream, which is used up, with each product of parts.
+  // Fetched on the way: the first steps of what will be `columns` next, with the same rows; and into the
+  // second-level cache so many lines of the stream, which is used up, with each product of parts.
   const std::byte* next_columns;
   LineStream* later;
   int64_t later_lines;

@@ -130,18 +130,7 @@ std::vector<Sum> multiply(const TileKernels<From, Sum>& kernels, const Panels& p
   block.n = n;
   block.later = &later;
   kernels.acquire_tiles();
-  // In two pieces, the second of which is added to the first.
-  const int64_t half = block.steps / 2;
-  block.steps -= half;
   kernels.multiply(block);
-  if (half > 0) {
-    const int64_t done = block.steps * kernels.parts * kStepBytes;
-    block.rows += done;
-    block.columns += done;
-    block.steps = half;
-    block.add = true;
-    kernels.multiply(block);
-  }
   kernels.release_tiles();
   kernels.update({m, n, sums.data(), kPanel, c.data(), m, alpha, beta});
   return c;
