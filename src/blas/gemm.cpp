@@ -35,8 +35,8 @@ auto tile_engine_for() {
   if constexpr (std::is_same_v<In, int8_t>) return s8_tile_engine();
 }
 
-// Where tiles win. They take about a tenth of the time of vectors, f32 in parts that much more often, but all
-// of both operands is packed first, which vectors need not do.
+// Where tiles win. Both operands are packed as a whole first, which vectors need not do; f32 in parts packs
+// more, to win less.
 template <class From, class Sum>
 bool worth_tiles(const TileEngine<From, Sum>& engine, int64_t m, int64_t n, int64_t k) {
   const double work = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
@@ -44,8 +44,9 @@ bool worth_tiles(const TileEngine<From, Sum>& engine, int64_t m, int64_t n, int6
     // vpdpbusd is half as far behind, and reads its operands faster.
     return n >= 128 && m >= 16 && k >= 64 && work >= 256.0 * 256 * 256;
   } else if constexpr (sizeof(From) == 4) {
-    return std::min(m, n) >= 96 && k >= 32 &&
-           work >= 48.0 * 48 * 160 * static_cast<double>(engine.kernels->products);
+    const int64_t products = engine.kernels->products;
+    const double least = products <= 3 ? 160 : 640;
+    return std::min(m, n) >= 96 && k >= 32 && work >= least * least * least;
   } else {
     return std::min(m, n) >= 16 && k >= 32 && work >= 32.0 * 32 * 64;
   }

@@ -26,7 +26,7 @@ constexpr ComputeType compute_in_mode(int math_mode, ComputeType compute) {
 }
 
 /// At least the precision that the type is named for: TF32 and f16 have 11 bits, two bf16 parts 16. Three
-/// parts have f32's 24, and the products that six leave out are below its rounding (docs/blas.md).
+/// parts have f32's 24, and the products that six leave out are no more than its rounding (docs/blas.md).
 constexpr blas::FloatProducts float_products(ComputeType compute) {
   switch (compute) {
     case kCompute32FFast16BF: return blas::FloatProducts::bf16;
