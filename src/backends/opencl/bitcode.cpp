@@ -58,6 +58,23 @@ class TemporaryFolder {
   std::string path_;
 };
 
+/// Runs a program without input and output; its wait status.
+Result<int> run_quietly(char* const* arguments) {
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  for (int stream : {0, 1, 2})
+    posix_spawn_file_actions_addopen(&actions, stream, "/dev/null", O_RDWR, 0);
+  pid_t child = -1;
+  const int error = posix_spawn(&child, arguments[0], &actions, nullptr, arguments, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (error != 0)
+    return Status(StatusCode::operating_system,
+                  fmt::format("cannot run {}: {}", arguments[0], std::strerror(error)));
+  int state = 0;
+  while (waitpid(child, &state, 0) < 0 && errno == EINTR) continue;
+  return state;
+}
+
 }  // namespace
 
 bool have_bitcode_translator() { return !translator().empty(); }
@@ -81,23 +98,16 @@ Result<std::string> spirv_to_bitcode(const std::string& spirv) {
               flag = "-o";
   char* arguments[] = {program.data(), reverse.data(), target.data(), input.data(),
                        flag.data(),    output.data(),  nullptr};
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  for (int stream : {0, 1, 2})
-    posix_spawn_file_actions_addopen(&actions, stream, "/dev/null", O_RDWR, 0);
-  pid_t child = -1;
-  const int error = posix_spawn(&child, program.c_str(), &actions, nullptr, arguments, environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (error != 0)
-    return Status(StatusCode::operating_system,
-                  fmt::format("cannot run {}: {}", program, std::strerror(error)));
-  int state = 0;
-  while (waitpid(child, &state, 0) < 0 && errno == EINTR) continue;
+  auto ended = run_quietly(arguments);
+  if (!ended) return ended.status();
+  const int state = *ended;
   std::ifstream file(output, std::ios::binary);
   std::string bitcode((std::istreambuf_iterator<char>(file)), {});
   if (!WIFEXITED(state) || WEXITSTATUS(state) != 0 || bitcode.empty())
     return Status(StatusCode::not_supported,
-                  fmt::format("{} cannot translate the kernel", program));
+                  WIFSIGNALED(state)
+                      ? fmt::format("{} ended with signal {}", program, WTERMSIG(state))
+                      : fmt::format("{} cannot translate the kernel", program));
   return bitcode;
 }
 

@@ -11,6 +11,7 @@
 #include <llvm/Transforms/Scalar/LoopPassManager.h>
 #include <llvm/Transforms/Scalar/SROA.h>
 #include <llvm/Transforms/Scalar/SimplifyCFG.h>
+#include <llvm/Transforms/Utils/Cloning.h>
 #include <llvm/Transforms/Utils/LowerSwitch.h>
 
 #include "compiler/lanes/polling_loops.h"
@@ -119,7 +120,14 @@ Result<driver::OpenclKernel> compile_to_spirv(llvm::Module& module, llvm::Functi
   optimize(**entry);
   if (Status status = legalize_for_spirv(**entry, options); !status) return status;
   drop_decorations(module, **entry);
-  auto binary = emit_spirv(module, **machine);
+  // See defines_twice in emit_spirv.cpp. Generation changes the module.
+  constexpr int kAttempts = 4;
+  Result<std::string> binary = Status(StatusCode::unknown, "not generated");
+  for (int i = 0; i < kAttempts && binary.status().code() == StatusCode::unknown; ++i) {
+    auto fresh = make_spirv_machine();
+    if (!fresh) return fresh.status();
+    binary = emit_spirv(*llvm::CloneModule(module), **fresh);
+  }
   if (!binary) return binary.status();
   result.spirv = std::move(*binary);
   return result;

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <set>
 #include <vector>
 
 #include "compiler/target/spirv/spirv.h"
@@ -60,6 +61,25 @@ bool run_guarded(llvm::legacy::PassManager* passes, llvm::Module* module, Escape
   if (finished) passes->run(*module);
   current_escape = nullptr;
   return finished;
+}
+
+/// Whether a type or constant has the id of another one: LLVM's generator does that now and then, in a few
+/// kernels out of a hundred, not in every run.
+bool defines_twice(llvm::StringRef binary) {
+  constexpr uint32_t kFirstType = 19, kLastType = 38, kFirstConstant = 41, kLastConstant = 52;
+  std::vector<uint32_t> words(binary.size() / 4);
+  std::memcpy(words.data(), binary.data(), words.size() * 4);
+  std::set<uint32_t> defined;
+  for (size_t at = 5; at < words.size();) {
+    const uint32_t count = words[at] >> 16, opcode = words[at] & 0xffff;
+    if (count == 0 || at + count > words.size()) return true;
+    uint32_t id = 0;
+    if (opcode >= kFirstType && opcode <= kLastType && count >= 2) id = words[at + 1];
+    if (opcode >= kFirstConstant && opcode <= kLastConstant && count >= 3) id = words[at + 2];
+    if (id != 0 && !defined.insert(id).second) return true;
+    at += count;
+  }
+  return false;
 }
 
 /// Zeros of scalar type as OpConstant: some readers take OpConstantNull for aggregates and pointers only.
@@ -121,7 +141,10 @@ Result<std::string> emit_spirv(llvm::Module& module, llvm::TargetMachine& machin
     return Status(StatusCode::not_supported,
                   std::string("the SPIR-V generator gave up: ") + escape.message);
   }
-  return write_out_zeros(llvm::StringRef(binary.data(), binary.size()));
+  const llvm::StringRef bytes(binary.data(), binary.size());
+  if (defines_twice(bytes))
+    return Status(StatusCode::unknown, "the SPIR-V generator used an id twice");
+  return write_out_zeros(bytes);
 }
 
 }  // namespace guda::target
