@@ -44,6 +44,12 @@ Result check(Call& call, const void* alpha, const void* beta, bool& done) {
   return kSuccess;
 }
 
+Result check_matrices(const Call& call, const void* alpha, const void* a, const void* b,
+                      const void* c) {
+  bool on_host = call.handle->pointer_mode == kHostPointers;
+  return cublas::check_matrices(call.shape, call.scale, on_host ? alpha : nullptr, a, b, c);
+}
+
 AnyScalar scalar(const Call& call, const void* pointer) {
   return {call.handle->pointer_mode, pointer, element_bytes(call.scale)};
 }
@@ -52,6 +58,7 @@ Result single(Call call, const void* alpha, const void* a, const void* b, const 
               void* c) {
   bool done = false;
   if (Result result = check(call, alpha, beta, done); result || done) return result;
+  if (Result result = check_matrices(call, alpha, a, b, c)) return result;
   AnyScalar alpha_value = scalar(call, alpha), beta_value = scalar(call, beta);
   return submit(call.handle, product_ns(call.types, call.shape),
                 [=, types = call.types, shape = call.shape] {
@@ -65,6 +72,7 @@ Result batched(Call call, const void* alpha, const void* const* a, const void* c
   if (Result result = check(call, alpha, beta, done)) return result;
   GUDA_CUBLAS_CHECK(count >= 0);
   if (done || count == 0) return kSuccess;
+  if (Result result = check_matrices(call, alpha, a, b, c)) return result;
   AnyScalar alpha_value = scalar(call, alpha), beta_value = scalar(call, beta);
   return submit(call.handle, product_ns(call.types, call.shape) * static_cast<double>(count),
                 [=, types = call.types, shape = call.shape] {
@@ -79,6 +87,7 @@ Result strided(Call call, const void* alpha, const void* a, int64_t stride_a, co
   if (Result result = check(call, alpha, beta, done)) return result;
   GUDA_CUBLAS_CHECK(count >= 0);
   if (done || count == 0) return kSuccess;
+  if (Result result = check_matrices(call, alpha, a, b, c)) return result;
   AnyScalar alpha_value = scalar(call, alpha), beta_value = scalar(call, beta);
   return submit(call.handle, product_ns(call.types, call.shape) * static_cast<double>(count),
                 [=, types = call.types, shape = call.shape] {

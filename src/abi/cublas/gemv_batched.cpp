@@ -66,7 +66,7 @@ Result gemv_batched(Handle* handle, Op trans, Int m, Int n, const Scale* alpha, 
                     Int incy, Int count) {
   if (Result result = check(handle, trans, m, n, lda, incx, incy, count)) return result;
   if (m == 0 || n == 0 || count == 0) return kSuccess;
-  GUDA_CUBLAS_CHECK(alpha && beta);
+  GUDA_CUBLAS_CHECK(alpha && beta && y && (known_zero(handle, alpha) || (a && x)));
   Scalar<Scale> alpha_value(handle, alpha), beta_value(handle, beta);
   return submit(handle, matrix_ns<In>(m, n) * static_cast<double>(count), [=] {
     for_members<In>(count, m, n, [&](int64_t i) {
@@ -82,7 +82,7 @@ Result gemv_strided(Handle* handle, Op trans, Int m, Int n, const Scale* alpha, 
                     const Scale* beta, Out* y, Int incy, long long stride_y, Int count) {
   if (Result result = check(handle, trans, m, n, lda, incx, incy, count)) return result;
   if (m == 0 || n == 0 || count == 0) return kSuccess;
-  GUDA_CUBLAS_CHECK(alpha && beta);
+  GUDA_CUBLAS_CHECK(alpha && beta && y && (known_zero(handle, alpha) || (a && x)));
   Scalar<Scale> alpha_value(handle, alpha), beta_value(handle, beta);
   return submit(handle, matrix_ns<In>(m, n) * static_cast<double>(count), [=] {
     for_members<In>(count, m, n, [&](int64_t i) {

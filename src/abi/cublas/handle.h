@@ -63,6 +63,12 @@ class Scalar {
   const T* device_;
 };
 
+/// Whether the factor of a product is known to be zero, so that its matrices are not read.
+template <class T>
+bool known_zero(const Handle* handle, const T* factor) {
+  return handle->pointer_mode == kHostPointers && *factor == T(0);
+}
+
 /// A scalar whose type is known only when the call is made.
 class AnyScalar {
  public:

@@ -22,7 +22,7 @@ Result gemv(Handle* handle, Op trans, Int m, Int n, const T* alpha, const T* a, 
   GUDA_CUBLAS_CHECK(is_op(trans) && m >= 0 && n >= 0 && lda >= at_least_one(m) && incx != 0 &&
                     incy != 0);
   if (m == 0 || n == 0) return kSuccess;
-  GUDA_CUBLAS_CHECK(alpha && beta);
+  GUDA_CUBLAS_CHECK(alpha && beta && y && (known_zero(handle, alpha) || (a && x)));
   Scalar<T> alpha_value(handle, alpha), beta_value(handle, beta);
   return submit(handle, matrix_ns<T>(m, n), [=] {
     blas::gemv<T>(transpose(trans), m, n, alpha_value.get(), a, lda, x, incx, beta_value.get(), y,

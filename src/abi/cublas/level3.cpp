@@ -22,8 +22,9 @@ Result gemm(Handle* handle, Op transa, Op transb, Int m, Int n, Int k, const T* 
                     lda >= at_least_one(transa == kN ? m : k) &&
                     ldb >= at_least_one(transb == kN ? k : n) && ldc >= at_least_one(m));
   if (m == 0 || n == 0) return kSuccess;
-  GUDA_CUBLAS_CHECK(alpha && beta);
+  GUDA_CUBLAS_CHECK(alpha && beta && c);
   Scalar<T> alpha_value(handle, alpha), beta_value(handle, beta);
+  GUDA_CUBLAS_CHECK(k == 0 || known_zero(handle, alpha) || (a && b));
   [[maybe_unused]] const auto products =
       float_products(compute_in_mode(handle->math_mode, kCompute32F));
   return submit(handle, product_ns<T>(m, n, k), [=] {
@@ -73,7 +74,7 @@ Result syrk(Handle* handle, Fill uplo, Op trans, Int n, Int k, const RankScale<T
   GUDA_CUBLAS_CHECK(is_fill(uplo) && is_op(trans) && n >= 0 && k >= 0 &&
                     lda >= at_least_one(trans == kN ? n : k) && ldc >= at_least_one(n));
   if (n == 0) return kSuccess;
-  GUDA_CUBLAS_CHECK(alpha && beta);
+  GUDA_CUBLAS_CHECK(alpha && beta && c);
   Scalar<RankScale<T, kKind>> alpha_value(handle, alpha), beta_value(handle, beta);
   return submit(handle, product_ns<T>(n, n, k) / 2, [=] {
     if constexpr (kKind == Kind::hermitian)
@@ -96,7 +97,8 @@ Result syr2k(Handle* handle, Fill uplo, Op trans, Int n, Int k, const T* alpha, 
                     lda >= at_least_one(rows) && ldb >= at_least_one(rows) &&
                     ldc >= at_least_one(n));
   if (n == 0) return kSuccess;
-  GUDA_CUBLAS_CHECK(alpha && beta);
+  GUDA_CUBLAS_CHECK(alpha && beta && c);
+  GUDA_CUBLAS_CHECK(k == 0 || known_zero(handle, alpha) || (a && b));
   Scalar<T> alpha_value(handle, alpha);
   Scalar<RankScale<T, kKind>> beta_value(handle, beta);
   return submit(handle, product_ns<T>(n, n, k), [=] {
@@ -138,7 +140,7 @@ Result trmm(Handle* handle, SideMode side, Fill uplo, Op trans, Diag diag, Int m
                     n >= 0 && lda >= at_least_one(order) && ldb >= at_least_one(m) &&
                     ldc >= at_least_one(m) && (b != c || ldb == ldc));
   if (m == 0 || n == 0) return kSuccess;
-  GUDA_CUBLAS_CHECK(alpha);
+  GUDA_CUBLAS_CHECK(alpha && c && (known_zero(handle, alpha) || (a && b)));
   Scalar<T> alpha_value(handle, alpha);
   return submit(handle, product_ns<T>(m, n, order) / 2, [=] {
     blas::trmm<T>(side_of(side), triangle(uplo), transpose(trans), diagonal(diag), m, n,

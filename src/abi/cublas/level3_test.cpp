@@ -449,6 +449,25 @@ TEST(CublasLevel3, BadArgumentsAreRefused) {
   EXPECT_EQ(gemm(0, 2, 1, 2, &one), kInvalidValue);
   EXPECT_EQ(gemm(0, 2, 2, 1, &one), kInvalidValue);
   EXPECT_EQ(gemm(0, 2, 2, 2, nullptr), kInvalidValue);
+  // Operands that are not there, where they would be used.
+  float zero = 0, *nothing = nullptr;
+  auto product = [&](const float* alpha, int k, const float* a, float* c) {
+    return call("cublasSgemm_v2", cublas.handle, 0, 0, 2, 2, k, alpha, a, 2, m, 2, &zero, c, 2);
+  };
+  EXPECT_EQ(product(&one, 2, nothing, m), kInvalidValue);
+  EXPECT_EQ(product(&one, 2, m + 4, nothing), kInvalidValue);
+  EXPECT_EQ(product(&one, 0, nothing, m), 0);
+  EXPECT_EQ(product(&zero, 2, nothing, m), 0);
+  EXPECT_EQ(call("cublasGemmEx", cublas.handle, 0, 0, 2, 2, 2, &one, nothing, kR32F, 2, m, kR32F, 2,
+                 &zero, m, kR32F, 2, kCompute32F, -1),
+            kInvalidValue);
+  EXPECT_EQ(call("cublasSgemmStridedBatched", cublas.handle, 0, 0, 2, 2, 2, &one, nothing, 2, 4ll,
+                 m, 2, 4ll, &zero, m + 8, 2, 4ll, 2),
+            kInvalidValue);
+  EXPECT_EQ(call("cublasSgemv_v2", cublas.handle, 0, 2, 2, &one, m, 2, nothing, 1, &zero, m + 8, 1),
+            kInvalidValue);
+  EXPECT_EQ(call("cublasSsyrk_v2", cublas.handle, kLower, kN, 2, 2, &one, m, 2, &zero, nothing, 2),
+            kInvalidValue);
   void* none = nullptr;
   EXPECT_EQ(call("cublasSgemm_v2", none, 0, 0, 1, 1, 1, &one, m, 1, m, 1, &one, m, 1),
             kNotInitialized);

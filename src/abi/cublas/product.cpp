@@ -162,6 +162,25 @@ Result check_shape(const ProductShape& s) {
   return kSuccess;
 }
 
+bool is_zero(DataType scale, const void* value) {
+  switch (scale) {
+    case kR16F: return widen(scalar<float16>(value)) == 0;
+    case kR32I: return scalar<int32_t>(value) == 0;
+    case kR64F: return scalar<double>(value) == 0;
+    case kC32F: return scalar<ComplexFloat>(value) == 0.0f;
+    case kC64F: return scalar<ComplexDouble>(value) == 0.0;
+    default: return scalar<float>(value) == 0;
+  }
+}
+
+Result check_matrices(const ProductShape& shape, DataType scale, const void* alpha, const void* a,
+                      const void* b, const void* c) {
+  GUDA_CUBLAS_CHECK(c);
+  bool nothing = shape.k == 0 || (alpha && is_zero(scale, alpha));
+  GUDA_CUBLAS_CHECK(nothing || (a && b));
+  return kSuccess;
+}
+
 void multiply(const ProductTypes& types, const ProductShape& shape, const void* alpha,
               const void* a, const void* b, const void* beta, void* c) {
   switch (types.a) {

@@ -31,6 +31,13 @@ struct ProductShape {
 /// kInvalidValue for what no product has: negative sizes, unknown operations, short leading dimensions.
 Result check_shape(const ProductShape& shape);
 
+/// Whether a scalar of the type that product_scale_type() gives is zero.
+bool is_zero(DataType scale, const void* scalar);
+/// kInvalidValue when a matrix that the product reads or writes is not there. `alpha` is null when it is in
+/// device memory.
+Result check_matrices(const ProductShape& shape, DataType scale, const void* alpha, const void* a,
+                      const void* b, const void* c);
+
 /// C = alpha op(A) op(B) + beta C with types that product_scale_type() has admitted.
 void multiply(const ProductTypes& types, const ProductShape& shape, const void* alpha,
               const void* a, const void* b, const void* beta, void* c);

@@ -220,21 +220,6 @@ bool is_plain_product(const Problem& problem) {
          problem.a.type != kR8E5M2 && problem.d.type != kR8I;
 }
 
-template <class T>
-bool is_zero(const void* scalar) {
-  return *static_cast<const T*>(scalar) == T(0);
-}
-bool is_zero(DataType type, const void* scalar) {
-  switch (type) {
-    case kR16F: return (static_cast<const float16*>(scalar)->bits & 0x7fff) == 0;
-    case kR32I: return is_zero<int32_t>(scalar);
-    case kR64F: return is_zero<double>(scalar);
-    case kC32F: return is_zero<ComplexFloat>(scalar);
-    case kC64F: return is_zero<ComplexDouble>(scalar);
-    default: return is_zero<float>(scalar);
-  }
-}
-
 void copy_matrix(const Layout& from_layout, const void* from, const Layout& to_layout, void* to) {
   size_t bytes = element_bytes(to_layout.type);
   auto* source = static_cast<const std::byte*>(from);
