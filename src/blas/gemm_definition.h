@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "blas/gemm.h"
+#include "blas/half.h"
 
 namespace guda::blas {
 
@@ -17,7 +18,7 @@ template <class R>
 inline constexpr bool kIsComplex<std::complex<R>> = true;
 
 inline float widen(bfloat16 x) { return std::bit_cast<float>(static_cast<uint32_t>(x.bits) << 16); }
-inline float widen(float16 x) { return static_cast<float>(std::bit_cast<_Float16>(x.bits)); }
+inline float widen(float16 x) { return half_to_float(x.bits); }
 template <class T>
 T widen(T x) {
   return x;
@@ -30,7 +31,7 @@ Out narrow(Scale x) {
     if ((bits & 0x7fffffffu) > 0x7f800000u) return {static_cast<uint16_t>((bits >> 16) | 0x40u)};
     return {static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16)};
   } else if constexpr (std::is_same_v<Out, float16>) {
-    return {std::bit_cast<uint16_t>(static_cast<_Float16>(x))};
+    return {float_to_half(x)};
   } else {
     return static_cast<Out>(x);
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "abi/cublas/types.h"
+#include "blas/half.h"
 
 #include <algorithm>
 #include <array>
@@ -26,13 +27,7 @@ struct float8_e5m2 {
 };
 
 GUDA_ELEMENT float widen(bfloat16 x) { return std::bit_cast<float>(uint32_t{x.bits} << 16); }
-/// Without a call into the compiler's library, so that loops become vector code.
-GUDA_ELEMENT float widen(float16 x) {
-  uint32_t magnitude = uint32_t{x.bits} << 13 & 0x0fffe000u;
-  auto scaled = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) * 0x1p112f);
-  uint32_t special = magnitude >= 0x0f800000u ? 0x7f800000u : 0u;  // infinities and NaN
-  return std::bit_cast<float>(scaled | special | uint32_t{x.bits} << 16 >> 31 << 31);
-}
+GUDA_ELEMENT float widen(float16 x) { return blas::half_to_float(x.bits); }
 
 GUDA_ELEMENT float widen(float8_e4m3 x) {
   uint32_t magnitude = x.bits & 0x7fu;
@@ -70,19 +65,6 @@ GUDA_ELEMENT uint8_t float8_code(float x, float largest, uint8_t largest_code) {
   return static_cast<uint8_t>(code | bits >> 31 << 7);
 }
 
-/// Likewise for half precision.
-GUDA_ELEMENT uint16_t float16_code(float x) {
-  auto bits = std::bit_cast<uint32_t>(x);
-  uint32_t magnitude = bits & 0x7fffffffu;
-  uint32_t normal = (magnitude - (112u << 23) + 0xfffu + (magnitude >> 13 & 1u)) >> 13;
-  uint32_t subnormal =
-      std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) + 0.5f) - (126u << 23);
-  uint32_t code = magnitude < (113u << 23) ? subnormal : normal;
-  code = magnitude >= (143u << 23) ? 0x7c00u : code;
-  code = magnitude > 0x7f800000u ? 0x7e00u | (magnitude >> 13 & 0x1ffu) : code;
-  return static_cast<uint16_t>(code | bits >> 31 << 15);
-}
-
 /// The element of type Out nearest to a number.
 template <class Out, class In>
 GUDA_ELEMENT Out narrow(In x) {
@@ -91,7 +73,7 @@ GUDA_ELEMENT Out narrow(In x) {
     if ((bits & 0x7fffffffu) > 0x7f800000u) return {static_cast<uint16_t>((bits >> 16) | 0x40u)};
     return {static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16)};
   } else if constexpr (std::is_same_v<Out, float16>) {
-    return {float16_code(static_cast<float>(x))};
+    return {blas::float_to_half(static_cast<float>(x))};
   } else if constexpr (std::is_same_v<Out, float8_e4m3>) {
     return {float8_code<4, 3>(static_cast<float>(x), 448.0f, 0x7e)};
   } else if constexpr (std::is_same_v<Out, float8_e5m2>) {
