@@ -77,13 +77,6 @@ struct Engines::KernelOnEngines {
   std::vector<Entry> entries;
 };
 
-struct Engines::LaunchPlan {
-  scheduler::Work work;
-  std::vector<scheduler::MemoryUse> memory;
-  scheduler::Decision decision;
-  std::array<std::shared_ptr<backend::DeviceKernel>, scheduler::kMaxEngines> code;
-};
-
 Engines::Operands Engines::operands_of(KernelOperation& operation) {
   const LaunchConfiguration& configuration = operation.configuration();
   const kernel::Dim3& block = configuration.block;
@@ -242,32 +235,6 @@ Status Engines::launch_on_host(KernelOperation& operation, const Operands& opera
   return status;
 }
 
-namespace {
-
-/// Bytes that a device has written to the host: all of them or none, since inputs may be among them and the
-/// work would have to be done again.
-Status copy_results(backend::Queue& queue, std::span<const Range> written) {
-  size_t bytes = 0;
-  for (Range range : written) bytes += range.bytes();
-  auto staging = std::make_unique_for_overwrite<std::byte[]>(bytes);
-  size_t at = 0;
-  for (Range range : written) {
-    const void* from = reinterpret_cast<const void*>(range.begin);
-    if (Status status = queue.download(staging.get() + at, from, range.bytes()); !status)
-      return status;
-    at += range.bytes();
-  }
-  if (Status status = queue.synchronize(); !status) return status;
-  at = 0;
-  for (Range range : written) {
-    std::memcpy(reinterpret_cast<void*>(range.begin), staging.get() + at, range.bytes());
-    at += range.bytes();
-  }
-  return Status::ok();
-}
-
-}  // namespace
-
 /// Transfers, the kernel, and the way back, with what was predicted.
 void Engines::trace_launch(const std::string& track, const LaunchPlan& plan, int64_t start,
                            int64_t began, int64_t finished, int64_t end) {
@@ -289,6 +256,8 @@ Status Engines::launch_on(Engine& engine, KernelOperation& operation, const Oper
   // The program may have written there at any time.
   pool_.commit(memory::kHostSpace, operands.host_visible);
   auto lease = pool_.acquire(engine.space, operands.all);
+  if (lease.status().code() == StatusCode::invalid_value)
+    return {StatusCode::not_supported, lease.status().message()};
   if (!lease) return lease.status();
 
   const LaunchConfiguration& configuration = operation.configuration();

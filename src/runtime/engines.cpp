@@ -213,6 +213,7 @@ Status Engines::run(Operation& operation) {
     case OperationKind::nothing:
     case OperationKind::program: return operation.execute();
     case OperationKind::kernel: return launch(static_cast<KernelOperation&>(operation));
+    case OperationKind::gemm: return product(operation);
     case OperationKind::copy: return copy(static_cast<CopyOperation&>(operation));
     case OperationKind::fill: return fill(static_cast<FillOperation&>(operation));
     case OperationKind::host_memory: return host_work(operation, everything());

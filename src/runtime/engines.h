@@ -57,6 +57,7 @@ class Engines final : public memory::RegionObserver {
     std::unique_ptr<backend::Device> device;  // null: the CPU engine
     memory::Space space = memory::kHostSpace;
     LiveEngine* live = nullptr;
+    std::atomic<bool> multiplies{true};  // false once it has refused a product
     std::mutex queues_mutex;
     std::vector<std::unique_ptr<backend::Queue>> idle_queues;
   };
@@ -79,6 +80,9 @@ class Engines final : public memory::RegionObserver {
                     int64_t finished, int64_t end);
   /// Which engines can run it, what it costs, and the scheduler's decision.
   LaunchPlan plan(KernelOperation& operation, const Operands& operands);
+  Status product(Operation& operation);
+  Status product_on(Engine& engine, const backend::GemmProblem& problem, const Operands& operands,
+                    const LaunchPlan& plan);
   Status copy(CopyOperation& operation);
   std::optional<Status> copy_at_home(const CopyOperation& operation, memory::Range from,
                                      memory::Range to);

@@ -7,6 +7,10 @@
 #include <memory>
 #include <string_view>
 
+namespace guda::backend {
+struct GemmProblem;
+}
+
 namespace guda::runtime {
 
 class Stream;
@@ -27,6 +31,7 @@ enum class OperationKind : uint8_t {
   copy,
   fill,
   program,  // a list of operations
+  gemm,  // a matrix product: gemm() describes it
 };
 
 class Operation {
@@ -36,6 +41,8 @@ class Operation {
   virtual Status execute() = 0;
   /// For traces.
   virtual std::string_view label() const { return "library call"; }
+  /// Valid until the operation is changed or destroyed.
+  virtual const backend::GemmProblem* gemm() { return nullptr; }
   virtual OperationKind operation_kind() const { return OperationKind::host_memory; }
   /// A copy for another launch of the same graph; null when it cannot be repeated.
   virtual std::unique_ptr<Operation> clone() const { return nullptr; }

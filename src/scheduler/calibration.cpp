@@ -96,6 +96,11 @@ class Calibration {
 
   void measure_gemm(Arithmetic kind) {
     double& rate = model_.gemm_rate[static_cast<size_t>(kind)];
+    if (over()) return;
+    // The first product of a type may load a vendor's library for seconds, which says nothing about products.
+    const auto before = Clock::now();
+    if (!usable(probes_.gemm_ns(kind, 16), failure_)) return;
+    end_ += Clock::now() - before;
     const auto deadline = term_deadline();
     for (int64_t n = 16; n <= 8192 && !over(); n *= 2) {
       const auto ns = least([&] { return probes_.gemm_ns(kind, n); }, 4, deadline);
@@ -122,7 +127,7 @@ class Calibration {
   }
 
   EngineProbes& probes_;
-  const Clock::time_point end_;
+  Clock::time_point end_;
   int terms_left_ = 4 + 2 * static_cast<int>(kArithmeticKinds);
   EngineModel model_;
   Status failure_;

@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <thread>
+#include <utility>
 
 namespace guda::scheduler {
 namespace {
@@ -24,8 +27,10 @@ class KnownEngine final : public EngineProbes {
   }
   Result<double> gemm_ns(Arithmetic kind, int64_t n) override {
     if (kind != Arithmetic::f32) return unsupported();
+    if (first_product.count() > 0) std::this_thread::sleep_for(first_product);
+    const double loading = static_cast<double>(std::exchange(first_product, {}).count());
     const auto size = static_cast<double>(n);
-    return 15'000 + 2 * size * size * size / 16 + noise();
+    return loading + 15'000 + 2 * size * size * size / 16 + noise();
   }
   Result<double> upload_ns(size_t bytes) override {
     return 4'000 + static_cast<double>(bytes) / 2 + noise();
@@ -33,6 +38,7 @@ class KnownEngine final : public EngineProbes {
   Result<double> download_ns(size_t) override { return failing; }
 
   Status failing{StatusCode::not_supported, "no downloads"};
+  std::chrono::nanoseconds first_product{};  // what the first one takes longer
   int calls = 0;
 
  private:
@@ -53,6 +59,14 @@ TEST(Calibration, FindsTheTermsOfAKnownEngine) {
   EXPECT_NEAR(model->gemm_rate[static_cast<size_t>(Arithmetic::f32)], 16, 0.5);
   EXPECT_NEAR(model->upload.ns(1 << 20), 4'000 + (1 << 19), 10'000);
   EXPECT_EQ(model->download.bytes_per_ns, 0);
+}
+
+TEST(Calibration, LoadingALibraryIsNotTheSpeedOfProducts) {
+  KnownEngine engine;
+  engine.first_product = std::chrono::milliseconds(300);
+  const auto model = calibrate(engine, std::chrono::milliseconds(200));
+  ASSERT_TRUE(model);
+  EXPECT_NEAR(model->gemm_rate[static_cast<size_t>(Arithmetic::f32)], 16, 0.5);
 }
 
 TEST(Calibration, AFailingEngineIsAnErrorNotAModel) {

@@ -60,10 +60,12 @@ Result single(Call call, const void* alpha, const void* a, const void* b, const 
   if (Result result = check(call, alpha, beta, done); result || done) return result;
   if (Result result = check_matrices(call, alpha, a, b, c)) return result;
   AnyScalar alpha_value = scalar(call, alpha), beta_value = scalar(call, beta);
-  return submit(call.handle, product_ns(call.types, call.shape),
-                [=, types = call.types, shape = call.shape] {
-                  multiply(types, shape, alpha_value.get(), a, b, beta_value.get(), c);
-                });
+  const GemmCall for_engines =
+      describe(call.types, call.shape, call.handle->pointer_mode, alpha, a, b, beta, c);
+  return submit_product(call.handle, product_ns(call.types, call.shape), for_engines,
+                        [=, types = call.types, shape = call.shape] {
+                          multiply(types, shape, alpha_value.get(), a, b, beta_value.get(), c);
+                        });
 }
 
 Result batched(Call call, const void* alpha, const void* const* a, const void* const* b,

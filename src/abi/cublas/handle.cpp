@@ -26,6 +26,8 @@ Result result_of_error(int error) {
 
 Result enter_library() {
   int error = library::guda_library_enter();
+  library::guda_library_provide_gemm(
+      [](const backend::GemmProblem& problem) { return multiply(problem); });
   return error == 0 ? kSuccess : error == 2 ? kAllocFailed : kNotInitialized;
 }
 

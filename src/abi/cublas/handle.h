@@ -6,6 +6,7 @@
 
 #include "abi/cublas/call_log.h"
 #include "abi/cublas/library_stream.h"
+#include "abi/cublas/product.h"
 #include "abi/cublas/types.h"
 #include "support/status.h"
 
@@ -119,6 +120,28 @@ class WorkOperation final : public runtime::Operation {
   bool out_of_memory_ = false;
 };
 
+/// A product: the CPU's way, and how other engines see it.
+template <class Work>
+class ProductOperation final : public runtime::Operation {
+ public:
+  ProductOperation(Work work, uint64_t nanoseconds, const GemmCall& call)
+      : cpu_(std::move(work), nanoseconds), call_(call) {}
+  Status execute() override { return cpu_.execute(); }
+  std::unique_ptr<runtime::Operation> clone() const override {
+    return std::make_unique<ProductOperation>(*this);
+  }
+  uint64_t expected_ns() const override { return cpu_.expected_ns(); }
+  std::string_view label() const override { return "matrix product"; }
+  runtime::OperationKind operation_kind() const override {
+    return call_.for_engines ? runtime::OperationKind::gemm : runtime::OperationKind::host_memory;
+  }
+  const backend::GemmProblem* gemm() override { return call_.get(); }
+
+ private:
+  WorkOperation<Work> cpu_;
+  GemmCall call_;
+};
+
 /// Puts `work` on a stream. It is copied, so it captures values, not references.
 template <class Work>
 Result submit_to(void* stream, double nanoseconds, Work work,
@@ -131,6 +154,14 @@ Result submit_to(void* stream, double nanoseconds, Work work,
 template <class Work>
 Result submit(const Handle* handle, double nanoseconds, Work work) {
   return submit_to(handle->stream, nanoseconds, std::move(work));
+}
+
+/// For matrix products: `work` is the CPU's way.
+template <class Work>
+Result submit_product(const Handle* handle, double nanoseconds, const GemmCall& call, Work work) {
+  ProductOperation<Work> operation(std::move(work), static_cast<uint64_t>(nanoseconds), call);
+  int error = library::guda_library_submit(handle->stream, &operation, library::Return::early);
+  return error == 0 ? kSuccess : result_of_error(error);
 }
 
 /// For work that writes a result through a pointer of the handle's pointer mode: when that is host memory

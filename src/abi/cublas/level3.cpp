@@ -14,6 +14,14 @@ using blas::Real;
 
 enum class Kind { symmetric, hermitian };
 
+template <class T>
+constexpr ProductTypes types_of() {
+  constexpr bool kDouble = sizeof(Real<T>) == 8;
+  constexpr DataType kType =
+      blas::is_complex<T> ? (kDouble ? kC64F : kC32F) : (kDouble ? kR64F : kR32F);
+  return {kType, kType, kType, kDouble ? kCompute64F : kCompute32F};
+}
+
 template <class T, class Int>
 Result gemm(Handle* handle, Op transa, Op transb, Int m, Int n, Int k, const T* alpha, const T* a,
             Int lda, const T* b, Int ldb, const T* beta, T* c, Int ldc) {
@@ -27,7 +35,10 @@ Result gemm(Handle* handle, Op transa, Op transb, Int m, Int n, Int k, const T* 
   GUDA_CUBLAS_CHECK(k == 0 || known_zero(handle, alpha) || (a && b));
   [[maybe_unused]] const auto products =
       float_products(compute_in_mode(handle->math_mode, kCompute32F));
-  return submit(handle, product_ns<T>(m, n, k), [=] {
+  const ProductTypes types = types_of<T>();
+  const GemmCall call = describe(types, {transa, transb, m, n, k, lda, ldb, ldc},
+                                 handle->pointer_mode, alpha, a, b, beta, c);
+  return submit_product(handle, product_ns<T>(m, n, k), call, [=] {
     if constexpr (std::is_same_v<T, float>)
       blas::gemm_f32(products, transpose(transa), transpose(transb), m, n, k, alpha_value.get(), a,
                      lda, b, ldb, beta_value.get(), c, ldc);

@@ -20,6 +20,10 @@ constexpr uint64_t kInlineNanoseconds = 10000;
 
 GUDA_LIBRARY_API int guda_library_enter() { return runtime::Context::enter(); }
 
+GUDA_LIBRARY_API void guda_library_provide_gemm(backend::CpuGemm gemm) {
+  backend::set_cpu_gemm(gemm);
+}
+
 GUDA_LIBRARY_API bool guda_library_is_stream(void* stream) {
   return runtime::StreamTable::instance().find(stream) != nullptr;
 }

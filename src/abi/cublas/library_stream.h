@@ -2,6 +2,7 @@
 // libguda exports no C++ names; both sides are built from the same sources.
 #pragma once
 
+#include "backends/cpu/cpu_device.h"
 #include "runtime/operation.h"
 
 namespace guda::library {
@@ -22,6 +23,9 @@ int guda_library_enter();
 /// a capturing stream would have to be waited for, the context's sticky error; its negative when the work
 /// itself, which was waited for, made it.
 int guda_library_submit(void* stream, runtime::Operation* operation, Return when);
+
+/// How matrix products run on the CPU, for parts of products that several engines share.
+void guda_library_provide_gemm(backend::CpuGemm gemm);
 
 /// Whether the cudaStream_t is a stream.
 bool guda_library_is_stream(void* stream);

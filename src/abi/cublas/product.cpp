@@ -5,6 +5,9 @@
 #include "abi/cublas/math_mode.h"
 #include "blas/gemm.h"
 
+#include <cstring>
+#include <new>
+
 namespace guda::cublas {
 namespace {
 
@@ -211,6 +214,118 @@ void multiply(const ProductTypes& types, const ProductShape& shape, const void* 
     }
     default: break;
   }
+}
+
+namespace {
+
+struct EngineTypes {
+  ProductTypes types;
+  backend::ElementType input, output;
+  bool sums_out;
+};
+
+/// Products that the device interface knows; `compute` is a family.
+constexpr EngineTypes kEngineTypes[] = {
+    {{kR32F, kR32F, kR32F, kCompute32F},
+     backend::ElementType::f32,
+     backend::ElementType::f32,
+     false},
+    {{kR64F, kR64F, kR64F, kCompute64F},
+     backend::ElementType::f64,
+     backend::ElementType::f64,
+     false},
+    {{kC32F, kC32F, kC32F, kCompute32F},
+     backend::ElementType::c32,
+     backend::ElementType::c32,
+     false},
+    {{kC64F, kC64F, kC64F, kCompute64F},
+     backend::ElementType::c64,
+     backend::ElementType::c64,
+     false},
+    {{kR16F, kR16F, kR16F, kCompute32F},
+     backend::ElementType::f16,
+     backend::ElementType::f16,
+     false},
+    {{kR16F, kR16F, kR32F, kCompute32F},
+     backend::ElementType::f16,
+     backend::ElementType::f32,
+     true},
+    {{kR16BF, kR16BF, kR16BF, kCompute32F},
+     backend::ElementType::bf16,
+     backend::ElementType::bf16,
+     false},
+    {{kR16BF, kR16BF, kR32F, kCompute32F},
+     backend::ElementType::bf16,
+     backend::ElementType::f32,
+     true},
+    {{kR8I, kR8I, kR32I, kCompute32I}, backend::ElementType::s8, backend::ElementType::s8, true},
+};
+
+backend::Transpose engine_transpose(Op op) {
+  return op == kN   ? backend::Transpose::none
+         : op == kT ? backend::Transpose::transpose
+                    : backend::Transpose::conjugate;
+}
+Op op_of(backend::Transpose transpose) {
+  return transpose == backend::Transpose::none        ? kN
+         : transpose == backend::Transpose::transpose ? kT
+                                                      : kC;
+}
+
+}  // namespace
+
+GemmCall describe(const ProductTypes& types, const ProductShape& shape, PointerMode mode,
+                  const void* alpha, const void* a, const void* b, const void* beta, void* c) {
+  GemmCall call;
+  if (mode != kHostPointers || shape.k == 0 || a == nullptr || b == nullptr) return call;
+  ComputeType compute = family(types.compute);
+  if (compute == kCompute32FFast16F) compute = kCompute32F;  // no less exact
+  for (const EngineTypes& row : kEngineTypes) {
+    if (row.types.a != types.a || row.types.c != types.c || row.types.compute != compute) continue;
+    backend::GemmProblem& problem = call.problem;
+    problem.input = row.input;
+    problem.output = row.output;
+    problem.sums_out = row.sums_out;
+    problem.transpose_a = engine_transpose(shape.transa);
+    problem.transpose_b = engine_transpose(shape.transb);
+    problem.m = shape.m;
+    problem.n = shape.n;
+    problem.k = shape.k;
+    problem.a = a;
+    problem.b = b;
+    problem.c = c;
+    problem.lda = shape.lda;
+    problem.ldb = shape.ldb;
+    problem.ldc = shape.ldc;
+    DataType scale;
+    if (product_scale_type(types, &scale) != kSuccess) return call;
+    std::memcpy(call.alpha.data(), alpha, element_bytes(scale));
+    std::memcpy(call.beta.data(), beta, element_bytes(scale));
+    call.for_engines = true;
+    return call;
+  }
+  return call;
+}
+
+Status multiply(const backend::GemmProblem& problem) {
+  for (const EngineTypes& row : kEngineTypes) {
+    if (row.input != problem.input || row.sums_out != problem.sums_out) continue;
+    const ProductShape shape{op_of(problem.transpose_a),
+                             op_of(problem.transpose_b),
+                             problem.m,
+                             problem.n,
+                             problem.k,
+                             problem.lda,
+                             problem.ldb,
+                             problem.ldc};
+    try {
+      multiply(row.types, shape, problem.alpha, problem.a, problem.b, problem.beta, problem.c);
+    } catch (const std::bad_alloc&) {
+      return {StatusCode::out_of_memory, "no memory for a matrix product"};
+    }
+    return Status::ok();
+  }
+  return {StatusCode::not_supported, "a matrix product of these types"};
 }
 
 void multiply_batched(const ProductTypes& types, const ProductShape& shape, const void* alpha,

@@ -2,9 +2,12 @@
 #pragma once
 
 #include "abi/cublas/types.h"
+#include "backends/device.h"
 #include "blas/worker_pool.h"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <memory>
 
 namespace guda::cublas {
@@ -41,6 +44,25 @@ Result check_matrices(const ProductShape& shape, DataType scale, const void* alp
 /// C = alpha op(A) op(B) + beta C with types that product_scale_type() has admitted.
 void multiply(const ProductTypes& types, const ProductShape& shape, const void* alpha,
               const void* a, const void* b, const void* beta, void* c);
+
+/// A product as engines other than the CPU see it.
+struct GemmCall {
+  backend::GemmProblem problem;
+  alignas(16) std::array<std::byte, 16> alpha{}, beta{};
+  /// They can be asked: the types have a counterpart there, and the scalars are known.
+  bool for_engines = false;
+
+  const backend::GemmProblem* get() {
+    problem.alpha = alpha.data();
+    problem.beta = beta.data();
+    return &problem;
+  }
+};
+GemmCall describe(const ProductTypes& types, const ProductShape& shape, PointerMode mode,
+                  const void* alpha, const void* a, const void* b, const void* beta, void* c);
+/// Such a product with the CPU's kernels. Error not_supported for types that describe() does not make.
+Status multiply(const backend::GemmProblem& problem);
+
 /// The same for each of `count` triples.
 void multiply_batched(const ProductTypes& types, const ProductShape& shape, const void* alpha,
                       const void* const* a, const void* const* b, const void* beta, void* const* c,

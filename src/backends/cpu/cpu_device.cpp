@@ -20,6 +20,7 @@ namespace guda::backend {
 namespace {
 
 std::atomic<CpuKernelLoader> kernel_loader{nullptr};
+std::atomic<CpuGemm> gemm_provider{nullptr};
 std::atomic<uint64_t> next_grid_id{uint64_t{1} << 40};
 
 constexpr uint64_t kEmulatedMemory = uint64_t{4} << 30;
@@ -173,6 +174,15 @@ class CpuQueue final : public Queue {
     return Status::ok();
   }
 
+  Status gemm(const GemmProblem& problem) override {
+    GemmProblem moved = problem;
+    moved.a = here(problem.a, 1);
+    moved.b = here(problem.b, 1);
+    moved.c = here(problem.c, 1);
+    if (moved.a == nullptr || moved.b == nullptr || moved.c == nullptr) return outside();
+    return cpu_gemm(moved);
+  }
+
   Result<std::unique_ptr<Mark>> mark() override {
     return std::unique_ptr<Mark>(std::make_unique<Instant>());
   }
@@ -268,6 +278,14 @@ class CpuDevice final : public Device {
 
 void set_cpu_kernel_loader(CpuKernelLoader loader) {
   kernel_loader.store(loader, std::memory_order_release);
+}
+
+void set_cpu_gemm(CpuGemm gemm) { gemm_provider.store(gemm, std::memory_order_release); }
+
+Status cpu_gemm(const GemmProblem& problem) {
+  CpuGemm gemm = gemm_provider.load(std::memory_order_acquire);
+  if (gemm == nullptr) return {StatusCode::not_supported, "there is no BLAS in the process"};
+  return gemm(problem);
 }
 
 std::unique_ptr<Device> make_cpu_device() { return std::make_unique<CpuDevice>(); }

@@ -22,6 +22,12 @@ using CpuKernelLoader = Result<CpuKernel> (*)(const KernelSource&);
 /// For the whole process; before the first load().
 void set_cpu_kernel_loader(CpuKernelLoader loader);
 
+/// A matrix product in host memory. libguda_cublas provides it when it is loaded: libguda has no BLAS.
+using CpuGemm = Status (*)(const GemmProblem&);
+void set_cpu_gemm(CpuGemm gemm);
+/// not_supported as long as nobody provides one.
+Status cpu_gemm(const GemmProblem& problem);
+
 /// The CPU engine: "cpu:0", in host memory.
 std::unique_ptr<Device> make_cpu_device();
 

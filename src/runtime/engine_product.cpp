@@ -1,0 +1,167 @@
+// Matrix products on several engines.
+#include "backends/cpu/cpu_device.h"
+#include "runtime/engine_work.h"
+#include "runtime/event.h"
+#include "scheduler/divisible_work.h"
+#include "support/log.h"
+
+#include <algorithm>
+
+namespace guda::runtime {
+namespace {
+
+using memory::Range;
+
+scheduler::Arithmetic arithmetic_of(const backend::GemmProblem& problem) {
+  switch (problem.input) {
+    case backend::ElementType::f64:
+    case backend::ElementType::c64: return scheduler::Arithmetic::f64;
+    case backend::ElementType::f16: return scheduler::Arithmetic::f16;
+    case backend::ElementType::bf16: return scheduler::Arithmetic::bf16;
+    case backend::ElementType::s8: return scheduler::Arithmetic::int8;
+    default: return scheduler::Arithmetic::f32;
+  }
+}
+
+bool is_complex(const backend::GemmProblem& problem) {
+  return problem.input == backend::ElementType::c32 || problem.input == backend::ElementType::c64;
+}
+
+/// Products below this many operations are done before another engine has heard of them.
+constexpr double kWorthPlanning = 2.0 * 64 * 64 * 64;
+
+}  // namespace
+
+Status Engines::product(Operation& operation) {
+  const backend::GemmProblem& problem = *operation.gemm();
+  auto divisible = std::make_shared<scheduler::DivisibleGemm>(problem, backend::cpu_gemm);
+  const uint64_t units = divisible->units();
+  const scheduler::ChunkMemory touched = divisible->memory({0, units});
+  Operands operands;
+  auto add = [&](const std::vector<Range>& from, std::vector<Range>& to) {
+    for (Range range : from) {
+      auto allocation = memory::Heap::instance().find(reinterpret_cast<const void*>(range.begin));
+      if (!allocation || !pool_.covers(range)) {
+        operands.outside = true;
+        continue;
+      }
+      to.push_back(range);
+      operands.all.push_back(range);
+      if (memory::host_visible(allocation->kind)) operands.host_visible.push_back(range);
+    }
+  };
+  add(touched.accessed, operands.reads);
+  add(touched.written, operands.writes);
+  const double operations = (is_complex(problem) ? 8.0 : 2.0) * static_cast<double>(problem.m) *
+                            static_cast<double>(problem.n) * static_cast<double>(problem.k);
+  if (operations < kWorthPlanning || host_only_.load() > 0) return host_work(operation, operands);
+
+  for (size_t round = 0; round <= engines_.size(); ++round) {
+    LaunchPlan plan;
+    scheduler::Work& work = plan.work;
+    const auto kind = arithmetic_of(problem);
+    const uint32_t transposes = (problem.transpose_a != backend::Transpose::none ? 1 : 0) +
+                                (problem.transpose_b != backend::Transpose::none ? 2 : 0);
+    work.kind = scheduler::WorkKind::gemm;
+    work.name = operation.label();
+    work.key = scheduler::gemm_key(kind, transposes, problem.m, problem.n, problem.k);
+    work.amount = operations;
+    work.operations[static_cast<size_t>(kind)] = operations;
+    work.units = units;
+    work.tile = 16;
+    work.divisible = !operands.outside && operands.host_visible.empty();
+    work.indivisible_because = "the program may use the memory itself";
+    work.engines = 0;
+    for (auto& engine : engines_) {
+      if (engine->device &&
+          (operands.outside || !in_service(*engine) || !engine->multiplies.load()))
+        continue;
+      work.engines |= 1u << engine->index;
+    }
+    auto use = [&](const std::vector<Range>& ranges, bool written, bool divided) {
+      for (Range range : ranges) {
+        plan.memory.push_back(
+            {reinterpret_cast<const void*>(range.begin), range.bytes(), true, written, divided});
+      }
+    };
+    use(operands.reads, false, false);
+    if (!operands.writes.empty()) {
+      // Column by column: the scheduler is told of the whole.
+      std::vector<Range> hull{{operands.writes.front().begin, operands.writes.back().end}};
+      use(hull, true, true);
+    }
+    work.memory = plan.memory;
+    plan.decision = scheduler_.plan(work, residency_.get());
+    if (plan.decision.part_count == 0) break;
+    if (plan.decision.is_split()) {
+      const int64_t start = now_nanoseconds();
+      auto turn = order_.wait(MemoryOrder::kSeveral, operands.reads, operands.writes);
+      std::vector<scheduler::Participant> participants;
+      for (auto& engine : engines_) {
+        if (work.engines >> engine->index & 1)
+          participants.push_back({engine->index, engine->device.get(), engine->space});
+      }
+      auto outcome = co_executor_->run(divisible, work, plan.decision, participants);
+      for (const scheduler::EngineOutcome& each : outcome.engines) {
+        Engine& engine = *engines_[each.engine];
+        engine.live->count(1, static_cast<uint64_t>(each.compute_ns));
+        if (each.failure.code() == StatusCode::not_supported) engine.multiplies.store(false);
+        if (!each.failure && engine.device && !engine.device->usable())
+          (void)quarantine(engine, each.failure);
+      }
+      if (outcome.status)
+        scheduler_.record_outcome(plan.decision, static_cast<double>(now_nanoseconds() - start));
+      return outcome.status;
+    }
+    Engine& engine = *engines_[plan.decision.parts[0].engine];
+    if (!engine.device) break;
+    Status status = product_on(engine, problem, operands, plan);
+    if (status) return status;
+    if (status.code() == StatusCode::not_supported) {
+      engine.multiplies.store(false);
+      log(LogPart::scheduler, LogLevel::info, "products not on {}: {}", engine.device->info().id(),
+          status.message());
+      continue;
+    }
+    if (status.code() == StatusCode::out_of_memory) break;
+    if (!engine.device->usable()) {
+      if (!quarantine(engine, status)) return status;
+      continue;
+    }
+    if (&engine == home()) return status;
+    (void)quarantine(engine, status);  // its contents are the host's, too
+  }
+  return host_work(operation, operands);
+}
+
+Status Engines::product_on(Engine& engine, const backend::GemmProblem& problem,
+                           const Operands& operands, const LaunchPlan& plan) {
+  const int64_t start = now_nanoseconds();
+  auto turn = order_.wait(engine.space, operands.reads, operands.writes);
+  pool_.commit(memory::kHostSpace, operands.host_visible);
+  // Between the columns of C nothing is written, but it travels with them.
+  auto lease = pool_.acquire(engine.space, operands.all);
+  if (!lease) return lease.status();
+  QueueLoan queue(engine);
+  if (Status status = queue.open(); !status) return status;
+  const int64_t began = now_nanoseconds();
+  if (Status status = queue->gemm(problem); !status) return status;
+  if (Status status = queue->synchronize(); !status) return status;
+  const int64_t finished = now_nanoseconds();
+  scheduler_.observe(engine.index, plan.work, static_cast<double>(plan.work.units),
+                     static_cast<double>(finished - began));
+  engine.live->count(1, static_cast<uint64_t>(finished - began));
+  if (&engine == home()) {
+    pool_.commit(engine.space, operands.writes);
+    if (Status status = pool_.bring_to_host(operands.host_visible); !status) return status;
+  } else if (engine.space != memory::kHostSpace) {
+    if (Status status = copy_results(*queue, operands.writes); !status) return status;
+    pool_.commit_copied(engine.space, operands.writes);
+  }
+  const int64_t end = now_nanoseconds();
+  scheduler_.record_outcome(plan.decision, static_cast<double>(end - start));
+  if (trace::enabled()) trace_launch(engine.device->info().id(), plan, start, began, finished, end);
+  return Status::ok();
+}
+
+}  // namespace guda::runtime
