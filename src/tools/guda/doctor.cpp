@@ -3,6 +3,7 @@
 
 #include <cstdio>
 
+#include "backends/discovery.h"
 #include "blas/onednn.h"
 #include "tools/guda/command.h"
 #include "tools/guda/diagnosis.h"
@@ -83,6 +84,21 @@ void write_json(JsonWriter& json, const Diagnosis& d) {
   json.end_array().end_object();
 }
 
+/// Which devices there are beside the CPU, and why there are no others.
+void print_engines() {
+  for (const backend::Backend& backend : backend::backends()) {
+    if (backend.name == "emulated") continue;
+    const backend::Discovery found = backend.discover();
+    if (found.devices.empty()) {
+      fmt::print("{}: no devices{}{}\n", backend.name, found.note.empty() ? "" : ": ", found.note);
+    }
+    for (const auto& device : found.devices) {
+      fmt::print("{}: {}{}\n", device->info().id(), device->info().name,
+                 device->info().host_cores ? " (used when GUDA_DEVICES names it)" : "");
+    }
+  }
+}
+
 }  // namespace
 
 int doctor_command(Arguments arguments) {
@@ -119,10 +135,12 @@ int doctor_command(Arguments arguments) {
     }
   }
   json.end_array();
-  if (as_json)
+  if (as_json) {
     fmt::print("{}", json.take());
-  else
+  } else {
     fmt::print("oneDNN: {}\n", blas::onednn_state());
+    print_engines();
+  }
   return status;
 }
 
