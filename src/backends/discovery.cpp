@@ -23,12 +23,10 @@ bool has_nvidia_device() {
          !option_value(Option::cuda_driver).empty();
 }
 Discovery find_cuda() { return discover_cuda(); }
-Discovery find_opencl() { return discover_opencl(); }
 
 constexpr Backend kBackends[] = {
-    {"opencl", discover_opencl, opencl_is_likely},
     {"cuda", find_cuda, has_nvidia_device},
-    {"opencl", find_opencl, opencl_is_likely},
+    {"opencl", discover_opencl, opencl_is_likely},
     {"emulated", discover_emulated, never},
 };
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <set>
 
 namespace guda::backend {
 namespace {
@@ -35,6 +36,12 @@ TEST(Discovery, ABackendMeansAllItsDevices) {
 
 TEST(Discovery, WhatIsNotThereIsLeftOut) {
   EXPECT_EQ(ids("emulated:7,quantum:0,emulated:x,,cpu"), (Names{"cpu"}));
+}
+
+TEST(Discovery, EveryBackendHasANameOfItsOwn) {
+  std::set<std::string_view> names;
+  for (const Backend& backend : backends())
+    EXPECT_TRUE(names.insert(backend.name).second) << backend.name;
 }
 
 TEST(Discovery, ADeviceIsTakenOnce) {
