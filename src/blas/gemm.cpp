@@ -6,6 +6,7 @@
 #include "blas/gemm_definition.h"
 #include "blas/gemm_engines.h"
 #include "blas/gemm_parallel.h"
+#include "blas/gemv_bytes.h"
 #include "blas/onednn_gemm.h"
 #include "blas/parallel.h"
 #include "blas/tile_engines.h"
@@ -291,6 +292,9 @@ void gemm_mixed(Transpose a, Transpose b, int64_t m, int64_t n, int64_t k, Scale
                 int64_t lda, const In* B, int64_t ldb, Scale beta, Out* C, int64_t ldc) {
   if (m <= 0 || n <= 0) return;
   if (alpha != Scale(0) && k > 0) {
+    if constexpr (sizeof(In) == 1) {
+      if (multiply_byte_vector(a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc)) return;
+    }
     const auto* tiles = tile_engine_for<In>();
     if (tiles != nullptr && worth_tiles(*tiles, m, n, k) &&
         run_engine(tiles, a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc)) {
@@ -314,6 +318,7 @@ void gemm_u8s8(Transpose a, Transpose b, int64_t m, int64_t n, int64_t k, int32_
                int32_t* C, int64_t ldc) {
   if (m <= 0 || n <= 0) return;
   if (alpha != 0 && k > 0) {
+    if (multiply_byte_vector(a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc)) return;
     const auto* tiles = u8s8_tile_engine();
     if (tiles != nullptr && worth_tiles(*tiles, m, n, k) &&
         run_engine(tiles, a, b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc)) {

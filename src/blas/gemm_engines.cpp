@@ -8,6 +8,7 @@ namespace avx2 = kernels::avx2;
 namespace portable = kernels::portable;
 
 bool has(InstructionSet level) { return cpu_features().level >= level; }
+bool has_dot8() { return has(InstructionSet::avx512) && cpu_features().vnni; }
 
 template <class T>
 RealEngine<T> engine_of(const kernels::GemmKernels<T>& tiles) {
@@ -74,7 +75,7 @@ const IntegerEngine* s8_engine() {
   static const IntegerEngine dot{&avx512::gemm_dot8, avx512::dot8_signed_a,
                                  avx512::dot8_corrected_b, 4};
   static const IntegerEngine pairs{&avx2::gemm_pairs8, avx2::pairs8_signed, avx2::pairs8_signed, 2};
-  if (has(InstructionSet::avx512) && cpu_features().vnni) return &dot;
+  if (has_dot8()) return &dot;
   return has(InstructionSet::avx2) ? &pairs : nullptr;
 }
 
@@ -82,8 +83,21 @@ const IntegerEngine* u8s8_engine() {
   static const IntegerEngine dot{&avx512::gemm_dot8, avx512::dot8_unsigned_a, avx512::dot8_b, 4};
   static const IntegerEngine pairs{&avx2::gemm_pairs8, avx2::pairs8_unsigned, avx2::pairs8_signed,
                                    2};
-  if (has(InstructionSet::avx512) && cpu_features().vnni) return &dot;
+  if (has_dot8()) return &dot;
   return has(InstructionSet::avx2) ? &pairs : nullptr;
+}
+
+template <>
+const kernels::ByteVectorKernels* byte_vector_kernels<int8_t, int8_t>() {
+  return has_dot8() ? &avx512::gemv_s8s8 : nullptr;
+}
+template <>
+const kernels::ByteVectorKernels* byte_vector_kernels<uint8_t, int8_t>() {
+  return has_dot8() ? &avx512::gemv_u8s8 : nullptr;
+}
+template <>
+const kernels::ByteVectorKernels* byte_vector_kernels<int8_t, uint8_t>() {
+  return has_dot8() ? &avx512::gemv_s8u8 : nullptr;
 }
 
 }  // namespace guda::blas

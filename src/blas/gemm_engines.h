@@ -32,5 +32,14 @@ const WideningEngine* f16_engine();
 const IntegerEngine* s8_engine();
 /// Unsigned A.
 const IntegerEngine* u8s8_engine();
+/// Of 8-bit integers with one vector, by the signs of matrix and vector.
+template <class Matrix, class Vector>
+const kernels::ByteVectorKernels* byte_vector_kernels();
+template <>
+const kernels::ByteVectorKernels* byte_vector_kernels<int8_t, int8_t>();
+template <>
+const kernels::ByteVectorKernels* byte_vector_kernels<uint8_t, int8_t>();
+template <>
+const kernels::ByteVectorKernels* byte_vector_kernels<int8_t, uint8_t>();
 
 }  // namespace guda::blas

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <iterator>
 #include <limits>
 #include <random>
 #include <vector>
@@ -93,46 +94,71 @@ TEST(GemmMixedTest, Float16) {
   check_floats<float16, float16>();
 }
 
+// One product, C with a leading dimension of its own: what is between its columns stays.
+template <class A, class Out, class Scale, class Multiply>
+void check_integer_product(Multiply multiply, const Shape& s, Transpose a_op, Transpose b_op,
+                           Scale alpha, Scale beta, std::mt19937& random) {
+  const int64_t lda = (a_op == Transpose::no ? s.m : s.k) + random() % 4;
+  const int64_t ldb = (b_op == Transpose::no ? s.k : s.n) + random() % 4;
+  const int64_t ldc = s.m + random() % 3;
+  const auto size = [](int64_t rows, int64_t columns, int64_t ld) {
+    return static_cast<size_t>((columns - 1) * ld + rows);
+  };
+  const bool at_end = random() % 2 == 0;
+  Guarded<A> a(a_op == Transpose::no ? size(s.m, s.k, lda) : size(s.k, s.m, lda), at_end);
+  Guarded<int8_t> b(b_op == Transpose::no ? size(s.k, s.n, ldb) : size(s.n, s.k, ldb), at_end);
+  Guarded<Out> c(size(s.m, s.n, ldc), at_end);
+  // Extremes often: that is where narrow sums would overflow.
+  const auto byte = [&] {
+    const uint32_t x = random();
+    return x % 4 == 0 ? (x & 0x100 ? 0x80 : (x & 0x200 ? 0x7f : 0xff)) : x >> 24;
+  };
+  for (size_t i = 0; i < a.size(); ++i) a.data()[i] = static_cast<A>(byte());
+  for (size_t i = 0; i < b.size(); ++i) b.data()[i] = static_cast<int8_t>(byte());
+  for (size_t i = 0; i < c.size(); ++i) c.data()[i] = static_cast<Out>(i % 100);
+  multiply(a_op, b_op, s.m, s.n, s.k, alpha, a.data(), lda, b.data(), ldb, beta, c.data(), ldc);
+  for (int64_t at = 0; at < static_cast<int64_t>(c.size()); ++at) {
+    const int64_t i = at % ldc;
+    const int64_t j = at / ldc;
+    auto expected = static_cast<Scale>(at % 100);
+    if (i < s.m) {
+      int64_t sum = 0;
+      for (int64_t p = 0; p < s.k; ++p) {
+        sum += int64_t{a.data()[a_op == Transpose::no ? i + p * lda : p + i * lda]} *
+               b.data()[b_op == Transpose::no ? p + j * ldb : j + p * ldb];
+      }
+      expected = alpha * static_cast<Scale>(sum) + beta * static_cast<Scale>(at % 100);
+    }
+    ASSERT_EQ(c.data()[at], static_cast<Out>(expected))
+        << s.m << " x " << s.n << " x " << s.k << " at " << i << ", " << j << " ops "
+        << static_cast<int>(a_op) << static_cast<int>(b_op);
+  }
+}
+
 template <class A, class Out, class Scale, class Multiply>
 void check_integers(Multiply multiply, Scale alpha, Scale beta) {
   std::mt19937 random(2);
-  for (const Shape& s : kShapes) {
+  std::vector<Shape> shapes(std::begin(kShapes), std::end(kShapes));
+  // Vectors: the edges of vectors and blocks, and random ones; the largest for several threads.
+  for (const int64_t k : {1, 3, 4, 63, 64, 65, 255, 256, 257}) {
+    for (const int64_t rows : {1, 4, 7, 63, 64, 65, 130}) {
+      shapes.push_back({rows, 1, k});
+      shapes.push_back({1, rows, k});
+    }
+  }
+  for (int i = 0; i < 20; ++i) {
+    const int64_t rows = 1 + random() % 600;
+    const int64_t k = 1 + random() % 600;
+    shapes.push_back(i % 2 == 0 ? Shape{rows, 1, k} : Shape{1, rows, k});
+  }
+  for (const Shape& s : {Shape{4999, 1, 301}, Shape{1, 4999, 301}, Shape{2048, 1, 97}}) {
+    shapes.push_back(s);
+  }
+  for (const Shape& s : shapes) {
     for (const Transpose a_op : kOps) {
       for (const Transpose b_op : kOps) {
-        const int64_t lda = (a_op == Transpose::no ? s.m : s.k) + random() % 4;
-        const int64_t ldb = (b_op == Transpose::no ? s.k : s.n) + random() % 4;
-        const auto size = [](int64_t rows, int64_t columns, int64_t ld) {
-          return static_cast<size_t>((columns - 1) * ld + rows);
-        };
-        const bool at_end = random() % 2 == 0;
-        Guarded<A> a(a_op == Transpose::no ? size(s.m, s.k, lda) : size(s.k, s.m, lda), at_end);
-        Guarded<int8_t> b(b_op == Transpose::no ? size(s.k, s.n, ldb) : size(s.n, s.k, ldb),
-                          at_end);
-        Guarded<Out> c(static_cast<size_t>(s.m * s.n), at_end);
-        // Extremes often: that is where narrow sums would overflow.
-        const auto byte = [&] {
-          const uint32_t x = random();
-          return x % 4 == 0 ? (x & 0x100 ? 0x80 : (x & 0x200 ? 0x7f : 0xff)) : x >> 24;
-        };
-        for (size_t i = 0; i < a.size(); ++i) a.data()[i] = static_cast<A>(byte());
-        for (size_t i = 0; i < b.size(); ++i) b.data()[i] = static_cast<int8_t>(byte());
-        for (size_t i = 0; i < c.size(); ++i) c.data()[i] = static_cast<Out>(i % 100);
-        multiply(a_op, b_op, s.m, s.n, s.k, alpha, a.data(), lda, b.data(), ldb, beta, c.data(),
-                 s.m);
-        for (int64_t j = 0; j < s.n; ++j) {
-          for (int64_t i = 0; i < s.m; ++i) {
-            int64_t sum = 0;
-            for (int64_t p = 0; p < s.k; ++p) {
-              sum += int64_t{a.data()[a_op == Transpose::no ? i + p * lda : p + i * lda]} *
-                     b.data()[b_op == Transpose::no ? p + j * ldb : j + p * ldb];
-            }
-            const Scale expected =
-                alpha * static_cast<Scale>(sum) + beta * static_cast<Scale>((i + j * s.m) % 100);
-            ASSERT_EQ(c.data()[i + j * s.m], static_cast<Out>(expected))
-                << s.m << " x " << s.n << " x " << s.k << " at " << i << ", " << j << " ops "
-                << static_cast<int>(a_op) << static_cast<int>(b_op);
-          }
-        }
+        check_integer_product<A, Out, Scale>(multiply, s, a_op, b_op, alpha, beta, random);
+        if (testing::Test::HasFatalFailure()) return;
       }
     }
   }
@@ -151,6 +177,32 @@ TEST(GemmMixedTest, SignedBytesToFloat) {
 TEST(GemmMixedTest, UnsignedTimesSignedBytes) {
   check_integers<uint8_t, int32_t, int32_t>(gemm_u8s8, 1, 0);
   check_integers<uint8_t, int32_t, int32_t>(gemm_u8s8, 2, -1);
+}
+
+// beta == 0 does not read C.
+TEST(GemmMixedTest, VectorOfBytesOverwritesNaN) {
+  const std::vector<int8_t> a(64 * 64, 1);
+  const std::vector<int8_t> x(64, -2);
+  for (const Transpose op : kOps) {
+    std::vector<float> y(64, std::numeric_limits<float>::quiet_NaN());
+    gemm_mixed<int8_t, float, float>(op, Transpose::no, 64, 1, 64, 1, a.data(), 64, x.data(), 64, 0,
+                                     y.data(), 64);
+    EXPECT_EQ(y, std::vector<float>(64, -128.0f));
+  }
+}
+
+// Sums, scaled sums and results beyond 32 bits are exact modulo 2^32.
+TEST(GemmMixedTest, VectorOfBytesWraps) {
+  constexpr int64_t k = 140000;  // 128^2 k > 2^31
+  const std::vector<int8_t> a(k, -128);
+  const std::vector<int8_t> x(k, -128);
+  const auto sum = static_cast<uint32_t>(int64_t{128} * 128 * k);
+  for (const Transpose op : kOps) {
+    int32_t y = 2000000000;
+    gemm_mixed<int8_t, int32_t, int32_t>(op, Transpose::no, 1, 1, k, 5, a.data(),
+                                         op == Transpose::no ? 1 : k, x.data(), k, 3, &y, 1);
+    EXPECT_EQ(static_cast<uint32_t>(y), 5 * sum + 3 * 2000000000u);
+  }
 }
 
 TEST(GemmMixedTest, SpecialValuesSurviveWidening) {

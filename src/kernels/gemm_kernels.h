@@ -76,6 +76,18 @@ struct GemmKernels {
   Packing<In, In> packing;
 };
 
+/// A matrix of 8-bit integers times a vector, the matrix read where it stands: sums[i] = start + the sum over
+/// p < k of (a(i, p) + offset) x[p], modulo 2^32, for `rows` rows. x is padded with zeros, and sums with room
+/// for anything, to multiples of kBytePadding.
+inline constexpr int64_t kBytePadding = 64;
+struct ByteVectorKernels {
+  using Multiply = void (*)(int64_t rows, int64_t k, const uint8_t* a, int64_t ld, const uint8_t* x,
+                            int32_t start, int32_t* sums);
+  Multiply rows;  // a(i, p) at a[i * ld + p]
+  Multiply columns;  // a(i, p) at a[i + p * ld]
+  int32_t offset;
+};
+
 /// AVX-512 F, BW, DQ and VL.
 namespace avx512 {
 extern const GemmKernels<float> gemm_f32;
@@ -104,6 +116,10 @@ extern const Packing<uint8_t, uint32_t> dot8_unsigned_a;
 extern const Packing<uint8_t, uint32_t> dot8_signed_a;
 extern const Packing<uint8_t, uint32_t> dot8_b;
 extern const Packing<uint8_t, uint32_t> dot8_corrected_b;
+/// By the signs of matrix and vector. Needs VNNI.
+extern const ByteVectorKernels gemv_s8s8;
+extern const ByteVectorKernels gemv_u8s8;
+extern const ByteVectorKernels gemv_s8u8;
 }  // namespace avx512
 
 /// AVX2 and FMA.
