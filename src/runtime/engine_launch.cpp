@@ -47,6 +47,10 @@ const char* unsuited(const backend::DeviceInfo& info, uint32_t flags, bool outsi
   return nullptr;
 }
 
+uintptr_t end_of(const memory::Allocation& allocation) {
+  return reinterpret_cast<uintptr_t>(allocation.base) + allocation.size;
+}
+
 uint32_t along(const kernel::Dim3& size, int axis) {
   return axis == 0 ? size.x : axis == 1 ? size.y : size.z;
 }
@@ -96,17 +100,34 @@ Engines::Operands Engines::operands_of(KernelOperation& operation) {
     operands = everything();
   } else {
     auto& heap = memory::Heap::instance();
+    auto add_piece = [&](const memory::Allocation& allocation, Range range,
+                         std::vector<Range>& out) {
+      if (allocation.kind == AllocationKind::registered ||
+          allocation.kind == AllocationKind::imported) {
+        operands.outside = true;
+        return;
+      }
+      out.push_back(range);
+      operands.all.push_back(range);
+      if (memory::host_visible(allocation.kind)) operands.host_visible.push_back(range);
+    };
     auto add = [&](const std::vector<access::ByteSet>& sets, std::vector<Range>& out) {
       for (Range range : hulls(sets)) {
-        auto allocation = heap.find(reinterpret_cast<const void*>(range.begin));
-        if (!allocation || allocation->kind == AllocationKind::registered ||
-            allocation->kind == AllocationKind::imported) {
+        auto first = heap.find(reinterpret_cast<const void*>(range.begin));
+        if (!first) {
           operands.outside = true;
           continue;
         }
-        out.push_back(range);
-        operands.all.push_back(range);
-        if (memory::host_visible(allocation->kind)) operands.host_visible.push_back(range);
+        if (range.end <= end_of(*first)) {
+          add_piece(*first, range, out);
+          continue;
+        }
+        // A bound, which may lie behind the end or span several allocations.
+        for (const memory::Allocation& each : heap.allocations()) {
+          const Range piece{std::max(range.begin, reinterpret_cast<uintptr_t>(each.base)),
+                            std::min(range.end, end_of(each))};
+          if (!piece.empty()) add_piece(each, piece, out);
+        }
       }
     };
     add(access->reads, operands.reads);
@@ -185,6 +206,13 @@ Engines::LaunchPlan Engines::plan(KernelOperation& operation, const Operands& op
   work.memory = plan.memory;
   plan.decision = scheduler_.plan(work, residency_.get());
   return plan;
+}
+
+void Engines::prepare(KernelOperation& operation) {
+  for (auto& engine : engines_) {
+    if (engine->device && in_service(*engine))
+      (void)load(*engine, operation);  // refusals are remembered
+  }
 }
 
 Status Engines::launch(KernelOperation& operation) {

@@ -38,6 +38,8 @@ class Engines final : public memory::RegionObserver {
 
   /// Runs the operation to its end on the engine that suits it.
   Status run(Operation& operation);
+  /// Makes the kernel's code for the devices ready, on the launching thread: streams do not wait for compilers.
+  void prepare(KernelOperation& operation);
   /// Around writes of our own host code to device memory, outside of any operation: before them the memory's
   /// neighbourhood is made current on the host, after them devices' copies are stale.
   Status host_will_write(const void* start, size_t bytes);

@@ -3,6 +3,7 @@
 #include "backends/cpu/executor.h"
 #include "runtime/context.h"
 #include "runtime/device.h"
+#include "runtime/engines.h"
 #include "runtime/occupancy.h"
 #include "runtime/registry.h"
 #include "runtime/slice_check.h"
@@ -214,6 +215,8 @@ Result<std::unique_ptr<KernelOperation>> prepare_launch(Kernel& kernel,
 namespace {
 
 Status submit_launch(Stream& stream, KernelOperation& operation) {
+  if (Engines* engines = Engines::active()) [[unlikely]]
+    engines->prepare(operation);
   bool short_run = !stream.capture() && stream.idle() && operation.runs_inline();
   if (Status status = submit(stream, operation, short_run); !status) return status;
   if (Context::instance().launch_blocking() && !stream.capture()) stream.synchronize();
