@@ -83,8 +83,8 @@ class DivisibleGemm final : public DivisibleWork {
 
   backend::GemmProblem problem_;
   bool columns_;
-  std::array<std::byte, 16> alpha_{};
-  std::array<std::byte, 16> beta_{};
+  alignas(16) std::array<std::byte, 16> alpha_{};
+  alignas(16) std::array<std::byte, 16> beta_{};
   OnHost on_host_;
 };
 

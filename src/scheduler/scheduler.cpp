@@ -42,9 +42,7 @@ thread_local LastDecision t_last;
 
 template <size_t N>
 void copy_text(std::string_view from, std::array<char, N>& to) {
-  const size_t length = std::min(from.size(), N - 1);
-  std::memcpy(to.data(), from.data(), length);
-  to[length] = 0;
+  to[from.copy(to.data(), N - 1)] = 0;  // memcpy must not see an empty view's null pointer
 }
 
 uint64_t mix(uint64_t hash, uint64_t value) {
