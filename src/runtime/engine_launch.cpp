@@ -10,7 +10,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 
 namespace guda::runtime {
 namespace {
@@ -263,31 +262,8 @@ Status Engines::launch_on_host(KernelOperation& operation, const Operands& opera
   return status;
 }
 
-/// Transfers, the kernel, and the way back, with what was predicted.
-void Engines::trace_launch(const std::string& track, const LaunchPlan& plan, int64_t start,
-                           int64_t began, int64_t finished, int64_t end) {
-  trace::span(track, "operands", "transfer", start, began);
-  trace::span(
-      track, plan.work.name, "kernel", began, finished,
-      fmt::format("\"predicted_us\": {:.1f}, \"actual_us\": {:.1f}, \"decision\": \"{}\"",
-                  plan.decision.predicted_ns * 1e-3, static_cast<double>(end - start) * 1e-3,
-                  trace::escaped(scheduler_.explain(plan.work, plan.decision))));
-  trace::span(track, "results", "transfer", finished, end);
-}
-
 Status Engines::launch_on(Engine& engine, KernelOperation& operation, const Operands& operands,
                           const LaunchPlan& plan) {
-  const int64_t start = now_nanoseconds();
-  auto turn = order_.wait(engine.space, operands.reads, operands.writes);
-  if (host_only_.load() > 0)
-    return {StatusCode::not_supported, "a kernel that waits for others is running on the CPU"};
-  // The program may have written there at any time.
-  pool_.commit(memory::kHostSpace, operands.host_visible);
-  auto lease = pool_.acquire(engine.space, operands.all);
-  if (lease.status().code() == StatusCode::invalid_value)
-    return {StatusCode::not_supported, lease.status().message()};
-  if (!lease) return lease.status();
-
   const LaunchConfiguration& configuration = operation.configuration();
   backend::Launch launch;
   launch.kernel = plan.code[engine.index].get();
@@ -296,27 +272,8 @@ Status Engines::launch_on(Engine& engine, KernelOperation& operation, const Oper
   launch.block = configuration.block;
   launch.dynamic_shared_bytes = static_cast<uint32_t>(configuration.dynamic_shared);
   launch.cooperative = configuration.cooperative;
-  QueueLoan queue(engine);
-  if (Status status = queue.open(); !status) return status;
-  const int64_t began = now_nanoseconds();
-  if (Status status = queue->launch(launch); !status) return status;
-  if (Status status = queue->synchronize(); !status) return status;
-  const int64_t finished = now_nanoseconds();
-  scheduler_.observe(engine.index, plan.work, static_cast<double>(plan.work.units),
-                     static_cast<double>(finished - began));
-  engine.live->count(1, static_cast<uint64_t>(finished - began));
-  if (&engine == home()) {
-    pool_.commit(engine.space, operands.writes);
-    if (Status status = pool_.bring_to_host(operands.host_visible); !status) return status;
-  } else if (engine.space != memory::kHostSpace) {
-    // A device that only helps may go away without taking anything with it.
-    if (Status status = copy_results(*queue, operands.writes); !status) return status;
-    pool_.commit_copied(engine.space, operands.writes);
-  }
-  const int64_t end = now_nanoseconds();
-  scheduler_.record_outcome(plan.decision, static_cast<double>(end - start));
-  if (trace::enabled()) trace_launch(engine.device->info().id(), plan, start, began, finished, end);
-  return Status::ok();
+  return run_on(engine, operands, plan,
+                [&](backend::Queue& queue) { return queue.launch(launch); });
 }
 
 namespace {
@@ -361,8 +318,6 @@ struct SplitLaunch {
 
 Status Engines::launch_split(KernelOperation& operation, const Operands& operands,
                              const LaunchPlan& plan) {
-  const int64_t start = now_nanoseconds();
-  auto turn = order_.wait(MemoryOrder::kSeveral, operands.reads, operands.writes);
   auto shared = std::make_shared<SplitLaunch>();
   auto params = operation.parameter_block();
   shared->params.assign(params.begin(), params.end());
@@ -387,28 +342,7 @@ Status Engines::launch_split(KernelOperation& operation, const Operands& operand
     participants.push_back({engine->index, engine->device.get(), engine->space});
     if (engine->device) work->set_kernel(engine->index, plan.code[engine->index]);
   }
-  auto outcome = co_executor_->run(work, plan.work, plan.decision, participants);
-  for (const scheduler::EngineOutcome& each : outcome.engines) {
-    if (each.failure) continue;
-    Engine& engine = *engines_[each.engine];
-    if (engine.device && !engine.device->usable()) (void)quarantine(engine, each.failure);
-  }
-  const int64_t end = now_nanoseconds();
-  for (const scheduler::EngineOutcome& each : outcome.engines)
-    engines_[each.engine]->live->count(1, static_cast<uint64_t>(each.compute_ns));
-  if (!outcome.status) return outcome.status;
-  scheduler_.record_outcome(plan.decision, static_cast<double>(end - start));
-  if (trace::enabled()) {
-    for (const scheduler::EngineOutcome& each : outcome.engines) {
-      const std::string track = scheduler_.engine(each.engine).identity.id;
-      trace::span(
-          track, plan.work.name, "part", end - static_cast<int64_t>(each.compute_ns), end,
-          fmt::format("\"units\": {}, \"of\": {}, \"predicted_us\": {:.1f}, \"actual_us\": {:.1f}",
-                      each.units, plan.work.units, plan.decision.predicted_ns * 1e-3,
-                      static_cast<double>(end - start) * 1e-3));
-    }
-  }
-  return outcome.status;
+  return run_split(work, operands, plan, participants);
 }
 
 Result<std::shared_ptr<backend::DeviceKernel>> Engines::load(Engine& engine,

@@ -1,7 +1,6 @@
 // Matrix products on several engines.
 #include "backends/cpu/cpu_device.h"
 #include "runtime/engine_work.h"
-#include "runtime/event.h"
 #include "scheduler/divisible_work.h"
 #include "support/log.h"
 
@@ -94,28 +93,17 @@ Status Engines::product(Operation& operation) {
     plan.decision = scheduler_.plan(work, residency_.get());
     if (plan.decision.part_count == 0) break;
     if (plan.decision.is_split()) {
-      const int64_t start = now_nanoseconds();
-      auto turn = order_.wait(MemoryOrder::kSeveral, operands.reads, operands.writes);
       std::vector<scheduler::Participant> participants;
       for (auto& engine : engines_) {
         if (work.engines >> engine->index & 1)
           participants.push_back({engine->index, engine->device.get(), engine->space});
       }
-      auto outcome = co_executor_->run(divisible, work, plan.decision, participants);
-      for (const scheduler::EngineOutcome& each : outcome.engines) {
-        Engine& engine = *engines_[each.engine];
-        engine.live->count(1, static_cast<uint64_t>(each.compute_ns));
-        if (each.failure.code() == StatusCode::not_supported) engine.multiplies.store(false);
-        if (!each.failure && engine.device && !engine.device->usable())
-          (void)quarantine(engine, each.failure);
-      }
-      if (outcome.status)
-        scheduler_.record_outcome(plan.decision, static_cast<double>(now_nanoseconds() - start));
-      return outcome.status;
+      return run_split(divisible, operands, plan, participants);
     }
     Engine& engine = *engines_[plan.decision.parts[0].engine];
     if (!engine.device) break;
-    Status status = product_on(engine, problem, operands, plan);
+    Status status =
+        run_on(engine, operands, plan, [&](backend::Queue& queue) { return queue.gemm(problem); });
     if (status) return status;
     if (status.code() == StatusCode::not_supported) {
       engine.multiplies.store(false);
@@ -132,36 +120,6 @@ Status Engines::product(Operation& operation) {
     (void)quarantine(engine, status);  // its contents are the host's, too
   }
   return host_work(operation, operands);
-}
-
-Status Engines::product_on(Engine& engine, const backend::GemmProblem& problem,
-                           const Operands& operands, const LaunchPlan& plan) {
-  const int64_t start = now_nanoseconds();
-  auto turn = order_.wait(engine.space, operands.reads, operands.writes);
-  pool_.commit(memory::kHostSpace, operands.host_visible);
-  // Between the columns of C nothing is written, but it travels with them.
-  auto lease = pool_.acquire(engine.space, operands.all);
-  if (!lease) return lease.status();
-  QueueLoan queue(engine);
-  if (Status status = queue.open(); !status) return status;
-  const int64_t began = now_nanoseconds();
-  if (Status status = queue->gemm(problem); !status) return status;
-  if (Status status = queue->synchronize(); !status) return status;
-  const int64_t finished = now_nanoseconds();
-  scheduler_.observe(engine.index, plan.work, static_cast<double>(plan.work.units),
-                     static_cast<double>(finished - began));
-  engine.live->count(1, static_cast<uint64_t>(finished - began));
-  if (&engine == home()) {
-    pool_.commit(engine.space, operands.writes);
-    if (Status status = pool_.bring_to_host(operands.host_visible); !status) return status;
-  } else if (engine.space != memory::kHostSpace) {
-    if (Status status = copy_results(*queue, operands.writes); !status) return status;
-    pool_.commit_copied(engine.space, operands.writes);
-  }
-  const int64_t end = now_nanoseconds();
-  scheduler_.record_outcome(plan.decision, static_cast<double>(end - start));
-  if (trace::enabled()) trace_launch(engine.device->info().id(), plan, start, began, finished, end);
-  return Status::ok();
 }
 
 }  // namespace guda::runtime

@@ -6,7 +6,6 @@
 #include "compiler/access/launch_access.h"
 
 #include <array>
-#include <cstring>
 #include <memory>
 
 namespace guda::runtime {
@@ -66,27 +65,5 @@ struct Engines::LaunchPlan {
   scheduler::Decision decision;
   std::array<std::shared_ptr<backend::DeviceKernel>, scheduler::kMaxEngines> code;
 };
-
-/// Bytes that a device has written to the host: all of them or none, since inputs may be among them and the
-/// work would have to be done again.
-inline Status copy_results(backend::Queue& queue, std::span<const memory::Range> written) {
-  size_t bytes = 0;
-  for (memory::Range range : written) bytes += range.bytes();
-  auto staging = std::make_unique_for_overwrite<std::byte[]>(bytes);
-  size_t at = 0;
-  for (memory::Range range : written) {
-    const void* from = reinterpret_cast<const void*>(range.begin);
-    if (Status status = queue.download(staging.get() + at, from, range.bytes()); !status)
-      return status;
-    at += range.bytes();
-  }
-  if (Status status = queue.synchronize(); !status) return status;
-  at = 0;
-  for (memory::Range range : written) {
-    std::memcpy(reinterpret_cast<void*>(range.begin), staging.get() + at, range.bytes());
-    at += range.bytes();
-  }
-  return Status::ok();
-}
 
 }  // namespace guda::runtime

@@ -17,6 +17,7 @@
 #include "support/trace.h"
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -83,8 +84,13 @@ class Engines final : public memory::RegionObserver {
   /// Which engines can run it, what it costs, and the scheduler's decision.
   LaunchPlan plan(KernelOperation& operation, const Operands& operands);
   Status product(Operation& operation);
-  Status product_on(Engine& engine, const backend::GemmProblem& problem, const Operands& operands,
-                    const LaunchPlan& plan);
+  /// The whole work on one device: operands there, `start` hands it over, results committed.
+  Status run_on(Engine& engine, const Operands& operands, const LaunchPlan& plan,
+                const std::function<Status(backend::Queue&)>& start);
+  /// On several engines, as the plan's decision says.
+  Status run_split(const std::shared_ptr<const scheduler::DivisibleWork>& work,
+                   const Operands& operands, const LaunchPlan& plan,
+                   std::span<const scheduler::Participant> participants);
   Status copy(CopyOperation& operation);
   std::optional<Status> copy_at_home(const CopyOperation& operation, memory::Range from,
                                      memory::Range to);

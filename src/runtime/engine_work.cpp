@@ -1,0 +1,117 @@
+// Work on one device or several, whatever it is: turns, operands, results, figures.
+#include "runtime/engine_work.h"
+
+#include "runtime/event.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+namespace guda::runtime {
+namespace {
+
+/// Bytes that a device has written to the host: all of them or none, since inputs may be among them and the
+/// work would have to be done again.
+Status copy_results(backend::Queue& queue, std::span<const memory::Range> written) {
+  size_t bytes = 0;
+  for (memory::Range range : written) bytes += range.bytes();
+  auto staging = std::make_unique_for_overwrite<std::byte[]>(bytes);
+  size_t at = 0;
+  for (memory::Range range : written) {
+    const void* from = reinterpret_cast<const void*>(range.begin);
+    if (Status status = queue.download(staging.get() + at, from, range.bytes()); !status)
+      return status;
+    at += range.bytes();
+  }
+  if (Status status = queue.synchronize(); !status) return status;
+  at = 0;
+  for (memory::Range range : written) {
+    std::memcpy(reinterpret_cast<void*>(range.begin), staging.get() + at, range.bytes());
+    at += range.bytes();
+  }
+  return Status::ok();
+}
+
+}  // namespace
+
+/// Transfers, the kernel, and the way back, with what was predicted.
+void Engines::trace_launch(const std::string& track, const LaunchPlan& plan, int64_t start,
+                           int64_t began, int64_t finished, int64_t end) {
+  trace::span(track, "operands", "transfer", start, began);
+  trace::span(
+      track, plan.work.name, "kernel", began, finished,
+      fmt::format("\"predicted_us\": {:.1f}, \"actual_us\": {:.1f}, \"decision\": \"{}\"",
+                  plan.decision.predicted_ns * 1e-3, static_cast<double>(end - start) * 1e-3,
+                  trace::escaped(scheduler_.explain(plan.work, plan.decision))));
+  trace::span(track, "results", "transfer", finished, end);
+}
+
+Status Engines::run_on(Engine& engine, const Operands& operands, const LaunchPlan& plan,
+                       const std::function<Status(backend::Queue&)>& start) {
+  const int64_t arrived = now_nanoseconds();
+  auto turn = order_.wait(engine.space, operands.reads, operands.writes);
+  if (host_only_.load() > 0)
+    return {StatusCode::not_supported, "a kernel that waits for others is running on the CPU"};
+  // The program may have written there at any time.
+  pool_.commit(memory::kHostSpace, operands.host_visible);
+  auto lease = pool_.acquire(engine.space, operands.all);
+  if (lease.status().code() == StatusCode::invalid_value)
+    return {StatusCode::not_supported, lease.status().message()};
+  if (!lease) return lease.status();
+
+  QueueLoan queue(engine);
+  if (Status status = queue.open(); !status) return status;
+  const int64_t began = now_nanoseconds();
+  if (Status status = start(*queue); !status) return status;
+  if (Status status = queue->synchronize(); !status) return status;
+  const int64_t finished = now_nanoseconds();
+  scheduler_.observe(engine.index, plan.work, static_cast<double>(plan.work.units),
+                     static_cast<double>(finished - began));
+  engine.live->count(1, static_cast<uint64_t>(finished - began));
+  if (&engine == home()) {
+    pool_.commit(engine.space, operands.writes);
+    if (Status status = pool_.bring_to_host(operands.host_visible); !status) return status;
+  } else if (engine.space != memory::kHostSpace) {
+    // A device that only helps may go away without taking anything with it.
+    if (Status status = copy_results(*queue, operands.writes); !status) return status;
+    pool_.commit_copied(engine.space, operands.writes);
+  }
+  const int64_t end = now_nanoseconds();
+  scheduler_.record_outcome(plan.decision, static_cast<double>(end - arrived));
+  if (trace::enabled())
+    trace_launch(engine.device->info().id(), plan, arrived, began, finished, end);
+  return Status::ok();
+}
+
+Status Engines::run_split(const std::shared_ptr<const scheduler::DivisibleWork>& work,
+                          const Operands& operands, const LaunchPlan& plan,
+                          std::span<const scheduler::Participant> participants) {
+  const int64_t start = now_nanoseconds();
+  auto turn = order_.wait(MemoryOrder::kSeveral, operands.reads, operands.writes);
+  auto outcome = co_executor_->run(work, plan.work, plan.decision, participants);
+  const int64_t end = now_nanoseconds();
+  for (const scheduler::EngineOutcome& each : outcome.engines) {
+    Engine& engine = *engines_[each.engine];
+    engine.live->count(1, static_cast<uint64_t>(each.compute_ns));
+    if (plan.work.kind == scheduler::WorkKind::gemm &&
+        each.failure.code() == StatusCode::not_supported)
+      engine.multiplies.store(false);
+    if (!each.failure && engine.device && !engine.device->usable())
+      (void)quarantine(engine, each.failure);
+  }
+  if (!outcome.status) return outcome.status;
+  scheduler_.record_outcome(plan.decision, static_cast<double>(end - start));
+  if (trace::enabled()) {
+    for (const scheduler::EngineOutcome& each : outcome.engines) {
+      trace::span(
+          scheduler_.engine(each.engine).identity.id, plan.work.name, "part",
+          end - static_cast<int64_t>(each.compute_ns), end,
+          fmt::format("\"units\": {}, \"of\": {}, \"predicted_us\": {:.1f}, \"actual_us\": {:.1f}",
+                      each.units, plan.work.units, plan.decision.predicted_ns * 1e-3,
+                      static_cast<double>(end - start) * 1e-3));
+    }
+  }
+  return outcome.status;
+}
+
+}  // namespace guda::runtime
