@@ -1,5 +1,7 @@
 #include "compiler/driver/access_summary.h"
 
+#include "support/byte_stream.h"
+
 #include <algorithm>
 #include <cstring>
 #include <type_traits>
@@ -9,60 +11,7 @@ namespace {
 
 constexpr uint32_t kMagic = 0x53434147;  // "GACS"
 
-class Writer {
- public:
-  template <typename T>
-  void plain(const T& value) {
-    static_assert(std::is_trivially_copyable_v<T>);
-    bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
-  }
-  void text(const std::string& value) {
-    plain(static_cast<uint32_t>(value.size()));
-    bytes_ += value;
-  }
-  std::string take() { return std::move(bytes_); }
-
- private:
-  std::string bytes_;
-};
-
-class Reader {
- public:
-  explicit Reader(std::span<const std::byte> bytes) : rest_(bytes) {}
-
-  template <typename T>
-  T plain() {
-    T value{};
-    if (!take(sizeof value)) return value;
-    std::memcpy(&value, rest_.data() - sizeof value, sizeof value);
-    return value;
-  }
-  std::string text() {
-    const auto size = plain<uint32_t>();
-    if (!take(size)) return {};
-    return {reinterpret_cast<const char*>(rest_.data() - size), size};
-  }
-  /// A count of things of at least `bytes_each`; 0 and failed when they cannot all be there.
-  uint32_t count(size_t bytes_each) {
-    const auto number = plain<uint32_t>();
-    if (number > rest_.size() / bytes_each) good_ = false;
-    return good_ ? number : 0;
-  }
-  bool good() const { return good_; }
-  bool at_end() const { return rest_.empty(); }
-
- private:
-  bool take(size_t bytes) {
-    if (bytes > rest_.size()) good_ = false;
-    if (good_) rest_ = rest_.subspan(bytes);
-    return good_;
-  }
-
-  std::span<const std::byte> rest_;
-  bool good_ = true;
-};
-
-void write_node(Writer& out, const Node& node) {
+void write_node(ByteWriter& out, const Node& node) {
   out.plain(node.op);
   out.plain(node.bits);
   out.plain(node.relation);
@@ -73,7 +22,7 @@ void write_node(Writer& out, const Node& node) {
   out.plain(node.value);
 }
 
-Node read_node(Reader& in) {
+Node read_node(ByteReader& in) {
   Node node;
   node.op = in.plain<Op>();
   node.bits = in.plain<uint8_t>();
@@ -178,7 +127,7 @@ bool AccessSummary::writes() const {
 }
 
 std::string serialize(const AccessSummary& summary) {
-  Writer out;
+  ByteWriter out;
   out.plain(kMagic);
   out.plain(kSummaryVersion);
   out.plain(summary.flags);
@@ -204,7 +153,7 @@ std::string serialize(const AccessSummary& summary) {
 }
 
 Result<AccessSummary> deserialize(std::span<const std::byte> bytes) {
-  Reader in(bytes);
+  ByteReader in(bytes);
   const auto damaged = [] { return Status(StatusCode::invalid_image, "damaged access summary"); };
   if (in.plain<uint32_t>() != kMagic) return damaged();
   if (in.plain<uint32_t>() != kSummaryVersion)

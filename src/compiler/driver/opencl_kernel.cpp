@@ -1,5 +1,7 @@
 #include "compiler/driver/opencl_kernel.h"
 
+#include "support/byte_stream.h"
+
 #include <cstring>
 
 namespace guda::driver {
@@ -7,88 +9,35 @@ namespace {
 
 constexpr std::string_view kMagic = "GUDA-OPENCL-1\n";
 
-class Writer {
- public:
-  void number(uint32_t value) { text_.append(reinterpret_cast<const char*>(&value), sizeof value); }
-  void text(std::string_view value) {
-    number(static_cast<uint32_t>(value.size()));
-    text_ += value;
-  }
-  std::string take() const {
-    const auto size = static_cast<uint32_t>(text_.size());
-    std::string bytes(kMagic);
-    bytes.append(reinterpret_cast<const char*>(&size), sizeof size);
-    return bytes + text_;
-  }
-
- private:
-  std::string text_;
-};
-
-/// Reads zeros and notes it when the bytes end too early.
-class Reader {
- public:
-  explicit Reader(std::string_view bytes) : rest_(bytes) {}
-  uint32_t number() {
-    uint32_t value = 0;
-    if (!take(sizeof value)) return 0;
-    std::memcpy(&value, taken_.data(), sizeof value);
-    return value;
-  }
-  std::string text() {
-    const uint32_t size = number();
-    return take(size) ? std::string(taken_) : std::string();
-  }
-  /// A count of elements of at least four bytes each.
-  uint32_t count() {
-    const uint32_t value = number();
-    if (value > rest_.size() / 4) damaged_ = true;
-    return damaged_ ? 0 : value;
-  }
-  bool intact() const { return !damaged_ && rest_.empty(); }
-
- private:
-  bool take(size_t size) {
-    if (damaged_ || size > rest_.size()) {
-      damaged_ = true;
-      return false;
-    }
-    taken_ = rest_.substr(0, size);
-    rest_.remove_prefix(size);
-    return true;
-  }
-
-  std::string_view rest_;
-  std::string_view taken_;
-  bool damaged_ = false;
-};
-
 }  // namespace
 
 std::string serialize(const OpenclKernel& kernel) {
-  Writer writer;
+  ByteWriter writer;
   writer.text(kernel.name);
-  writer.number(kernel.param_bytes);
-  writer.number(kernel.static_shared_bytes);
-  writer.number(kernel.uses_exchange);
-  writer.number(kernel.shared_addresses);
-  writer.number(kernel.uses_double);
-  writer.number(kernel.correctly_rounded_division);
-  writer.number(static_cast<uint32_t>(kernel.arguments.size()));
+  writer.plain(static_cast<uint32_t>(kernel.param_bytes));
+  writer.plain(static_cast<uint32_t>(kernel.static_shared_bytes));
+  writer.plain(static_cast<uint32_t>(kernel.uses_exchange));
+  writer.plain(static_cast<uint32_t>(kernel.shared_addresses));
+  writer.plain(static_cast<uint32_t>(kernel.uses_double));
+  writer.plain(static_cast<uint32_t>(kernel.correctly_rounded_division));
+  writer.plain(static_cast<uint32_t>(kernel.arguments.size()));
   for (const OpenclArgument& argument : kernel.arguments) {
-    writer.number(static_cast<uint32_t>(argument.kind));
-    writer.number(argument.offset);
-    writer.number(argument.escapes);
+    writer.plain(static_cast<uint32_t>(argument.kind));
+    writer.plain(static_cast<uint32_t>(argument.offset));
+    writer.plain(static_cast<uint32_t>(argument.escapes));
   }
-  writer.number(static_cast<uint32_t>(kernel.address_groups.size()));
+  writer.plain(static_cast<uint32_t>(kernel.address_groups.size()));
   for (const std::vector<uint32_t>& group : kernel.address_groups) {
-    writer.number(static_cast<uint32_t>(group.size()));
-    for (uint32_t member : group) writer.number(member);
+    writer.plain(static_cast<uint32_t>(group.size()));
+    for (uint32_t member : group) writer.plain(static_cast<uint32_t>(member));
   }
-  writer.number(static_cast<uint32_t>(kernel.symbols.size()));
+  writer.plain(static_cast<uint32_t>(kernel.symbols.size()));
   for (const std::string& symbol : kernel.symbols) writer.text(symbol);
   writer.text(kernel.spirv);
-  return writer.take();
+  const std::string content = writer.take();
+  ByteWriter sized;
+  sized.text(content);
+  return std::string(kMagic) + sized.take();
 }
 
 Result<OpenclKernel> parse_opencl_kernel(std::string_view bytes) {
@@ -100,34 +49,35 @@ Result<OpenclKernel> parse_opencl_kernel(std::string_view bytes) {
   std::memcpy(&size, bytes.data(), sizeof size);
   bytes.remove_prefix(sizeof size);
   if (bytes.size() < size) return damaged;
-  Reader reader(bytes.substr(0, size));  // a cache may have put something behind it
+  ByteReader reader(
+      std::as_bytes(std::span(bytes.substr(0, size))));  // a cache may have put something behind it
   OpenclKernel kernel;
   kernel.name = reader.text();
-  kernel.param_bytes = reader.number();
-  kernel.static_shared_bytes = reader.number();
-  kernel.uses_exchange = reader.number() != 0;
-  kernel.shared_addresses = reader.number() != 0;
-  kernel.uses_double = reader.number() != 0;
-  kernel.correctly_rounded_division = reader.number() != 0;
-  kernel.arguments.resize(reader.count());
+  kernel.param_bytes = reader.plain<uint32_t>();
+  kernel.static_shared_bytes = reader.plain<uint32_t>();
+  kernel.uses_exchange = reader.plain<uint32_t>() != 0;
+  kernel.shared_addresses = reader.plain<uint32_t>() != 0;
+  kernel.uses_double = reader.plain<uint32_t>() != 0;
+  kernel.correctly_rounded_division = reader.plain<uint32_t>() != 0;
+  kernel.arguments.resize(reader.count(sizeof(uint32_t)));
   for (OpenclArgument& argument : kernel.arguments) {
-    argument.kind = static_cast<OpenclArgument::Kind>(reader.number());
-    argument.offset = reader.number();
-    argument.escapes = reader.number() != 0;
+    argument.kind = static_cast<OpenclArgument::Kind>(reader.plain<uint32_t>());
+    argument.offset = reader.plain<uint32_t>();
+    argument.escapes = reader.plain<uint32_t>() != 0;
     if (argument.kind > OpenclArgument::Kind::symbol) return damaged;
   }
-  kernel.address_groups.resize(reader.count());
+  kernel.address_groups.resize(reader.count(sizeof(uint32_t)));
   for (std::vector<uint32_t>& group : kernel.address_groups) {
-    group.resize(reader.count());
+    group.resize(reader.count(sizeof(uint32_t)));
     for (uint32_t& member : group) {
-      member = reader.number();
+      member = reader.plain<uint32_t>();
       if (member >= kernel.arguments.size()) return damaged;
     }
   }
-  kernel.symbols.resize(reader.count());
+  kernel.symbols.resize(reader.count(sizeof(uint32_t)));
   for (std::string& symbol : kernel.symbols) symbol = reader.text();
   kernel.spirv = reader.text();
-  if (!reader.intact()) return damaged;
+  if (!reader.good() || !reader.at_end()) return damaged;
   for (const OpenclArgument& argument : kernel.arguments)
     if (argument.kind == OpenclArgument::Kind::symbol && argument.offset >= kernel.symbols.size())
       return damaged;
