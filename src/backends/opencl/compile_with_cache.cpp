@@ -2,10 +2,12 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
 #include <mutex>
+#include <system_error>
 
 #include "backends/opencl/state.h"
 #include "compiler/driver/compiler_api.h"
@@ -84,8 +86,11 @@ Result<std::string> compile_with_cache(const KernelSource& source, uint32_t feat
     if (auto temporary = cache.temporary_path()) path = *temporary;
   const bool keep = !path.empty();
   if (!keep) {
-    char pattern[] = "/tmp/guda-opencl-XXXXXX";
-    const int file = mkstemp(pattern);
+    std::error_code error;
+    const auto directory = std::filesystem::temp_directory_path(error);  // TMPDIR is asked first
+    if (error) return Status(StatusCode::operating_system, "no directory for temporary files");
+    std::string pattern = (directory / "guda-opencl-XXXXXX").string();
+    const int file = mkstemp(pattern.data());
     if (file < 0) return Status(StatusCode::operating_system, "cannot create a temporary file");
     close(file);
     path = pattern;
