@@ -153,6 +153,23 @@ Result<CoherentPool::Lease> CoherentPool::acquire(Space space, std::span<const R
   return lease;
 }
 
+Result<CoherentPool::Lease> CoherentPool::acquire_scratch(Space space,
+                                                          std::span<const Range> scratch) {
+  if (Status status = bring_to_host(scratch); !status) return status;
+  auto lease = acquire(space, {}, scratch);
+  if (!lease) return lease;
+  std::unique_lock lock(mutex_);
+  (void)for_each_piece(scratch, kHostSpace, [&](Region& region, Range piece) {
+    const Range granules =
+        region.bytes_of(region.granule(piece.begin), region.end_granule(piece.end));
+    scratch_.push_back({space, granules});
+    lease->scratch_.push_back(granules);
+    return Status::ok();
+  });
+  forget_copies(space, scratch, {});
+  return lease;
+}
+
 void CoherentPool::forget_copies(Space space, std::span<const Range> first,
                                  std::span<const Range> second) {
   auto forget = [&](Region& region, Range piece) {
@@ -173,6 +190,12 @@ void CoherentPool::Lease::release() {
     if (auto found = pool_->regions_.find(base); found != pool_->regions_.end())
       --found->second.pins[space_];
   }
+  for (const Range& granules : scratch_) {
+    const auto found =
+        std::find(pool_->scratch_.begin(), pool_->scratch_.end(), Scratch{space_, granules});
+    if (found != pool_->scratch_.end()) pool_->scratch_.erase(found);
+  }
+  scratch_.clear();
   regions_.clear();
   pool_ = nullptr;
 }
@@ -340,6 +363,15 @@ Status CoherentPool::evict_one(Space space) {
 /// Copies what is stale of granules [first, last) into `space`, in runs. Uploads may still be under way afterwards.
 Status CoherentPool::make_current(Region& region, Space space, size_t first, size_t last) {
   if (space == kHostSpace) return to_host(region, first, last);
+  for (const Scratch& scratch : scratch_) {
+    if (scratch.space != space) continue;
+    const Range taken = intersection(scratch.granules, region.bytes_of(first, last));
+    if (taken.empty()) continue;
+    // On both sides of it; other scratch is found there.
+    const size_t begin = region.granule(taken.begin), end = region.end_granule(taken.end);
+    if (Status status = make_current(region, space, first, begin); !status) return status;
+    return make_current(region, space, end, last);
+  }
   auto& held = region.held[space];
   for (size_t g = first; g < last;) {
     if (held[g] == region.latest[g]) {

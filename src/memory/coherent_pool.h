@@ -69,6 +69,7 @@ class CoherentPool {
     Lease& operator=(Lease&& other) noexcept {
       std::swap(pool_, other.pool_);
       std::swap(regions_, other.regions_);
+      std::swap(scratch_, other.scratch_);
       std::swap(space_, other.space_);
       return *this;
     }
@@ -79,6 +80,7 @@ class CoherentPool {
     CoherentPool* pool_ = nullptr;
     Space space_ = 0;
     std::vector<uintptr_t> regions_;
+    std::vector<Range> scratch_;
   };
 
   /// Makes the latest contents of `accessed` (everything that may be read, or may be written but need not)
@@ -87,6 +89,10 @@ class CoherentPool {
   /// for a range outside all regions unless `space` is the host.
   Result<Lease> acquire(Space space, std::span<const Range> accessed,
                         std::span<const Range> overwritten = {});
+  /// Room in a device's memory for contents that are the work's own: until the lease ends the device's copy of `scratch`
+  /// counts for nobody and nothing is brought there. Their neighbours in granules are current as of now, and the host has
+  /// the latest contents. Errors: those of acquire().
+  Result<Lease> acquire_scratch(Space space, std::span<const Range> scratch);
   /// Work in `space` has succeeded and may have written these ranges, which were acquired.
   void commit(Space space, std::span<const Range> written);
   /// The same, and the host has got the written bytes by now: it stays current if it was before the work.
@@ -135,6 +141,12 @@ class CoherentPool {
     std::unique_ptr<backend::Queue> transfers;
   };
 
+  struct Scratch {
+    Space space;
+    Range granules;
+    friend bool operator==(const Scratch&, const Scratch&) = default;
+  };
+
   Region* region_of(uintptr_t address);
   const Region* region_of(uintptr_t address) const;
   template <typename Visit>
@@ -150,6 +162,7 @@ class CoherentPool {
   mutable std::mutex mutex_;  // all of the below; held during transfers
   std::map<uintptr_t, Region> regions_;
   std::vector<DeviceState> devices_;  // index: space - 1
+  std::vector<Scratch> scratch_;  // as a rule none
   uint64_t clock_ = 0;
   Statistics statistics_;
 };

@@ -220,6 +220,52 @@ TEST_F(CoherentPoolTest, MemoryOutsideRegionsIsTheHosts) {
   EXPECT_EQ(pool_.acquire(a_, {&range, 1}).status().code(), StatusCode::invalid_value);
 }
 
+TEST_F(CoherentPoolTest, ScratchIsTheWorksOwnAndCountsForNobody) {
+  Memory memory(4);
+  add(memory);
+  std::memset(memory.data(), 1, memory.size());
+  const Range all = memory.all();
+  write(a_, first_, all, 2);  // the device alone has the latest contents
+  // A whole granule and pieces of its neighbours.
+  const Range own = memory.bytes(kGranule - 100, kGranule + 300);
+  {
+    auto scratch = pool_.acquire_scratch(a_, {&own, 1});
+    ASSERT_TRUE(scratch) << scratch.status().message();
+    EXPECT_EQ(memory.data()[kGranule], std::byte{2});
+    std::memset(first_.at(memory.data() + kGranule - 100), 9, own.bytes());
+    // Work around it neither disturbs it nor takes it from there.
+    ASSERT_TRUE(pool_.acquire(a_, {&all, 1}));
+    EXPECT_EQ(*first_.at(memory.data() + kGranule - 100), std::byte{9});
+    EXPECT_EQ(*first_.at(memory.data() + 2 * kGranule + 199), std::byte{9});
+    EXPECT_EQ(*first_.at(memory.data() + kGranule - 101), std::byte{2});
+    EXPECT_EQ(*first_.at(memory.data() + 2 * kGranule + 200), std::byte{2});
+    ASSERT_TRUE(pool_.acquire(b_, {&all, 1}));
+    EXPECT_EQ(*second_.at(memory.data() + kGranule), std::byte{2});
+    // The device's own results beside it are put together with it on the host.
+    const Range beside = memory.bytes(0, 50);
+    std::memset(first_.at(memory.data()), 7, 50);
+    const CoherentPool::Part parts[] = {{a_, {beside}}, {kHostSpace, {own}}};
+    ASSERT_TRUE(pool_.commit_parts(parts));
+    EXPECT_EQ(memory.data()[49], std::byte{7});
+    EXPECT_EQ(memory.data()[kGranule - 100], std::byte{2});
+  }
+  ASSERT_TRUE(pool_.acquire(a_, {&all, 1}));
+  EXPECT_EQ(*first_.at(memory.data() + kGranule), std::byte{2});
+  EXPECT_EQ(*first_.at(memory.data() + kGranule - 100), std::byte{2});
+}
+
+TEST_F(CoherentPoolTest, ScratchIsNotEvicted) {
+  Memory memory(4), large(8);
+  add(memory);
+  add(large);
+  const Range own = memory.bytes(0, 64), all = large.all();
+  auto scratch = pool_.acquire_scratch(a_, {&own, 1});
+  ASSERT_TRUE(scratch);
+  EXPECT_EQ(pool_.acquire(a_, {&all, 1}).status().code(), StatusCode::out_of_memory);
+  scratch->release();
+  EXPECT_TRUE(pool_.acquire(a_, {&all, 1}));
+}
+
 // Random work on random engines against plain memory.
 TEST_F(CoherentPoolTest, AnySequenceGivesWhatOneMemoryGives) {
   std::mt19937 random(7);
