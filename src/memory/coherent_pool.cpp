@@ -25,30 +25,52 @@ CoherentPool::~CoherentPool() {
   for (auto& [base, region] : regions_) {
     for (Space space = 1; space <= devices_.size(); ++space) {
       backend::Device& device = *devices_[space - 1].device;
-      if (region.mapped(space) && device.usable()) (void)device.unmap(pointer(base), region.size);
+      if (region.is_mapped(space) && device.usable())
+        (void)device.unmap(pointer(base), region.size);
     }
   }
 }
 
 Space CoherentPool::add_device(backend::Device& device) {
   std::unique_lock lock(mutex_);
-  devices_.push_back({&device, nullptr});
+  devices_.push_back({&device, nullptr, false});
   return static_cast<Space>(devices_.size());
 }
 
-void CoherentPool::add_region(void* base, size_t size, int host_file) {
+void CoherentPool::add_region(void* base, size_t size, int host_file, bool fresh) {
   Region region;
   region.base = reinterpret_cast<uintptr_t>(base);
   region.size = size;
   region.host_file = host_file;
-  size_t granules = (size + kGranule - 1) / kGranule;
-  region.latest.assign(granules, 1);
   std::unique_lock lock(mutex_);
-  region.held.resize(devices_.size() + 1);
-  region.held[kHostSpace].assign(granules, 1);
-  region.last_use.resize(devices_.size() + 1);
-  region.pins.resize(devices_.size() + 1);
-  regions_.insert_or_assign(region.base, std::move(region));
+  Space owner = kHostSpace;
+  if (fresh && home_ != kHostSpace && devices_[home_ - 1].device->usable()) {
+    if (Status status = ensure_mapped(region, home_); status) {
+      owner = home_;
+    } else {
+      log(LogPart::memory, LogLevel::debug, "{} bytes start on the host: {}", size,
+          status.message());
+    }
+  }
+  region.versions = Versions(region.granules(), HeldVersions::only(owner));
+  auto [entry, added] = regions_.insert_or_assign(region.base, std::move(region));
+  count_owner(entry->second);
+}
+
+/// Keeps sole_owner_ true after a change of the region's versions.
+void CoherentPool::count_owner(Region& region) {
+  const Space owner = region.versions.sole_owner(static_cast<Space>(devices_.size() + 1));
+  if (owner == region.counted_for && sole_owner_.load(std::memory_order_relaxed) == owner) return;
+  uncount_owner(region);
+  region.counted_for = owner;
+  if (owner != kNoSpace) ++sole_regions_[owner];
+  const bool all = owner != kNoSpace && sole_regions_[owner] == regions_.size();
+  sole_owner_.store(all ? owner : kNoSpace, std::memory_order_release);
+}
+
+void CoherentPool::uncount_owner(Region& region) {
+  if (region.counted_for != kNoSpace) --sole_regions_[region.counted_for];
+  region.counted_for = kNoSpace;
 }
 
 void CoherentPool::remove_region(void* base) {
@@ -57,11 +79,18 @@ void CoherentPool::remove_region(void* base) {
   if (found == regions_.end()) return;
   for (Space space = 1; space <= devices_.size(); ++space) {
     backend::Device& device = *devices_[space - 1].device;
-    if (!found->second.mapped(space) || !device.usable()) continue;
+    if (!found->second.is_mapped(space) || !device.usable()) continue;
+    if (quiesce_) quiesce_(space);
     if (Status status = device.unmap(base, found->second.size); !status)
       log(LogPart::memory, LogLevel::warn, "{}: {}", device.info().id(), status.message());
   }
+  uncount_owner(found->second);
   regions_.erase(found);
+  Space owner = kNoSpace;
+  for (Space space = 0; space <= devices_.size(); ++space) {
+    if (!regions_.empty() && sole_regions_[space] == regions_.size()) owner = space;
+  }
+  sole_owner_.store(owner, std::memory_order_release);
 }
 
 CoherentPool::Region* CoherentPool::region_of(uintptr_t address) {
@@ -131,7 +160,7 @@ Result<CoherentPool::Lease> CoherentPool::acquire(Space space, std::span<const R
     status = for_each_piece(overwritten, space, [&](Region& region, Range piece) {
       if (Status used = use(region); !used) return used;
       // Granules that are written in part keep the rest of their contents.
-      size_t first = region.granule(piece.begin), last = region.end_granule(piece.end);
+      const uint32_t first = region.granule(piece.begin), last = region.end_granule(piece.end);
       Range edges[2] = {region.bytes_of(first, first + 1), region.bytes_of(last - 1, last)};
       if (edges[0].begin < piece.begin || edges[0].end > piece.end) {
         if (Status current = make_current(region, space, first, first + 1); !current)
@@ -142,7 +171,7 @@ Result<CoherentPool::Lease> CoherentPool::acquire(Space space, std::span<const R
       return Status::ok();
     });
   }
-  if (space != kHostSpace) {
+  if (space != kHostSpace && devices_[space - 1].busy) {
     if (Status finished = finish(space); status) status = finished;
     // Uploads that may not have arrived: the host has the same contents.
     if (!status) forget_copies(space, accessed, overwritten);
@@ -173,10 +202,12 @@ Result<CoherentPool::Lease> CoherentPool::acquire_scratch(Space space,
 void CoherentPool::forget_copies(Space space, std::span<const Range> first,
                                  std::span<const Range> second) {
   auto forget = [&](Region& region, Range piece) {
-    if (!region.mapped(space)) return Status::ok();
-    for (size_t g = region.granule(piece.begin); g < region.end_granule(piece.end); ++g) {
-      if (region.held[kHostSpace][g] == region.latest[g]) region.held[space][g] = 0;
-    }
+    if (!region.is_mapped(space)) return Status::ok();
+    region.versions.change(region.granule(piece.begin), region.end_granule(piece.end),
+                           [&](HeldVersions& held) {
+                             if (held.current(kHostSpace)) held.forget(space);
+                           });
+    count_owner(region);
     return Status::ok();
   };
   (void)for_each_piece(first, kHostSpace, forget);
@@ -203,9 +234,10 @@ void CoherentPool::Lease::release() {
 void CoherentPool::commit(Space space, std::span<const Range> written) {
   std::unique_lock lock(mutex_);
   (void)for_each_piece(written, kHostSpace, [&](Region& region, Range piece) {
-    if (!region.mapped(space)) return Status::ok();
-    for (size_t g = region.granule(piece.begin); g < region.end_granule(piece.end); ++g)
-      region.held[space][g] = ++region.latest[g];
+    if (!region.is_mapped(space)) return Status::ok();
+    region.versions.change(region.granule(piece.begin), region.end_granule(piece.end),
+                           [&](HeldVersions& held) { held.write(space); });
+    count_owner(region);
     return Status::ok();
   });
 }
@@ -213,13 +245,14 @@ void CoherentPool::commit(Space space, std::span<const Range> written) {
 void CoherentPool::commit_copied(Space space, std::span<const Range> written) {
   std::unique_lock lock(mutex_);
   (void)for_each_piece(written, kHostSpace, [&](Region& region, Range piece) {
-    if (!region.mapped(space)) return Status::ok();
-    auto& host = region.held[kHostSpace];
-    for (size_t g = region.granule(piece.begin); g < region.end_granule(piece.end); ++g) {
-      const bool current = host[g] == region.latest[g];
-      region.held[space][g] = ++region.latest[g];
-      if (current) host[g] = region.latest[g];
-    }
+    if (!region.is_mapped(space)) return Status::ok();
+    region.versions.change(region.granule(piece.begin), region.end_granule(piece.end),
+                           [&](HeldVersions& held) {
+                             const bool current = held.current(kHostSpace);
+                             held.write(space);
+                             if (current) held.copy_to(kHostSpace);
+                           });
+    count_owner(region);
     return Status::ok();
   });
 }
@@ -231,7 +264,7 @@ Status CoherentPool::commit_parts(std::span<const Part> parts) {
   std::map<uintptr_t, Space> writer;
   for (const Part& part : parts) {
     (void)for_each_piece(part.written, kHostSpace, [&](Region& region, Range piece) {
-      for (size_t g = region.granule(piece.begin); g < region.end_granule(piece.end); ++g) {
+      for (uint32_t g = region.granule(piece.begin); g < region.end_granule(piece.end); ++g) {
         auto [entry, fresh] = writer.emplace(region.base + g * kGranule, part.space);
         if (!fresh && entry->second != part.space) entry->second = kSeveral;
       }
@@ -242,8 +275,8 @@ Status CoherentPool::commit_parts(std::span<const Part> parts) {
   for (auto& [address, space] : writer) {
     if (space != kSeveral) continue;
     Region& region = *region_of(address);
-    size_t g = region.granule(address);
-    if (region.held[kHostSpace][g] != region.latest[g]) {
+    const uint32_t g = region.granule(address);
+    if (!region.versions.at(g).current(kHostSpace)) {
       return {StatusCode::illegal_state, "a shared granule is not current on the host"};
     }
     for (const Part& part : parts) {
@@ -258,9 +291,11 @@ Status CoherentPool::commit_parts(std::span<const Part> parts) {
   }
   for (auto& [address, space] : writer) {
     Region& region = *region_of(address);
-    size_t g = region.granule(address);
-    region.held[space == kSeveral ? kHostSpace : space][g] = ++region.latest[g];
+    const uint32_t g = region.granule(address);
+    region.versions.change(
+        g, g + 1, [&](HeldVersions& held) { held.write(space == kSeveral ? kHostSpace : space); });
   }
+  for (auto& [address, space] : writer) count_owner(*region_of(address));
   return Status::ok();
 }
 
@@ -274,20 +309,11 @@ size_t CoherentPool::missing_bytes(Space space, std::span<const Range> accessed)
   size_t missing = 0;
   (void)const_cast<CoherentPool*>(this)->for_each_piece(
       accessed, kHostSpace, [&](Region& region, Range piece) {
-        const size_t first = region.granule(piece.begin), last = region.end_granule(piece.end);
-        if (!region.mapped(space)) {
-          missing += region.bytes_of(first, last).bytes();
-          return Status::ok();
-        }
-        // Asked for every launch, so counted in a form that becomes SIMD code: a gigabyte has 16384 granules.
-        const uint32_t* held = region.held[space].data();
-        const uint32_t* latest = region.latest.data();
-        size_t stale = 0;
-        for (size_t g = first; g < last; ++g) stale += held[g] != latest[g] ? 1 : 0;
-        missing += stale * kGranule;
-        // The region's last granule may be shorter.
-        if (last > first && held[last - 1] != latest[last - 1])
-          missing -= kGranule - region.bytes_of(last - 1, last).bytes();
+        region.versions.for_each(region.granule(piece.begin), region.end_granule(piece.end),
+                                 [&](uint32_t first, uint32_t last, const HeldVersions& held) {
+                                   if (!held.current(space))
+                                     missing += region.bytes_of(first, last).bytes();
+                                 });
         return Status::ok();
       });
   return missing;
@@ -297,22 +323,25 @@ std::vector<Range> CoherentPool::lose(Space space) {
   std::unique_lock lock(mutex_);
   std::vector<Range> lost;
   for (auto& [base, region] : regions_) {
-    if (!region.mapped(space)) continue;
-    region.held[space].clear();
-    for (size_t g = 0; g < region.latest.size(); ++g) {
-      uint32_t newest = 0;
-      for (auto& held : region.held) {
-        if (!held.empty()) newest = std::max(newest, held[g]);
-      }
-      if (newest == region.latest[g]) continue;
-      region.latest[g] = newest;
-      Range bytes = region.bytes_of(g, g + 1);
-      if (!lost.empty() && lost.back().end == bytes.begin) {
-        lost.back().end = bytes.end;
-      } else {
-        lost.push_back(bytes);
-      }
-    }
+    if (!region.is_mapped(space)) continue;
+    region.mapped &= ~(1u << space);
+    const Region& seen = region;
+    region.versions.for_each(0, region.granules(),
+                             [&](uint32_t first, uint32_t last, const HeldVersions& held) {
+                               if (!held.only_current(space)) return;
+                               const Range bytes = seen.bytes_of(first, last);
+                               if (!lost.empty() && lost.back().end == bytes.begin) {
+                                 lost.back().end = bytes.end;
+                               } else {
+                                 lost.push_back(bytes);
+                               }
+                             });
+    region.versions.change(0, region.granules(), [&](HeldVersions& held) {
+      held.forget(space);
+      if (held.latest() == 0)
+        held = HeldVersions::only(kHostSpace);  // nobody ever had anything else
+    });
+    count_owner(region);
   }
   return lost;
 }
@@ -323,14 +352,14 @@ CoherentPool::Statistics CoherentPool::statistics() const {
 }
 
 Status CoherentPool::ensure_mapped(Region& region, Space space) {
-  if (region.mapped(space)) return Status::ok();
+  if (region.is_mapped(space)) return Status::ok();
   backend::Device& device = *devices_[space - 1].device;
   Status status = device.map(pointer(region.base), region.size, region.host_file);
   while (status.code() == StatusCode::out_of_memory) {
     if (Status evicted = evict_one(space); !evicted) return evicted;
     status = device.map(pointer(region.base), region.size, region.host_file);
   }
-  if (status) region.held[space].assign(region.latest.size(), 0);
+  if (status) region.mapped |= 1u << space;
   return status;
 }
 
@@ -338,7 +367,7 @@ Status CoherentPool::ensure_mapped(Region& region, Space space) {
 Status CoherentPool::evict_one(Space space) {
   Region* oldest = nullptr;
   for (auto& [base, region] : regions_) {
-    if (region.mapped(space) && region.pins[space] == 0 &&
+    if (region.is_mapped(space) && region.pins[space] == 0 &&
         (oldest == nullptr || region.last_use[space] < oldest->last_use[space]))
       oldest = &region;
   }
@@ -347,13 +376,20 @@ Status CoherentPool::evict_one(Space space) {
     return {StatusCode::out_of_memory,
             fmt::format("{}: the work does not fit in its memory", device.info().id())};
   }
+  if (quiesce_) quiesce_(space);
   // Only what nobody else has must be saved.
-  for (size_t g = 0; g < oldest->latest.size(); ++g) {
-    if (oldest->held[space][g] != oldest->latest[g]) continue;
-    if (Status status = make_current(*oldest, kHostSpace, g, g + 1); !status) return status;
+  std::vector<std::pair<uint32_t, uint32_t>> here;
+  oldest->versions.for_each(0, oldest->granules(),
+                            [&](uint32_t first, uint32_t last, const HeldVersions& held) {
+                              if (held.only_current(space)) here.emplace_back(first, last);
+                            });
+  for (auto [first, last] : here) {
+    if (Status status = make_current(*oldest, kHostSpace, first, last); !status) return status;
   }
   if (Status status = device.unmap(pointer(oldest->base), oldest->size); !status) return status;
-  oldest->held[space].clear();
+  oldest->mapped &= ~(1u << space);
+  oldest->versions.change(0, oldest->granules(), [&](HeldVersions& held) { held.forget(space); });
+  count_owner(*oldest);
   ++statistics_.evictions;
   log(LogPart::memory, LogLevel::debug, "{}: {} bytes at {:#x} evicted", device.info().id(),
       oldest->size, oldest->base);
@@ -361,56 +397,64 @@ Status CoherentPool::evict_one(Space space) {
 }
 
 /// Copies what is stale of granules [first, last) into `space`, in runs. Uploads may still be under way afterwards.
-Status CoherentPool::make_current(Region& region, Space space, size_t first, size_t last) {
+Status CoherentPool::make_current(Region& region, Space space, uint32_t first, uint32_t last) {
   if (space == kHostSpace) return to_host(region, first, last);
   for (const Scratch& scratch : scratch_) {
     if (scratch.space != space) continue;
     const Range taken = intersection(scratch.granules, region.bytes_of(first, last));
     if (taken.empty()) continue;
     // On both sides of it; other scratch is found there.
-    const size_t begin = region.granule(taken.begin), end = region.end_granule(taken.end);
+    const uint32_t begin = region.granule(taken.begin), end = region.end_granule(taken.end);
     if (Status status = make_current(region, space, first, begin); !status) return status;
     return make_current(region, space, end, last);
   }
-  auto& held = region.held[space];
-  for (size_t g = first; g < last;) {
-    if (held[g] == region.latest[g]) {
-      ++g;
-      continue;
+  std::vector<std::pair<uint32_t, uint32_t>> stale;
+  region.versions.for_each(first, last, [&](uint32_t from, uint32_t to, const HeldVersions& held) {
+    if (held.current(space)) return;
+    if (!stale.empty() && stale.back().second == from) {
+      stale.back().second = to;
+    } else {
+      stale.emplace_back(from, to);
     }
-    size_t run = g;
-    while (run < last && held[run] != region.latest[run]) ++run;
-    if (Status status = to_host(region, g, run); !status) return status;
-    if (Status status = transfer(space, region.bytes_of(g, run), true); !status) return status;
-    for (; g < run; ++g) held[g] = region.latest[g];
+  });
+  for (auto [from, to] : stale) {
+    if (Status status = to_host(region, from, to); !status) return status;
+    if (Status status = transfer(space, region.bytes_of(from, to), true); !status) return status;
+    region.versions.change(from, to, [&](HeldVersions& held) { held.copy_to(space); });
   }
+  if (!stale.empty()) count_owner(region);
   return Status::ok();
 }
 
 /// The latest contents of granules [first, last) to the host, from whichever device has them.
-Status CoherentPool::to_host(Region& region, size_t first, size_t last) {
-  auto& host = region.held[kHostSpace];
-  for (size_t g = first; g < last;) {
-    if (host[g] == region.latest[g]) {
-      ++g;
-      continue;
+Status CoherentPool::to_host(Region& region, uint32_t first, uint32_t last) {
+  struct Piece {
+    uint32_t first, last;
+    Space owner;
+  };
+  std::vector<Piece> stale;
+  region.versions.for_each(first, last, [&](uint32_t from, uint32_t to, const HeldVersions& held) {
+    if (held.current(kHostSpace)) return;
+    Space owner = 1;
+    while (owner <= devices_.size() && !held.current(owner)) ++owner;
+    if (!stale.empty() && stale.back().last == from && stale.back().owner == owner) {
+      stale.back().last = to;
+    } else {
+      stale.push_back({from, to, owner});
     }
-    Space owner = kHostSpace;
-    for (Space space = 1; space <= devices_.size() && owner == kHostSpace; ++space) {
-      if (region.mapped(space) && region.held[space][g] == region.latest[g]) owner = space;
-    }
-    if (owner == kHostSpace) {
+  });
+  for (const Piece& piece : stale) {
+    const Range bytes = region.bytes_of(piece.first, piece.last);
+    if (piece.owner > devices_.size()) {
       return {StatusCode::illegal_state,
-              fmt::format("nobody has the latest contents of {:#x}", region.bytes_of(g, g).begin)};
+              fmt::format("nobody has the latest contents of {:#x}", bytes.begin)};
     }
-    size_t run = g;
-    while (run < last && host[run] != region.latest[run] &&
-           region.held[owner][run] == region.latest[run])
-      ++run;
-    if (Status status = transfer(owner, region.bytes_of(g, run), false); !status) return status;
-    if (Status status = finish(owner); !status) return status;
-    for (; g < run; ++g) host[g] = region.latest[g];
+    if (Status status = transfer(piece.owner, bytes, false); !status) return status;
+    if (Status status = finish(piece.owner); !status) return status;
+    region.versions.change(piece.first, piece.last,
+                           [&](HeldVersions& held) { held.copy_to(kHostSpace); });
   }
+  if (!stale.empty()) count_owner(region);
   return Status::ok();
 }
 
@@ -421,6 +465,7 @@ Status CoherentPool::transfer(Space space, Range bytes, bool upload) {
     if (!queue) return queue.status();
     state.transfers = std::move(*queue);
   }
+  state.busy = true;
   ++statistics_.transfers;
   (upload ? statistics_.uploaded_bytes : statistics_.downloaded_bytes) += bytes.bytes();
   void* address = pointer(bytes.begin);
@@ -430,6 +475,7 @@ Status CoherentPool::transfer(Space space, Range bytes, bool upload) {
 
 Status CoherentPool::finish(Space space) {
   DeviceState& state = devices_[space - 1];
+  state.busy = false;
   return state.transfers ? state.transfers->synchronize() : Status::ok();
 }
 

@@ -1,19 +1,27 @@
 // Coherence between the memories of several engines: which of them holds the latest contents of what.
 //
 // Every allocation has one address. The host's copy lives there; a device has one of its own after its region was
-// mapped on it. For each granule of a region the pool knows the latest version, and the version that each memory
-// holds. Work says beforehand what it may access, and stamps a new version after it has succeeded, so work that
-// fails leaves the old contents valid wherever else they are.
+// mapped on it. For each granule of a region the pool knows which version each memory holds (memory/versions.h).
+// Work says beforehand what it may access, and stamps a new version after it has succeeded, so work that fails leaves
+// the old contents valid wherever else they are.
+//
+// One device can be the home of data: fresh memory, whose contents are undefined, starts there, and work that it has
+// been handed may be committed at once. Then whoever
+// moves contents between memories has waited for that work first; the pool itself does so before it takes memory away.
 //
 // Thread safe. Two pieces of work may use the pool at the same time as long as neither writes what the other
 // accesses; the caller's stream order sees to that.
 #pragma once
 
 #include "backends/device.h"
+#include "memory/versions.h"
 #include "support/status.h"
 
+#include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -36,10 +44,6 @@ struct Range {
   friend bool operator==(const Range&, const Range&) = default;
 };
 
-/// One of the memories: the host's is 0, devices follow in the order in which they were added.
-using Space = uint32_t;
-inline constexpr Space kHostSpace = 0;
-
 class CoherentPool {
  public:
   /// What versions are kept for.
@@ -50,11 +54,18 @@ class CoherentPool {
   CoherentPool(const CoherentPool&) = delete;
   CoherentPool& operator=(const CoherentPool&) = delete;
 
-  /// A device with memory of its own; must outlive the pool. Before the first region.
+  /// A device with memory of its own; must outlive the pool. Before the first region; at most kMaxSpaces - 1.
   Space add_device(backend::Device& device);
+  /// Fresh memory starts in this device's memory from now on. Before the first region.
+  void set_home(Space space) { home_ = space; }
+  /// Called before memory of a device is taken away: returns when the device has finished what it has been handed.
+  void set_quiesce(std::function<void(Space)> quiesce) { quiesce_ = std::move(quiesce); }
+  /// The latest contents of all regions are in this memory and nowhere else: work there needs no acquire() and no
+  /// commit(). Lock-free; stays true as long as nobody acquires or commits for another memory.
+  bool all_in(Space space) const { return sole_owner_.load(std::memory_order_acquire) == space; }
   /// Host memory at [base, base + size) that devices may get copies of; its present contents are the latest version.
-  /// `host_file`: the file behind it, or -1.
-  void add_region(void* base, size_t size, int host_file);
+  /// `host_file`: the file behind it, or -1. `fresh`: the contents do not matter.
+  void add_region(void* base, size_t size, int host_file, bool fresh = false);
   /// Forgets the region; nothing uses it any more.
   void remove_region(void* base);
   /// All of the range lies in regions.
@@ -124,21 +135,26 @@ class CoherentPool {
     uintptr_t base = 0;
     size_t size = 0;
     int host_file = -1;
-    std::vector<uint32_t> latest;  // per granule
-    std::vector<std::vector<uint32_t>> held;  // per space, per granule; empty: not mapped
-    std::vector<uint64_t> last_use;  // per space
-    std::vector<uint32_t> pins;  // per space
+    Versions versions;
+    uint32_t mapped = 1u << kHostSpace;  // bit per space
+    std::array<uint64_t, kMaxSpaces> last_use{};
+    std::array<uint32_t, kMaxSpaces> pins{};
+    Space counted_for = kNoSpace;  // sole owner of all of it, as counted in sole_regions_
 
-    size_t granule(uintptr_t address) const { return (address - base) / kGranule; }
-    size_t end_granule(uintptr_t address) const {
-      return (address - base + kGranule - 1) / kGranule;
+    uint32_t granule(uintptr_t address) const {
+      return static_cast<uint32_t>((address - base) / kGranule);
     }
+    uint32_t end_granule(uintptr_t address) const {
+      return static_cast<uint32_t>((address - base + kGranule - 1) / kGranule);
+    }
+    uint32_t granules() const { return static_cast<uint32_t>((size + kGranule - 1) / kGranule); }
     Range bytes_of(size_t first, size_t last) const;
-    bool mapped(Space space) const { return !held[space].empty(); }
+    bool is_mapped(Space space) const { return mapped >> space & 1; }
   };
   struct DeviceState {
     backend::Device* device = nullptr;
     std::unique_ptr<backend::Queue> transfers;
+    bool busy = false;  // transfers that nobody has waited for
   };
 
   struct Scratch {
@@ -154,8 +170,10 @@ class CoherentPool {
   void forget_copies(Space space, std::span<const Range> first, std::span<const Range> second);
   Status ensure_mapped(Region& region, Space space);
   Status evict_one(Space space);
-  Status make_current(Region& region, Space space, size_t first, size_t last);
-  Status to_host(Region& region, size_t first, size_t last);
+  Status make_current(Region& region, Space space, uint32_t first, uint32_t last);
+  Status to_host(Region& region, uint32_t first, uint32_t last);
+  void count_owner(Region& region);
+  void uncount_owner(Region& region);
   Status transfer(Space space, Range bytes, bool upload);
   Status finish(Space space);
 
@@ -163,6 +181,10 @@ class CoherentPool {
   std::map<uintptr_t, Region> regions_;
   std::vector<DeviceState> devices_;  // index: space - 1
   std::vector<Scratch> scratch_;  // as a rule none
+  Space home_ = kHostSpace;
+  std::function<void(Space)> quiesce_;
+  std::array<size_t, kMaxSpaces> sole_regions_{};  // regions whose latest contents are only there
+  std::atomic<Space> sole_owner_{kNoSpace};
   uint64_t clock_ = 0;
   Statistics statistics_;
 };

@@ -264,6 +264,72 @@ TEST_F(CoherentPoolTest, ScratchIsNotEvicted) {
   EXPECT_EQ(pool_.acquire(a_, {&all, 1}).status().code(), StatusCode::out_of_memory);
   scratch->release();
   EXPECT_TRUE(pool_.acquire(a_, {&all, 1}));
+TEST_F(CoherentPoolTest, FreshMemoryStartsAtHome) {
+  pool_.set_home(b_);
+  Memory memory(2);
+  pool_.add_region(memory.data(), memory.size(), -1, true);
+  Range range = memory.all();
+  EXPECT_TRUE(pool_.all_in(b_));
+  EXPECT_EQ(pool_.missing_bytes(b_, {&range, 1}), 0u);
+  EXPECT_EQ(pool_.statistics().transfers, 0u);
+  ASSERT_TRUE(pool_.acquire(a_, {&range, 1}));
+  EXPECT_FALSE(pool_.all_in(b_));  // a and the host have copies now
+  write(b_, second_, range, 1);
+  EXPECT_TRUE(pool_.all_in(b_));
+  Memory other(1);
+  add(other);
+  EXPECT_FALSE(pool_.all_in(b_));
+  pool_.remove_region(other.data());
+  EXPECT_TRUE(pool_.all_in(b_));
+}
+
+TEST_F(CoherentPoolTest, FreshMemoryThatDoesNotFitStartsOnTheHost) {
+  pool_.set_home(a_);
+  Memory large(9);
+  pool_.add_region(large.data(), large.size(), -1, true);
+  Range range = large.all();
+  EXPECT_EQ(pool_.missing_bytes(kHostSpace, {&range, 1}), 0u);
+}
+
+TEST_F(CoherentPoolTest, WorkIsAwaitedBeforeItsMemoryIsTaken) {
+  std::vector<Space> awaited;
+  pool_.set_quiesce([&](Space space) { awaited.push_back(space); });
+  Memory one(4), two(8);
+  add(one);
+  add(two);
+  write(a_, first_, one.all(), 1);
+  write(a_, first_, two.all(), 1);  // one is evicted
+  EXPECT_EQ(awaited, std::vector<Space>{a_});
+  pool_.remove_region(two.data());
+  EXPECT_EQ(awaited, (std::vector<Space>{a_, a_}));
+}
+
+TEST(HeldVersionsTest, OnlyTheOrderCounts) {
+  HeldVersions one = HeldVersions::only(kHostSpace), other = HeldVersions::only(kHostSpace);
+  one.write(2);
+  for (int i = 0; i < 1000; ++i) other.write(2);
+  EXPECT_EQ(one, other);
+  EXPECT_TRUE(one.only_current(2));
+  one.copy_to(1);
+  EXPECT_FALSE(one.only_current(2));
+  one.forget(2);
+  EXPECT_TRUE(one.only_current(1));
+  one.forget(1);
+  EXPECT_TRUE(one.only_current(kHostSpace));  // the version from before
+}
+
+TEST(VersionsTest, RunsMergeWhenTheyAreEqualAgain) {
+  Versions versions(100, HeldVersions::only(kHostSpace));
+  auto written = [](HeldVersions& held) { held.write(1); };
+  versions.change(10, 20, written);
+  versions.change(20, 30, written);
+  EXPECT_EQ(versions.runs(), 3u);
+  versions.change(99, 100, written);
+  EXPECT_EQ(versions.runs(), 4u);
+  EXPECT_EQ(versions.sole_owner(2), kNoSpace);
+  versions.change(0, 100, written);
+  EXPECT_EQ(versions.runs(), 1u);
+  EXPECT_EQ(versions.sole_owner(2), 1u);
 }
 
 // Random work on random engines against plain memory.
