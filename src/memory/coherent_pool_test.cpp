@@ -264,6 +264,8 @@ TEST_F(CoherentPoolTest, ScratchIsNotEvicted) {
   EXPECT_EQ(pool_.acquire(a_, {&all, 1}).status().code(), StatusCode::out_of_memory);
   scratch->release();
   EXPECT_TRUE(pool_.acquire(a_, {&all, 1}));
+}
+
 TEST_F(CoherentPoolTest, FreshMemoryStartsAtHome) {
   pool_.set_home(b_);
   Memory memory(2);
