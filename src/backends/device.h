@@ -127,6 +127,8 @@ class Mark {
   virtual std::optional<int64_t> since(const Mark& earlier) const = 0;
 };
 
+class Device;
+
 /// Work in order, asynchronous to the host. Destruction waits for it.
 class Queue {
  public:
@@ -138,6 +140,12 @@ class Queue {
   virtual Status download(void* host, const void* address, size_t bytes) = 0;
   /// Within the device's memory; ranges do not overlap.
   virtual Status copy(void* to, const void* from, size_t bytes) = 0;
+  /// From the memory of `device`, another one that can_copy_from() admits, into this queue's; both are program's
+  /// addresses. What is there was finished before. Errors: not_supported: through the host, then.
+  virtual Status copy_from_peer(const Device& device, void* to, const void* from, size_t bytes) {
+    (void)device, (void)to, (void)from, (void)bytes;
+    return {StatusCode::not_supported, "the backend has no copies between devices"};
+  }
   /// Repeats the low `element` bytes (1, 2 or 4) of `value`.
   virtual Status fill(void* address, uint32_t value, uint32_t element, size_t bytes) = 0;
   virtual Status gemm(const GemmProblem& problem) {
@@ -177,6 +185,12 @@ class Device {
   virtual Status unmap(void* address, size_t bytes) = 0;
   /// Device memory that map() could still get; 0 when unknown.
   virtual uint64_t free_bytes() const { return 0; }
+
+  /// Queues of this device can take memory of `peer` without a stay in host memory.
+  virtual bool can_copy_from(const Device& peer) const {
+    (void)peer;
+    return false;
+  }
 
   /// Errors: not_supported with the reason, invalid_ptx, out_of_memory.
   virtual Result<std::shared_ptr<DeviceKernel>> load(const KernelSource& source) = 0;

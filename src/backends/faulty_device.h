@@ -22,8 +22,8 @@ enum class FaultKind : uint8_t {
 
 struct Fault {
   FaultKind kind = FaultKind::error;
-  /// Which call: "map", "unmap", "load", "create_queue", "launch", "upload", "download", "copy", "fill", "gemm", "mark",
-  /// "wait", "wait_for", "flush", "synchronize"; empty: any.
+  /// Which call: "map", "unmap", "load", "create_queue", "launch", "upload", "download", "copy", "copy_from_peer", "fill",
+  /// "gemm", "mark", "wait", "wait_for", "flush", "synchronize"; empty: any.
   std::string call;
   /// From 1, counted since the plan was made, among calls of this name.
   uint64_t nth = 1;
@@ -108,6 +108,9 @@ class FaultyDevice final : public Device {
   bool usable() const override { return !plan_->vanished() && device_->usable(); }
   std::span<std::byte> address_space() const override { return device_->address_space(); }
   uint64_t free_bytes() const override { return device_->free_bytes(); }
+  bool can_copy_from(const Device& peer) const override {
+    return device_->can_copy_from(inner(peer));
+  }
   std::optional<int> cuda_attribute(int attribute) const override {
     return device_->cuda_attribute(attribute);
   }
@@ -131,6 +134,12 @@ class FaultyDevice final : public Device {
   }
 
  private:
+  /// Backends know each other's devices, not what is around them.
+  static const Device& inner(const Device& device) {
+    const auto* faulty = dynamic_cast<const FaultyDevice*>(&device);
+    return faulty != nullptr ? *faulty->device_ : device;
+  }
+
   class FaultyMark final : public Mark {
    public:
     FaultyMark(std::unique_ptr<Mark> mark, std::shared_ptr<FaultPlan> plan)
@@ -169,6 +178,10 @@ class FaultyDevice final : public Device {
     Status copy(void* to, const void* from, size_t bytes) override {
       if (Status status = plan_->check("copy"); !status) return status;
       return queue_->copy(to, from, bytes);
+    }
+    Status copy_from_peer(const Device& device, void* to, const void* from, size_t bytes) override {
+      if (Status status = plan_->check("copy_from_peer"); !status) return status;
+      return queue_->copy_from_peer(inner(device), to, from, bytes);
     }
     Status fill(void* address, uint32_t value, uint32_t element, size_t bytes) override {
       if (Status status = plan_->check("fill"); !status) return status;

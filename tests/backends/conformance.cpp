@@ -19,6 +19,8 @@ namespace {
 struct Unsupported {
   std::string why;
 };
+/// It takes two devices, and there is one.
+struct Alone {};
 struct Failed {
   std::string why;
 };
@@ -83,8 +85,10 @@ class Reservation {
 /// Memory of the program that the device has mapped (or works in, when it has none of its own).
 class Region {
  public:
-  Region(Device& device, size_t bytes)
+  /// `peer`, when there is one, maps the same range.
+  Region(Device& device, size_t bytes, Device* peer = nullptr)
       : device_(device),
+        peer_(peer),
         reservation_(device, bytes),
         data_(reservation_.data()),
         size_(reservation_.size()) {
@@ -93,8 +97,14 @@ class Region {
     if (device.info().host_memory) return;
     must(device.map(data_, size_, file_), "map");
     mapped_ = true;
+    if (peer_ == nullptr) return;
+    if (Status status = peer_->map(data_, size_, file_); !status) {
+      (void)device.unmap(data_, size_);
+      must(status, "map on the other device");
+    }
   }
   ~Region() {
+    if (peer_) (void)peer_->unmap(data_, size_);
     if (mapped_) (void)device_.unmap(data_, size_);
     close(file_);
   }
@@ -117,6 +127,7 @@ class Region {
 
  private:
   Device& device_;
+  Device* peer_;
   Reservation reservation_;
   std::byte* data_;
   size_t size_;
@@ -126,8 +137,8 @@ class Region {
 
 /// What a case works with.
 struct Bench {
-  explicit Bench(Device& given)
-      : device(given), queue(must(given.create_queue(), "create_queue")) {}
+  explicit Bench(Device& given, Device* other = nullptr)
+      : device(given), peer(other), queue(must(given.create_queue(), "create_queue")) {}
 
   /// Between the host's copy and the device's; nothing to do where there is one memory.
   void upload(const Region& region, size_t offset, size_t bytes) {
@@ -158,6 +169,7 @@ struct Bench {
   }
 
   Device& device;
+  Device* peer;  // another one of the backend's
   std::unique_ptr<Queue> queue;
 };
 
@@ -587,6 +599,74 @@ void follows_stored_pointers(Bench& bench) {
   expect(*memory.as<uint32_t>(64) == 31415, "the value behind the pointer");
 }
 
+void two_devices_have_memory_of_their_own(Bench& bench) {
+  if (bench.peer == nullptr) throw Alone{};
+  Region region(bench.device, 4 << 20, bench.peer);
+  Bench there(*bench.peer);
+  auto* words = region.as<uint32_t>();
+  std::iota(words, words + 1000, 10u);
+  bench.upload(region, 0, 4000);
+  must(bench.queue->synchronize(), "synchronize");
+  std::iota(words, words + 1000, 50000u);
+  there.upload(region, 0, 4000);
+  must(there.queue->synchronize(), "synchronize");
+  bench.download(region, 0, 4000);
+  for (uint32_t i = 0; i < 1000; ++i) expect(words[i] == 10 + i, fmt::format("word {}", i));
+  there.download(region, 0, 4000);
+  for (uint32_t i = 0; i < 1000; ++i) expect(words[i] == 50000 + i, fmt::format("word {}", i));
+}
+
+void copies_from_a_peer(Bench& bench) {
+  if (bench.peer == nullptr) throw Alone{};
+  if (!bench.device.can_copy_from(*bench.peer)) throw Unsupported{"no copies between devices"};
+  constexpr size_t kBytes = 5 << 20;
+  Region region(bench.device, kBytes, bench.peer);
+  Bench there(*bench.peer);
+  auto* words = region.as<uint32_t>();
+  std::iota(words, words + kBytes / 4, 1u);
+  there.upload(region);
+  must(there.queue->synchronize(), "synchronize");
+  std::fill(words, words + kBytes / 4, 0u);
+  bench.upload(region);
+  // The host's contents take no part; a second copy finds the way that the first one made.
+  for (auto [at, bytes] : {std::pair<size_t, size_t>{4096, 3 << 20}, {kBytes - 100, 96}})
+    must(bench.queue->copy_from_peer(*bench.peer, region.as<void>(at), region.as<void>(at), bytes),
+         "copy_from_peer");
+  bench.download(region);
+  for (size_t i = 0; i < kBytes / 4; ++i) {
+    const size_t at = 4 * i;
+    const bool copied =
+        (at >= 4096 && at < 4096 + (3 << 20)) || (at >= kBytes - 100 && at < kBytes - 4);
+    expect(words[i] == (copied ? i + 1 : 0), fmt::format("word {}", i));
+  }
+  must(there.queue->copy_from_peer(bench.device, region.as<void>(64), region.as<void>(4096), 4096),
+       "copy_from_peer");
+  there.download(region, 0, 8192);
+  expect(words[16] == 1025 && words[1023] == 2032, "the other way, to another place");
+}
+
+void kernels_of_two_devices_share_parameters(Bench& bench) {
+  if (bench.peer == nullptr) throw Alone{};
+  constexpr uint32_t kCount = 5000;
+  Region region(bench.device, 1 << 20, bench.peer);
+  Bench there(*bench.peer);
+  Parameters parameters;
+  parameters.add(region.address(0)).add(region.address(1 << 18)).add(region.address(1 << 19));
+  parameters.add(kCount);
+  for (Bench* each : {&there, &bench}) {
+    const float value = each == &bench ? 3 : 70;
+    std::fill_n(region.as<float>(0), kCount, value);
+    std::fill_n(region.as<float>(1 << 18), kCount, 0.25f);
+    each->upload(region);
+    auto kernel = each->load("vector_add", {256, 1, 1}, kThreePointers);
+    Launch launch = whole(kernel, parameters, {(kCount + 255) / 256, 1, 1}, {256, 1, 1});
+    must(each->queue->launch(launch), "launch");
+    each->download(region, 1 << 19, kCount * 4);
+    for (uint32_t i = 0; i < kCount; ++i)
+      expect(region.as<float>(1 << 19)[i] == value + 0.25f, fmt::format("element {}", i));
+  }
+}
+
 void keeps_order_without_waiting(Bench& bench) {
   constexpr uint32_t kCount = 4096;
   Region a(bench.device, kCount * 4), one(bench.device, kCount * 4);
@@ -710,6 +790,9 @@ constexpr Case kCases[] = {
     {"has_warps_of_32", has_warps_of_32},
     {"has_module_variables", has_module_variables},
     {"follows_stored_pointers", follows_stored_pointers},
+    {"two_devices_have_memory_of_their_own", two_devices_have_memory_of_their_own},
+    {"copies_from_a_peer", copies_from_a_peer},
+    {"kernels_of_two_devices_share_parameters", kernels_of_two_devices_share_parameters},
     {"keeps_order_without_waiting", keeps_order_without_waiting},
     {"launches_do_not_keep_their_arguments", launches_do_not_keep_their_arguments},
     {"multiplies_f32", multiplies_f32},
@@ -722,24 +805,24 @@ Subject& the_subject() {
   return subject;
 }
 
-/// One device for all cases: backends must not depend on a fresh one.
-Device* the_device(std::string& note) {
+/// The same devices for all cases: backends must not depend on fresh ones.
+const Discovery& the_devices() {
   static Discovery found = the_subject().discover();
-  note = found.note;
-  return found.devices.empty() ? nullptr : found.devices.front().get();
+  return found;
 }
 
 TEST_P(Conformance, Case) {
   const Subject& subject = the_subject();
-  std::string note;
-  Device* device = the_device(note);
-  if (device == nullptr) GTEST_SKIP() << "no device: " << note;
+  const auto& devices = the_devices().devices;
+  if (devices.empty()) GTEST_SKIP() << "no device: " << the_devices().note;
   const Case& wanted = *std::find_if(std::begin(kCases), std::end(kCases),
                                      [](const Case& each) { return GetParam() == each.name; });
   std::string failure;
   try {
-    Bench bench(*device);
+    Bench bench(*devices[0], devices.size() > 1 ? devices[1].get() : nullptr);
     wanted.run(bench);
+  } catch (const Alone&) {
+    GTEST_SKIP() << "there is one device";
   } catch (const Unsupported& unsupported) {
     bool allowed =
         !subject.complete || std::count(subject.may_be_unsupported.begin(),

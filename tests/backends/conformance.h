@@ -6,6 +6,7 @@
 //   unsupported        the device answered not_supported with a reason: skipped, and counted
 //   expected failure   listed by the backend with the reason: skipped, and counted
 //   unexpected pass    listed, but passes: an error, the list is out of date
+// Cases that take two devices are skipped where there is one.
 #pragma once
 
 #include "backends/device.h"
@@ -22,7 +23,8 @@ namespace guda::backend::conformance {
 /// A backend under test.
 struct Subject {
   std::string name;
-  /// The first device found is tested; none: all cases are skipped, with the note.
+  /// The first device found is tested, and a second one with it by the cases that take two; none: all cases are
+  /// skipped, with the note.
   std::function<Discovery()> discover;
   /// Case name -> why it is known to fail.
   std::map<std::string, std::string> expected_failures;

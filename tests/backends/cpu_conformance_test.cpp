@@ -3,6 +3,8 @@
 #include "runtime/engines.h"
 #include "tests/backends/conformance.h"
 
+#include <cstdlib>
+
 namespace {
 
 using guda::backend::Discovery;
@@ -10,7 +12,10 @@ using namespace guda::backend::conformance;
 
 #ifdef EMULATED
 constexpr const char* kName = "emulated";
-Discovery discover() { return guda::backend::discover_emulated(); }
+Discovery discover() {
+  setenv("GUDA_EMULATED_DEVICES", "2", 1);
+  return guda::backend::discover_emulated();
+}
 // Its memory is at other addresses than the program's; the CPU engine does not have a BLAS in it.
 const std::vector<std::string> kMayBeUnsupported = {"follows_stored_pointers", "multiplies_f32",
                                                     "multiplies_f64"};

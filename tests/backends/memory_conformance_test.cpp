@@ -6,7 +6,11 @@ namespace {
 
 guda::backend::Discovery discover() {
   guda::backend::Discovery found;
-  found.devices.push_back(std::make_unique<guda::backend::MemoryDevice>());
+  for (uint32_t i = 0; i < 2; ++i) {
+    auto device = std::make_unique<guda::backend::MemoryDevice>(uint64_t{1} << 30, i);
+    device->peers = true;
+    found.devices.push_back(std::move(device));
+  }
   return found;
 }
 

@@ -36,6 +36,8 @@ class MemoryDevice final : public Device {
   /// Asked before every call that can fail; a failing Status is returned in its place.
   std::function<Status(const char* call)> fault;
   void vanish() { usable_ = false; }
+  /// Takes copies from other devices of the kind.
+  bool peers = false;
 
   /// Null: not mapped.
   std::byte* at(const void* address) {
@@ -87,6 +89,9 @@ class MemoryDevice final : public Device {
     kernel->block = &found->second;
     return std::shared_ptr<DeviceKernel>(kernel);
   }
+  bool can_copy_from(const Device& peer) const override {
+    return peers && dynamic_cast<const MemoryDevice*>(&peer) != nullptr;
+  }
   Result<std::unique_ptr<Queue>> create_queue() override {
     if (Status status = check("create_queue"); !status) return status;
     return std::unique_ptr<Queue>(new MemoryQueue(*this));
@@ -134,6 +139,13 @@ class MemoryDevice final : public Device {
     }
     Status copy(void* to, const void* from, size_t bytes) override {
       return move("copy", device_.at(to), device_.at(from), bytes);
+    }
+    Status copy_from_peer(const Device& device, void* to, const void* from, size_t bytes) override {
+      const auto* peer = dynamic_cast<const MemoryDevice*>(&device);
+      if (peer == nullptr || !device_.peers)
+        return {StatusCode::not_supported, "no copies between these devices"};
+      return move("copy_from_peer", device_.at(to),
+                  peer->usable() ? const_cast<MemoryDevice*>(peer)->at(from) : nullptr, bytes);
     }
     Status fill(void* address, uint32_t value, uint32_t element, size_t bytes) override {
       if (Status status = device_.check("fill"); !status) return status;

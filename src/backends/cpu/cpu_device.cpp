@@ -163,6 +163,7 @@ class CpuQueue final : public Queue {
   Status copy(void* to, const void* from, size_t bytes) override {
     return move(here(to, bytes), here(from, bytes), bytes);
   }
+  Status copy_from_peer(const Device& device, void* to, const void* from, size_t bytes) override;
   Status fill(void* address, uint32_t value, uint32_t element, size_t bytes) override {
     auto* to = static_cast<std::byte*>(here(address, bytes));
     if (to == nullptr) return outside();
@@ -259,9 +260,14 @@ class CpuDevice final : public Device {
     return std::shared_ptr<DeviceKernel>(std::move(kernel));
   }
 
+  bool can_copy_from(const Device& peer) const override {
+    const auto* other = dynamic_cast<const CpuDevice*>(&peer);
+    return memory_ && other != nullptr && other->memory_;
+  }
   Result<std::unique_ptr<Queue>> create_queue() override {
     return std::unique_ptr<Queue>(std::make_unique<CpuQueue>(memory_.get()));
   }
+  const EmulatedMemory* memory() const { return memory_.get(); }
 
  private:
   void describe() {
@@ -273,6 +279,13 @@ class CpuDevice final : public Device {
   DeviceInfo info_;
   std::unique_ptr<EmulatedMemory> memory_;
 };
+
+Status CpuQueue::copy_from_peer(const Device& device, void* to, const void* from, size_t bytes) {
+  const auto* peer = dynamic_cast<const CpuDevice*>(&device);
+  if (memory_ == nullptr || peer == nullptr || peer->memory() == nullptr)
+    return {StatusCode::not_supported, "one of the two has no memory of its own"};
+  return move(here(to, bytes), peer->memory()->at(from, bytes), bytes);
+}
 
 }  // namespace
 

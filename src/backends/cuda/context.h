@@ -23,6 +23,7 @@ class Context {
   Driver& driver() const { return *driver_; }
   const DriverApi& api() const { return driver_->api(); }
   int device() const { return device_; }
+  ContextHandle handle() const { return handle_; }
 
   /// Makes the context the calling thread's. 20 ns when it is already.
   void enter() const {

@@ -11,6 +11,8 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <string_view>
 
 namespace guda::backend {
 namespace cuda {
@@ -24,20 +26,20 @@ unsigned capability_of(Context& context) {
   return static_cast<unsigned>(10 * major + minor);
 }
 
-class CudaDevice final : public Device {
+class CudaDevice final : public Device, public Peer {
  public:
-  CudaDevice(std::shared_ptr<Context> context, DeviceInfo info, std::span<std::byte> space,
+  CudaDevice(std::shared_ptr<Context> context, DeviceInfo info, const AddressSpace& space,
              const CudaOptions& options)
       : context_(std::move(context)),
         info_(std::move(info)),
         space_(space),
         memory_(context_, space, info_.map_alignment),
-        modules_(context_, capability_of(*context_)),
+        modules_(context_, space, capability_of(*context_)),
         products_(context_, options.cublas) {}
 
   const DeviceInfo& info() const override { return info_; }
   bool usable() const override { return !context_->lost(); }
-  std::span<std::byte> address_space() const override { return space_; }
+  std::span<std::byte> address_space() const override { return space_.program; }
   Status map(void* address, size_t bytes, int host_file) override {
     return memory_.map(address, bytes, host_file);
   }
@@ -53,6 +55,12 @@ class CudaDevice final : public Device {
   Result<std::unique_ptr<Queue>> create_queue() override {
     return CudaQueue::create(context_, memory_, products_);
   }
+  bool can_copy_from(const Device& peer) const override {
+    const auto* other = dynamic_cast<const Peer*>(&peer);
+    return other != nullptr && &other->memory().context().driver() == &context_->driver() &&
+           context_->api().copy_from_peer != nullptr;
+  }
+  DeviceMemory& memory() const override { return memory_; }
   std::optional<int> cuda_attribute(int attribute) const override {
     context_->enter();
     int value = 0;
@@ -64,8 +72,8 @@ class CudaDevice final : public Device {
  private:
   std::shared_ptr<Context> context_;
   DeviceInfo info_;
-  std::span<std::byte> space_;
-  DeviceMemory memory_;
+  AddressSpace space_;
+  mutable DeviceMemory memory_;
   ModuleCache modules_;
   MatrixProducts products_;
 };
@@ -89,7 +97,6 @@ Result<DeviceInfo> describe(const Driver& driver, int ordinal, int device) {
   size_t bytes = 0;
   (void)api.device_total_memory(&bytes, device);
   info.memory_bytes = bytes;
-  info.stored_pointers = true;
   AllocationProperties properties;
   properties.location.id = device;
   size_t granularity = 0;
@@ -104,7 +111,24 @@ Result<DeviceInfo> describe(const Driver& driver, int ordinal, int device) {
 }  // namespace cuda
 
 CudaOptions cuda_options() {
-  return {option_value(Option::cuda_driver), option_value(Option::cublas)};
+  CudaOptions options{option_value(Option::cuda_driver), option_value(Option::cublas), {}, false};
+  constexpr std::string_view kPrefix = "cuda:";
+  const std::string list = option_value(Option::devices);
+  for (std::string_view rest = list; !rest.empty();) {
+    std::string_view item = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(item.size() + 1, rest.size()));
+    while (item.starts_with(' ')) item.remove_prefix(1);
+    while (item.ends_with(' ')) item.remove_suffix(1);
+    int ordinal = -1;
+    if (item == "cuda") options.others = true;
+    if (!item.starts_with(kPrefix)) continue;
+    item.remove_prefix(kPrefix.size());
+    if (std::from_chars(item.data(), item.data() + item.size(), ordinal).ec == std::errc{} &&
+        ordinal >= 0)
+      options.ordinals.push_back(ordinal);
+  }
+  options.others = options.others || options.ordinals.empty();
+  return options;
 }
 
 Discovery discover_cuda(const CudaOptions& options) {
@@ -129,7 +153,14 @@ Discovery discover_cuda(const std::shared_ptr<cuda::Driver>& driver, const CudaO
     note(driver->failure(code, "cuDeviceGetCount").message());
   else if (count == 0)
     note("the driver has no devices");
-  for (int ordinal = 0; ordinal < count; ++ordinal) {
+  std::vector<int> ordinals;
+  auto want = [&](int ordinal) {
+    if (ordinal < count && !std::count(ordinals.begin(), ordinals.end(), ordinal))
+      ordinals.push_back(ordinal);
+  };
+  for (int ordinal : options.ordinals) want(ordinal);
+  for (int ordinal = 0; options.others && ordinal < count; ++ordinal) want(ordinal);
+  for (int ordinal : ordinals) {
     int device = ordinal;
     if (api.device_get(&device, ordinal) != 0) continue;
     auto info = cuda::describe(*driver, ordinal, device);
@@ -143,14 +174,19 @@ Discovery discover_cuda(const std::shared_ptr<cuda::Driver>& driver, const CudaO
       continue;
     }
     (*context)->enter();
-    std::span<std::byte> space = driver->address_space();
-    if (space.empty()) {
+    const std::span<std::byte> program = driver->reservation(0);
+    const std::span<std::byte> own = driver->reservation(found.devices.size());
+    if (program.empty() || own.empty()) {
       note(fmt::format("the driver reserves no address space for {}", info->name));
       continue;
     }
+    const cuda::AddressSpace space{program, static_cast<uint64_t>(own.data() - program.data())};
+    info->stored_pointers = space.distance == 0;
     found.devices.push_back(
         std::make_unique<cuda::CudaDevice>(std::move(*context), std::move(*info), space, options));
   }
+  std::sort(found.devices.begin(), found.devices.end(),
+            [](const auto& a, const auto& b) { return a->info().ordinal < b->info().ordinal; });
   return found;
 }
 

@@ -6,18 +6,23 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace guda::backend {
 
 struct CudaOptions {
   /// Files to open instead of the machine's; empty: look for them. `cublas` may be "none".
   std::string driver, cublas;
+  /// Devices to open, by number. The first of all works at the program's own addresses.
+  std::vector<int> ordinals{};
+  /// And all others, after these.
+  bool others = true;
 };
 
-/// From GUDA_CUDA_DRIVER and GUDA_CUBLAS.
+/// From GUDA_CUDA_DRIVER, GUDA_CUBLAS and GUDA_DEVICES.
 CudaOptions cuda_options();
 
-/// All devices of the driver. None with a note when there is no driver, no device, or one that
+/// The devices of the driver, in the order of their numbers. None with a note when there is no driver, no device, or one that
 /// lacks virtual memory management.
 Discovery discover_cuda(const CudaOptions& options = cuda_options());
 

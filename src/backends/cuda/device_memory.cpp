@@ -10,7 +10,7 @@
 
 namespace guda::backend::cuda {
 
-DeviceMemory::DeviceMemory(std::shared_ptr<Context> context, std::span<std::byte> space,
+DeviceMemory::DeviceMemory(std::shared_ptr<Context> context, const AddressSpace& space,
                            size_t granularity)
     : context_(std::move(context)), space_(space), granularity_(granularity) {}
 
@@ -20,11 +20,11 @@ DeviceMemory::~DeviceMemory() {
 
 Status DeviceMemory::map(void* address, size_t bytes, int host_file) {
   auto base = reinterpret_cast<uintptr_t>(address);
-  auto space = reinterpret_cast<uintptr_t>(space_.data());
+  auto space = reinterpret_cast<uintptr_t>(space_.program.data());
   if (bytes == 0 || base % granularity_ != 0 || bytes % granularity_ != 0)
     return {StatusCode::invalid_value, fmt::format("map of {} bytes at {}: not multiples of {}",
                                                    bytes, address, granularity_)};
-  if (base < space || bytes > space_.size() || base - space > space_.size() - bytes)
+  if (base < space || bytes > space_.program.size() || base - space > space_.program.size() - bytes)
     return {
         StatusCode::invalid_value,
         fmt::format("map of {} bytes at {}: outside the device's address space", bytes, address)};
@@ -48,11 +48,12 @@ Status DeviceMemory::map(void* address, size_t bytes, int host_file) {
                                       fmt::format("cuMemCreate of {} bytes", bytes));
       !status)
     return status;
-  Status status = context_->check(api.memory_map(base, bytes, 0, handle, 0), "cuMemMap");
+  const DevicePointer here = space_.of(base);
+  Status status = context_->check(api.memory_map(here, bytes, 0, handle, 0), "cuMemMap");
   if (status) {
     AccessDescription access{properties.location};
-    status = context_->check(api.memory_set_access(base, bytes, &access, 1), "cuMemSetAccess");
-    if (!status) (void)api.memory_unmap(base, bytes);
+    status = context_->check(api.memory_set_access(here, bytes, &access, 1), "cuMemSetAccess");
+    if (!status) (void)api.memory_unmap(here, bytes);
   }
   (void)api.memory_release(handle);  // the mapping keeps it
   if (!status) return status;
@@ -79,7 +80,7 @@ void DeviceMemory::release(uintptr_t base, Mapped& mapped) {
   }
   if (mapped.view != nullptr) munmap(mapped.view, mapped.size);
   // A lost device has no memory any more: nothing to be done about a failure.
-  (void)api.memory_unmap(base, mapped.size);
+  (void)api.memory_unmap(space_.of(base), mapped.size);
 }
 
 Status DeviceMemory::unmap(void* address, size_t bytes) {
@@ -93,13 +94,37 @@ Status DeviceMemory::unmap(void* address, size_t bytes) {
   return Status::ok();
 }
 
+void DeviceMemory::allow(const void* address, int device) {
+  auto wanted = reinterpret_cast<uintptr_t>(address);
+  std::unique_lock lock(ranges_mutex_);
+  auto next = ranges_.upper_bound(wanted);
+  if (next == ranges_.begin()) return;
+  auto& [base, mapped] = *std::prev(next);
+  if (wanted >= base + mapped.size || std::count(mapped.asked.begin(), mapped.asked.end(), device))
+    return;
+  mapped.asked.push_back(device);
+  context_->enter();
+  const DriverApi& api = context_->api();
+  int can = 0;
+  if (api.can_access_peer == nullptr ||
+      api.can_access_peer(&can, device, context_->device()) != 0 || can == 0)
+    return;
+  AccessDescription access;
+  access.location.id = device;
+  if (DriverResult code = api.memory_set_access(space_.of(base), mapped.size, &access, 1);
+      code != 0)
+    log(LogPart::memory, LogLevel::debug, "cuda:{}: {} bytes are not opened to device {}: error {}",
+        context_->device(), mapped.size, device, code);
+}
+
 DeviceMemory::HostPart DeviceMemory::host_part(const void* host, size_t bytes) {
   auto start = reinterpret_cast<uintptr_t>(host);
-  auto space = reinterpret_cast<uintptr_t>(space_.data());
+  auto space = reinterpret_cast<uintptr_t>(space_.program.data());
+  const size_t space_size = space_.program.size();
   auto pageable = const_cast<std::byte*>(static_cast<const std::byte*>(host));
-  if (start >= space + space_.size()) return {pageable, bytes};
+  if (start >= space + space_size) return {pageable, bytes};
   if (start < space) return {pageable, std::min<size_t>(bytes, space - start)};
-  size_t left = space + space_.size() - start;
+  size_t left = space + space_size - start;
   if (left < bytes) bytes = left;
 
   std::shared_lock lock(ranges_mutex_);

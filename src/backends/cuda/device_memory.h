@@ -1,10 +1,11 @@
-// Device memory at the program's addresses, and the way between it and the host's side of the same addresses.
+// Device memory for the program's addresses, and the way between it and the host's side of these addresses.
 //
 // The driver gives memory only at addresses that it has reserved, and takes a host pointer into its reservation
 // for a device address. So the transfers of a mapped range go through a second mapping of the file that the host
 // has there, the view, pinned piece by piece.
 #pragma once
 
+#include "backends/cuda/address_space.h"
 #include "backends/cuda/context.h"
 
 #include <cstddef>
@@ -20,7 +21,7 @@ namespace guda::backend::cuda {
 
 class DeviceMemory {
  public:
-  DeviceMemory(std::shared_ptr<Context> context, std::span<std::byte> space, size_t granularity);
+  DeviceMemory(std::shared_ptr<Context> context, const AddressSpace& space, size_t granularity);
   ~DeviceMemory();
   DeviceMemory(const DeviceMemory&) = delete;
   DeviceMemory& operator=(const DeviceMemory&) = delete;
@@ -28,6 +29,12 @@ class DeviceMemory {
   /// As Device::map and unmap say.
   Status map(void* address, size_t bytes, int host_file);
   Status unmap(void* address, size_t bytes);
+
+  Context& context() const { return *context_; }
+  const AddressSpace& space() const { return space_; }
+  /// Lets another device read the mapped range around the program's address, so that copies go from memory to memory;
+  /// where the devices cannot, the driver finds another way. Asked once for each range and device.
+  void allow(const void* address, int device);
 
   /// Where the driver finds host memory.
   struct HostPart {
@@ -50,12 +57,13 @@ class DeviceMemory {
     size_t size = 0;
     std::byte* view = nullptr;  // null: no file
     std::vector<Piece> pieces;  // of the view
+    std::vector<int> asked;  // devices that allow() was asked for
   };
 
   void release(uintptr_t base, Mapped& mapped);
 
   std::shared_ptr<Context> context_;
-  std::span<std::byte> space_;
+  AddressSpace space_;
   size_t granularity_;
   std::shared_mutex ranges_mutex_;
   std::map<uintptr_t, Mapped> ranges_;

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <vector>
 
 namespace guda::backend::cuda {
@@ -54,17 +55,21 @@ Result<std::shared_ptr<Driver>> Driver::open(const std::string& file) {
                 reasons.empty() ? "no NVIDIA driver (libcuda.so.1) found" : reasons);
 }
 
-std::span<std::byte> Driver::address_space() {
+std::span<std::byte> Driver::reservation(size_t number) {
   // Room for many times what a device has: addresses cost nothing until they are used.
   constexpr size_t kMost = size_t{1} << 40, kLeast = size_t{64} << 30;
   std::unique_lock lock(mutex_);
+  if (reservations_.size() <= number) reservations_.resize(number + 1);
+  std::span<std::byte>& range = reservations_[number];
+  const size_t wanted = number == 0 ? kMost : reservations_[0].size();
+  const size_t least = number == 0 ? kLeast : std::max(wanted, kLeast);
   // Old devices have fewer address bits.
-  for (size_t bytes = kMost; address_space_.empty() && bytes >= kLeast; bytes /= 2) {
+  for (size_t bytes = wanted; range.empty() && bytes >= least; bytes /= 2) {
     DevicePointer start = 0;
     if (api_.memory_reserve(&start, bytes, 0, 0, 0) == 0)
-      address_space_ = {reinterpret_cast<std::byte*>(start), bytes};
+      range = {reinterpret_cast<std::byte*>(start), bytes};
   }
-  return address_space_;
+  return range;
 }
 
 Status Driver::failure(DriverResult code, const std::string& what) const {

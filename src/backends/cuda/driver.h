@@ -10,6 +10,7 @@
 #include <mutex>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace guda::backend::cuda {
 
@@ -22,9 +23,10 @@ class Driver {
   const DriverApi& api() const { return api_; }
   const std::string& file() const { return file_; }
   int version() const { return version_; }  // 13000
-  /// Addresses for what devices map (Device::address_space), reserved on first use for as long as the process lives.
-  /// The calling thread has entered a context. Empty when the driver refuses.
-  std::span<std::byte> address_space();
+  /// Addresses for what devices map, reserved on first use for as long as the process lives: number 0 is what the
+  /// program sees (Device::address_space), the others are as large, each for the copies of one more device. The calling
+  /// thread has entered a context. Empty when the driver refuses.
+  std::span<std::byte> reservation(size_t number);
   /// For libraries that call this driver.
   LinkNamespace& libraries() { return namespace_; }
   /// A symbol of the driver's library; null when there is none.
@@ -42,7 +44,7 @@ class Driver {
   DriverApi api_;
   int version_ = 0;
   std::mutex mutex_;
-  std::span<std::byte> address_space_;
+  std::vector<std::span<std::byte>> reservations_;
 };
 
 }  // namespace guda::backend::cuda

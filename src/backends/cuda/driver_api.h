@@ -154,10 +154,14 @@ inline constexpr uintptr_t kLaunchParamBuffer = 1, kLaunchParamBufferSize = 2, k
      void** parameters, void** extra))
 
 /// Null when the driver lacks it; whoever calls it looks first.
-#define GUDA_CUDA_OPTIONAL_FUNCTIONS(F)                                               \
-  F(context_set_flags, "cuDevicePrimaryCtxSetFlags_v2", (int device, unsigned flags)) \
-  F(device_uuid, "cuDeviceGetUuid_v2", (DeviceUuid * uuid, int device))               \
-  F(launch_kernel_ex, "cuLaunchKernelEx",                                             \
+#define GUDA_CUDA_OPTIONAL_FUNCTIONS(F)                                                          \
+  F(context_set_flags, "cuDevicePrimaryCtxSetFlags_v2", (int device, unsigned flags))            \
+  F(copy_from_peer, "cuMemcpyPeerAsync",                                                         \
+    (DevicePointer to, ContextHandle to_context, DevicePointer from, ContextHandle from_context, \
+     size_t bytes, StreamHandle stream))                                                         \
+  F(can_access_peer, "cuDeviceCanAccessPeer", (int* can, int device, int peer))                  \
+  F(device_uuid, "cuDeviceGetUuid_v2", (DeviceUuid * uuid, int device))                          \
+  F(launch_kernel_ex, "cuLaunchKernelEx",                                                        \
     (const LaunchConfig* config, FunctionHandle function, void** parameters, void** extra))
 
 /// The driver's functions.

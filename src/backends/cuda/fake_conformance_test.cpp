@@ -1,14 +1,34 @@
-// The conformance suite over the fake driver: everything but what its C++ kernels cannot stand for.
+// The conformance suite over two devices of the fake driver: everything but what its C++ kernels cannot stand for. Built
+// with SECOND_DEVICE, the one whose memory is not at the program's addresses is tested.
 #include "backends/cuda/testing/open_fake.h"
 #include "tests/backends/conformance.h"
 
+#include <algorithm>
+
 namespace {
+
+guda::backend::Discovery discover() {
+  guda::backend::cuda::testing::control().devices = 2;
+  auto found = guda::backend::cuda::testing::discover_fake();
+#ifdef SECOND_DEVICE
+  std::reverse(found.devices.begin(), found.devices.end());
+#endif
+  return found;
+}
+
 const bool added = [] {
-  guda::backend::conformance::add_subject({.name = "cuda, fake driver",
-                                           .discover = guda::backend::cuda::testing::discover_fake,
-                                           .expected_failures = {},
-                                           .complete = true,
-                                           .may_be_unsupported = {"has_module_variables"}});
+  guda::backend::conformance::add_subject({
+      .name = "cuda, fake driver",
+      .discover = discover,
+      .expected_failures = {},
+      .complete = true,
+#ifdef SECOND_DEVICE
+      .may_be_unsupported = {"has_module_variables", "follows_stored_pointers"},
+#else
+      .may_be_unsupported = {"has_module_variables"},
+#endif
+  });
   return true;
 }();
+
 }  // namespace

@@ -152,7 +152,9 @@ Result<std::shared_ptr<ModulePart>> ModuleCache::part(ProgramModule& program,
       if (Status status = ptx::parse_body(*module, function, program.name); !status) return status;
     }
     if (program.retarget) module->target = own_target_;
-    if (Status status = place_variables(*module, source.variables); !status)
+    std::vector<Variable> here(source.variables.begin(), source.variables.end());
+    for (Variable& variable : here) variable.address = space_.pointer(variable.address);
+    if (Status status = place_variables(*module, here); !status)
       return Status(status.code(), fmt::format("{}: {}", program.name, status.message()));
     part->text = std::make_shared<const std::string>(
         ptx::print_module(*module, {.renames = nullptr, .line_information = false}));
@@ -178,14 +180,25 @@ Result<std::shared_ptr<DeviceKernel>> ModuleCache::load(const KernelSource& sour
   lock.unlock();
   auto function = NativeFunction::find(context_, (*part)->native, name);
   if (!function) return function.status();
-  return std::shared_ptr<DeviceKernel>(std::make_shared<CudaKernel>(
-      context_, std::move(*part), std::move(name), std::move(*function)));
+  return std::shared_ptr<DeviceKernel>(
+      std::make_shared<CudaKernel>(context_, space_, std::move(*part), std::move(name),
+                                   std::move(*function), source.pointer_offsets));
 }
 
 // --- kernels --------------------------------------------------------------------------------------------
 
 Status CudaKernel::launch(StreamHandle stream, const Launch& launch) const {
   if (launch.count.x == 0 || launch.count.y == 0 || launch.count.z == 0) return Status::ok();
+  if (space_.distance == 0 || pointer_offsets_.empty()) return launch_here(stream, launch);
+  std::vector<std::byte> params(launch.params.begin(), launch.params.end());
+  space_.translate(params, pointer_offsets_);
+  Launch here = launch;
+  here.params = params;
+  return launch_here(stream, here);
+}
+
+/// With the device's addresses.
+Status CudaKernel::launch_here(StreamHandle stream, const Launch& launch) const {
   if (!launch.whole()) return launch_slice(stream, launch);
   return start(stream, *function_, launch, launch.params);
 }

@@ -1,6 +1,7 @@
 // Native modules, loaded once per PTX text, and kernels in them.
 #pragma once
 
+#include "backends/cuda/address_space.h"
 #include "backends/cuda/context.h"
 #include "backends/device.h"
 #include "compiler/ptx/ast.h"
@@ -66,8 +67,9 @@ struct ModulePart {
 class ModuleCache {
  public:
   /// `capability`: of the device, 90 for 9.0.
-  ModuleCache(std::shared_ptr<Context> context, unsigned capability)
+  ModuleCache(std::shared_ptr<Context> context, const AddressSpace& space, unsigned capability)
       : context_(std::move(context)),
+        space_(space),
         own_target_("sm_" + std::to_string(capability)),
         capability_(capability) {}
 
@@ -96,6 +98,7 @@ class ModuleCache {
   Result<std::shared_ptr<ModulePart>> part(ProgramModule& program, const KernelSource& source);
 
   std::shared_ptr<Context> context_;
+  AddressSpace space_;
   std::string own_target_;
   unsigned capability_;
   std::mutex mutex_;  // also while a module is being loaded: the next one mostly waits for the same
@@ -104,9 +107,13 @@ class ModuleCache {
 
 class CudaKernel final : public DeviceKernel {
  public:
-  CudaKernel(std::shared_ptr<Context> context, std::shared_ptr<ModulePart> module, std::string name,
-             std::unique_ptr<NativeFunction> function)
+  /// `pointer_offsets`: of parameters that are addresses of the program's.
+  CudaKernel(std::shared_ptr<Context> context, const AddressSpace& space,
+             std::shared_ptr<ModulePart> module, std::string name,
+             std::unique_ptr<NativeFunction> function, std::span<const uint32_t> pointer_offsets)
       : context_(std::move(context)),
+        space_(space),
+        pointer_offsets_(pointer_offsets.begin(), pointer_offsets.end()),
         module_(std::move(module)),
         name_(std::move(name)),
         function_(std::move(function)) {}
@@ -122,12 +129,15 @@ class CudaKernel final : public DeviceKernel {
     std::unique_ptr<NativeFunction> function;
     uint32_t parameter_offset = 0;
   };
+  Status launch_here(StreamHandle stream, const Launch& launch) const;
   Status make_sliced() const;
   Status launch_slice(StreamHandle stream, const Launch& launch) const;
   Status start(StreamHandle stream, NativeFunction& function, const Launch& launch,
                std::span<const std::byte> params) const;
 
   std::shared_ptr<Context> context_;
+  AddressSpace space_;
+  std::vector<uint32_t> pointer_offsets_;
   std::shared_ptr<ModulePart> module_;
   std::string name_;
   std::unique_ptr<NativeFunction> function_;

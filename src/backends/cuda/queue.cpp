@@ -13,10 +13,6 @@ constexpr DriverResult kNotReady = 600;
 /// Waking a sleeping waiter takes about 10 us, so short waits spin for a little longer than that.
 constexpr std::chrono::microseconds kSpin{30};
 
-DevicePointer device_pointer(const void* address) {
-  return reinterpret_cast<DevicePointer>(address);
-}
-
 /// Calls `query` until it answers something else than "not ready" or the time for spinning is over.
 template <typename Query>
 DriverResult spin(Query query) {
@@ -89,7 +85,7 @@ Status CudaQueue::launch(const Launch& launch) {
 
 Status CudaQueue::upload(void* address, const void* host, size_t bytes) {
   context_->enter();
-  auto to = device_pointer(address);
+  auto to = memory_.space().of(address);
   auto from = static_cast<const std::byte*>(host);
   while (bytes > 0) {
     auto part = memory_.host_part(from, bytes);
@@ -109,7 +105,7 @@ Status CudaQueue::upload(void* address, const void* host, size_t bytes) {
 Status CudaQueue::download(void* host, const void* address, size_t bytes) {
   context_->enter();
   auto to = static_cast<std::byte*>(host);
-  auto from = device_pointer(address);
+  auto from = memory_.space().of(address);
   while (bytes > 0) {
     auto part = memory_.host_part(to, bytes);
     Status status =
@@ -188,9 +184,24 @@ Status CudaQueue::download_staged(std::byte* to, DevicePointer from, size_t byte
 Status CudaQueue::copy(void* to, const void* from, size_t bytes) {
   if (bytes == 0) return Status::ok();
   context_->enter();
+  const AddressSpace& space = memory_.space();
+  return context_->check(context_->api().copy_within(space.of(to), space.of(from), bytes, stream_),
+                         "copy within the device");
+}
+
+Status CudaQueue::copy_from_peer(const Device& device, void* to, const void* from, size_t bytes) {
+  const auto* peer = dynamic_cast<const Peer*>(&device);
+  const DriverApi& api = context_->api();
+  if (peer == nullptr || api.copy_from_peer == nullptr)
+    return {StatusCode::not_supported, "no way from that device but through the host"};
+  if (bytes == 0) return Status::ok();
+  DeviceMemory& there = peer->memory();
+  there.allow(from, context_->device());
+  context_->enter();
   return context_->check(
-      context_->api().copy_within(device_pointer(to), device_pointer(from), bytes, stream_),
-      "copy within the device");
+      api.copy_from_peer(memory_.space().of(to), context_->handle(), there.space().of(from),
+                         there.context().handle(), bytes, stream_),
+      "copy from another device");
 }
 
 Status CudaQueue::fill(void* address, uint32_t value, uint32_t element, size_t bytes) {
@@ -200,7 +211,7 @@ Status CudaQueue::fill(void* address, uint32_t value, uint32_t element, size_t b
   if (bytes == 0) return Status::ok();
   context_->enter();
   const DriverApi& api = context_->api();
-  DevicePointer to = device_pointer(address);
+  DevicePointer to = memory_.space().of(address);
   DriverResult code = 0;
   if (element == 1)
     code = api.fill_8(to, static_cast<unsigned char>(value), bytes, stream_);
@@ -213,7 +224,12 @@ Status CudaQueue::fill(void* address, uint32_t value, uint32_t element, size_t b
 
 Status CudaQueue::gemm(const GemmProblem& problem) {
   context_->enter();
-  return products_.run(stream_, problem);
+  const AddressSpace& space = memory_.space();
+  GemmProblem here = problem;
+  here.a = space.pointer(problem.a);
+  here.b = space.pointer(problem.b);
+  here.c = space.pointer(problem.c);
+  return products_.run(stream_, here);
 }
 
 Result<std::unique_ptr<Mark>> CudaQueue::mark() {

@@ -30,6 +30,13 @@ class CudaMark final : public Mark {
   EventHandle event_;
 };
 
+/// What a device of the driver's shows to its peers.
+class Peer {
+ public:
+  virtual ~Peer() = default;
+  virtual DeviceMemory& memory() const = 0;
+};
+
 class CudaQueue final : public Queue {
  public:
   /// `memory` and `products` outlive the queue.
@@ -43,6 +50,7 @@ class CudaQueue final : public Queue {
   Status upload(void* address, const void* host, size_t bytes) override;
   Status download(void* host, const void* address, size_t bytes) override;
   Status copy(void* to, const void* from, size_t bytes) override;
+  Status copy_from_peer(const Device& device, void* to, const void* from, size_t bytes) override;
   Status fill(void* address, uint32_t value, uint32_t element, size_t bytes) override;
   Status gemm(const GemmProblem& problem) override;
   Result<std::unique_ptr<Mark>> mark() override;

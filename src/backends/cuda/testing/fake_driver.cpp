@@ -3,6 +3,7 @@
 //   - memory is mapped inside reserved addresses only, whose host side is inaccessible;
 //   - a host pointer into a reservation is taken for a device address;
 //   - a copy that crosses the edge of registered host memory fails;
+//   - devices share one space of addresses, and each reaches only the memory that it was given access to;
 //   - after a fault of a kernel every call fails until the process ends.
 // Work is done when it is queued; errors of kernels show at the next synchronisation. Kernels are C++ functions that go
 // by the names of the conformance suite's; a few more for faults.
@@ -33,6 +34,7 @@ namespace {
 
 using namespace guda::backend::cuda;
 using guda::backend::cuda::testing::FakeControl;
+using guda::backend::cuda::testing::kFakeDevices;
 using guda::backend::cuda::testing::kFakeMemory;
 
 constexpr DriverResult kInvalidValue = 1, kOutOfMemory = 2, kInvalidPtx = 218, kInvalidHandle = 400,
@@ -49,12 +51,13 @@ namespace {
 struct Allocation {
   size_t size;
   std::byte* memory;
+  int device;
   bool released = false, mapped = false;
 };
 struct Mapping {
   size_t size;
   MemoryHandle handle;
-  bool accessible = false;
+  unsigned accessible = 0;  // to which devices, by bit
 };
 struct Module {
   std::string ptx;
@@ -67,13 +70,13 @@ struct Event {
   std::chrono::steady_clock::time_point time;
 };
 
-/// The one device. All calls are serialised.
+/// The devices. All calls are serialised.
 struct State {
   std::recursive_mutex mutex;
-  uintptr_t space = 0;
-  size_t space_size = 0;
+  std::map<uintptr_t, size_t> spaces;  // reserved
   MemoryHandle next_handle = 1;
-  uint64_t used = 0;
+  uint64_t used[kFakeDevices] = {};
+  char contexts[kFakeDevices] = {};  // a context is the address of its device's
   std::map<MemoryHandle, Allocation> allocations;
   std::map<uintptr_t, Mapping> mappings;
   std::map<uintptr_t, size_t> registered;
@@ -86,6 +89,14 @@ State& state() {
   return *state;
 }
 
+thread_local ContextHandle current_context = nullptr;
+
+int device_of(ContextHandle context) {
+  return context == nullptr ? 0
+                            : static_cast<int>(reinterpret_cast<char*>(context) - state().contexts);
+}
+int current_device() { return device_of(current_context); }
+
 /// Counts the call; not 0: what it has to answer.
 DriverResult enter(const char* function, bool reports_faults = true) {
   ++fake_cuda.calls;
@@ -95,14 +106,19 @@ DriverResult enter(const char* function, bool reports_faults = true) {
   return reports_faults ? state().fault : 0;
 }
 
-bool in_space(uintptr_t address) { return address - state().space < state().space_size; }
+bool in_space(uintptr_t address) {
+  auto next = state().spaces.upper_bound(address);
+  return next != state().spaces.begin() &&
+         address - std::prev(next)->first < std::prev(next)->second;
+}
 
-/// Device memory behind an address; null where [address, address + bytes) is not mapped.
-std::byte* at(uintptr_t address, size_t bytes) {
+/// Device memory behind an address; null where [address, address + bytes) is not mapped for the device.
+std::byte* at(uintptr_t address, size_t bytes, int device = current_device()) {
   auto next = state().mappings.upper_bound(address);
   if (next == state().mappings.begin()) return nullptr;
   auto& [base, mapping] = *std::prev(next);
-  if (!mapping.accessible || address + bytes > base + mapping.size) return nullptr;
+  if ((mapping.accessible >> device & 1) == 0 || address + bytes > base + mapping.size)
+    return nullptr;
   return state().allocations.at(mapping.handle).memory + (address - base);
 }
 
@@ -300,11 +316,12 @@ EXPORT DriverResult cuGetErrorString(DriverResult code, const char** text) {
 }
 EXPORT DriverResult cuDeviceGetCount(int* count) {
   CALL("cuDeviceGetCount");
-  *count = 1;
+  *count = fake_cuda.devices;
   return 0;
 }
 EXPORT DriverResult cuDeviceGet(int* device, int ordinal) {
   CALL("cuDeviceGet");
+  if (ordinal < 0 || ordinal >= fake_cuda.devices) return kInvalidValue;
   *device = ordinal;
   return 0;
 }
@@ -327,10 +344,10 @@ EXPORT DriverResult cuDeviceGetAttribute(int* value, int attribute, int) {
                                                  : attribute;
   return 0;
 }
-EXPORT DriverResult cuDevicePrimaryCtxRetain(ContextHandle* context, int) {
+EXPORT DriverResult cuDevicePrimaryCtxRetain(ContextHandle* context, int device) {
   CALL("cuDevicePrimaryCtxRetain");
   ++fake_cuda.contexts;
-  *context = reinterpret_cast<ContextHandle>(&state());
+  *context = reinterpret_cast<ContextHandle>(&state().contexts[device]);
   return 0;
 }
 EXPORT DriverResult cuDevicePrimaryCtxRelease_v2(int) {
@@ -339,7 +356,8 @@ EXPORT DriverResult cuDevicePrimaryCtxRelease_v2(int) {
   return enter("cuDevicePrimaryCtxRelease_v2", false);
 }
 /// Keeps something for each thread, as the real one does.
-EXPORT DriverResult cuCtxSetCurrent(ContextHandle) {
+EXPORT DriverResult cuCtxSetCurrent(ContextHandle context) {
+  current_context = context;
   static pthread_key_t key = [] {
     pthread_key_t created = 0;
     if (pthread_key_create(&created, [](void* value) { std::free(value); }) != 0) std::abort();
@@ -359,7 +377,7 @@ EXPORT DriverResult cuCtxSetCurrent(ContextHandle) {
 }
 EXPORT DriverResult cuMemGetInfo_v2(size_t* free, size_t* total) {
   CALL("cuMemGetInfo_v2");
-  *free = kFakeMemory - state().used;
+  *free = kFakeMemory - state().used[current_device()];
   *total = kFakeMemory;
   return 0;
 }
@@ -377,22 +395,23 @@ EXPORT DriverResult cuMemAddressReserve(DevicePointer* address, size_t bytes, si
   void* start = mmap(nullptr, bytes + kAlignment, PROT_NONE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (start == MAP_FAILED) return kOutOfMemory;
-  state().space = (reinterpret_cast<uintptr_t>(start) + kAlignment - 1) / kAlignment * kAlignment;
-  state().space_size = bytes;
-  *address = state().space;
+  *address = (reinterpret_cast<uintptr_t>(start) + kAlignment - 1) / kAlignment * kAlignment;
+  state().spaces[*address] = bytes;
   return 0;
 }
-EXPORT DriverResult cuMemCreate(MemoryHandle* handle, size_t bytes, const AllocationProperties*,
-                                unsigned long long) {
+EXPORT DriverResult cuMemCreate(MemoryHandle* handle, size_t bytes,
+                                const AllocationProperties* properties, unsigned long long) {
   CALL("cuMemCreate");
-  if (bytes > kFakeMemory - state().used) return kOutOfMemory;
+  const int device = properties->location.id;
+  if (device < 0 || device >= fake_cuda.devices) return kInvalidValue;
+  if (bytes > kFakeMemory - state().used[device]) return kOutOfMemory;
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) return kOutOfMemory;
   std::memset(memory, 0xcd, std::min<size_t>(bytes, 4096));  // what was there before
-  state().used += bytes;
+  state().used[device] += bytes;
   *handle = state().next_handle++;
-  state().allocations[*handle] = {bytes, static_cast<std::byte*>(memory)};
+  state().allocations[*handle] = {bytes, static_cast<std::byte*>(memory), device};
   ++fake_cuda.allocations;
   return 0;
 }
@@ -402,7 +421,7 @@ void drop(MemoryHandle handle) {
   auto found = state().allocations.find(handle);
   if (!found->second.released || found->second.mapped) return;
   munmap(found->second.memory, found->second.size);
-  state().used -= found->second.size;
+  state().used[found->second.device] -= found->second.size;
   state().allocations.erase(found);
   --fake_cuda.allocations;
 }
@@ -449,7 +468,9 @@ EXPORT DriverResult cuMemSetAccess(DevicePointer address, size_t bytes,
   if (count != 1 || access->flags != 3 || found == state().mappings.end() ||
       found->second.size != bytes)
     return kInvalidValue;
-  found->second.accessible = true;
+  const int owner = state().allocations.at(found->second.handle).device;
+  if (access->location.id != owner && !fake_cuda.peers) return kInvalidValue;
+  found->second.accessible |= 1u << access->location.id;
   return 0;
 }
 EXPORT DriverResult cuMemHostRegister_v2(void* pointer, size_t bytes, unsigned) {
@@ -512,6 +533,20 @@ EXPORT DriverResult cuMemcpyDtoDAsync_v2(DevicePointer to, DevicePointer from, s
                                          StreamHandle) {
   CALL("cuMemcpyDtoDAsync_v2");
   return transfer(at(to, bytes), at(from, bytes), bytes);
+}
+EXPORT DriverResult cuDeviceCanAccessPeer(int* can, int device, int peer) {
+  CALL("cuDeviceCanAccessPeer");
+  *can = fake_cuda.peers && device != peer;
+  return 0;
+}
+/// The driver finds a way in any case.
+EXPORT DriverResult cuMemcpyPeerAsync(DevicePointer to, ContextHandle to_context,
+                                      DevicePointer from, ContextHandle from_context, size_t bytes,
+                                      StreamHandle) {
+  CALL("cuMemcpyPeerAsync");
+  const int reader = device_of(to_context), owner = device_of(from_context);
+  ++(at(from, bytes, reader) != nullptr ? fake_cuda.peer_copies : fake_cuda.staged_peer_copies);
+  return transfer(at(to, bytes, reader), at(from, bytes, owner), bytes);
 }
 EXPORT DriverResult cuMemsetD8Async(DevicePointer address, unsigned char value, size_t count,
                                     StreamHandle) {
@@ -591,6 +626,7 @@ EXPORT DriverResult cuModuleLoadDataEx(ModuleHandle* module, const void* image, 
   // As compilers do; in a thread that the C library here does not know it crashes.
   fake_cuda.blanks_seen =
       std::count_if(ptx.begin(), ptx.end(), [](char c) { return std::isspace(c); });
+  std::strncpy(fake_cuda.last_module, ptx.c_str(), sizeof fake_cuda.last_module - 1);
   size_t target = ptx.find("sm_");
   bool too_new = target != std::string::npos && std::atoi(ptx.c_str() + target + 3) > 90;
   if (too_new || ptx.find("bogus") != std::string::npos) {

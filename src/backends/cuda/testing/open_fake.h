@@ -25,7 +25,8 @@ inline FakeControl& control() {
 }
 
 inline Discovery discover_fake() {
-  return discover_cuda(fake_driver(), {.driver = {}, .cublas = "none"});
+  return discover_cuda(fake_driver(),
+                       {.driver = {}, .cublas = "none", .ordinals = {}, .others = true});
 }
 
 }  // namespace guda::backend::cuda::testing
