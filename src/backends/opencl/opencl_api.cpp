@@ -40,6 +40,7 @@ Result<const Api*> load() {
       GUDA_CL(clEnqueueWriteBuffer, true),
       GUDA_CL(clEnqueueCopyBuffer, true),
       GUDA_CL(clEnqueueFillBuffer, true),
+      GUDA_CL(clCreateProgramWithSource, true),
       GUDA_CL(clCreateProgramWithBinary, true),
       GUDA_CL(clBuildProgram, true),
       GUDA_CL(clGetProgramBuildInfo, true),

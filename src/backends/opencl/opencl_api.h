@@ -49,6 +49,7 @@ enum DeviceQuery : cl_uint {
   kDeviceSingleConfig = 0x101b,
   kDeviceMaxAllocation = 0x1010,
   kDeviceMaxParameters = 0x1017,
+  kDeviceCompilerAvailable = 0x1028,
   kDeviceGlobalMemory = 0x101f,
   kDeviceLocalMemory = 0x1023,
   kDeviceName = 0x102b,
@@ -56,6 +57,7 @@ enum DeviceQuery : cl_uint {
   kDeviceVersion = 0x102f,
   kDeviceExtensions = 0x1030,
   kDeviceDoubleConfig = 0x1032,
+  kDeviceFloatVector = 0x103a,
   kDeviceSvmCapabilities = 0x1053,
   kDeviceIlVersion = 0x105b,
   kDeviceGenericAddresses = 0x1069,
@@ -95,6 +97,7 @@ struct Api {
                                 const Event*, Event*);
   cl_int (*clEnqueueFillBuffer)(CommandQueue, Memory, const void*, size_t, size_t, size_t, cl_uint,
                                 const Event*, Event*);
+  Program (*clCreateProgramWithSource)(Context, cl_uint, const char**, const size_t*, cl_int*);
   Program (*clCreateProgramWithBinary)(Context, cl_uint, const DeviceId*, const size_t*,
                                        const unsigned char**, cl_int*, cl_int*);
   cl_int (*clBuildProgram)(Program, cl_uint, const DeviceId*, const char*, void (*)(Program, void*),

@@ -14,7 +14,10 @@
 namespace guda::backend {
 namespace opencl {
 
-DeviceState::~DeviceState() { api.clReleaseContext(context); }
+DeviceState::~DeviceState() {
+  products.release();
+  api.clReleaseContext(context);
+}
 
 Status DeviceState::check(cl_int code, const char* function) {
   if (code == kDeviceNotAvailable) lost = true;
@@ -136,6 +139,7 @@ std::unique_ptr<Device> open_device(const Api& api, Platform platform, DeviceId 
   state->max_work_group = device_value<size_t>(api, id, kDeviceMaxWorkGroupSize);
   state->local_memory = device_value<cl_ulong>(api, id, kDeviceLocalMemory);
   state->parameter_bytes = device_value<size_t>(api, id, kDeviceMaxParameters);
+  state->compiles_source = device_value<cl_uint>(api, id, kDeviceCompilerAvailable) != 0;
   state->options = options;
 
   DeviceInfo& info = state->info;
@@ -148,6 +152,12 @@ std::unique_ptr<Device> open_device(const Api& api, Platform platform, DeviceId 
   info.host_memory = state->shared_addresses;
   info.stored_pointers = state->shared_addresses;
   info.host_cores = (device_value<cl_bitfield>(api, id, kDeviceType) & kDeviceTypeCpu) != 0;
+  GemmDevice& gemm = state->gemm_device;
+  gemm.cpu = options.gemm == OpenclGemm::by_device ? info.host_cores
+                                                   : options.gemm == OpenclGemm::for_cpus;
+  gemm.vector_bytes = 4 * std::max<cl_uint>(4, device_value<cl_uint>(api, id, kDeviceFloatVector));
+  gemm.local_memory = state->local_memory;
+  gemm.work_group = state->max_work_group;
   if (!info.host_memory) info.memory_bytes = device_value<cl_ulong>(api, id, kDeviceGlobalMemory);
   return std::make_unique<OpenclDevice>(std::move(state));
 }

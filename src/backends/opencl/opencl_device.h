@@ -15,11 +15,15 @@
 
 namespace guda::backend {
 
+/// Kernels for matrix products: those for the device's type, or for tests the others.
+enum class OpenclGemm : uint8_t { by_device, for_cpus, for_gpus };
+
 struct OpenclOptions {
   /// Use shared memory where the device has it. Off: buffers always (for tests).
   bool shared_addresses = true;
   /// Only platforms whose name contains it; empty: all.
   std::string platform;
+  OpenclGemm gemm = OpenclGemm::by_device;
   /// Compiles a kernel for GudaOpenclFeature flags; the serialised driver::OpenclKernel.
   std::function<Result<std::string>(const KernelSource&, uint32_t features)> compile;
 };

@@ -5,8 +5,6 @@
 #include "support/log.h"
 
 namespace guda::backend::opencl {
-namespace {
-
 std::string build_log(const DeviceState& state, Program program) {
   size_t size = 0;
   if (state.api.clGetProgramBuildInfo(program, state.id, kProgramBuildLog, 0, nullptr, &size) !=
@@ -22,6 +20,8 @@ std::string build_log(const DeviceState& state, Program program) {
     if (c == '\n') c = ' ';
   return text;
 }
+
+namespace {
 
 Result<Program> create_program(DeviceState& state, const driver::OpenclKernel& kernel) {
   cl_int code = kSuccess;

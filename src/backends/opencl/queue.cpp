@@ -121,6 +121,8 @@ class OpenclQueue final : public Queue {
     });
   }
 
+  Status gemm(const GemmProblem& problem) override { return state_->products.run(queue_, problem); }
+
   Result<std::unique_ptr<Mark>> mark() override {
     Event event = nullptr;
     if (Status status = check(api_.clEnqueueMarkerWithWaitList(queue_, 0, nullptr, &event),

@@ -3,6 +3,7 @@
 
 #include "backends/device.h"
 #include "backends/opencl/buffers.h"
+#include "backends/opencl/gemm.h"
 #include "backends/opencl/opencl_api.h"
 #include "backends/opencl/opencl_device.h"
 #include "compiler/driver/opencl_kernel.h"
@@ -32,8 +33,11 @@ struct DeviceState {
   size_t max_work_group = 0;
   size_t local_memory = 0;
   size_t parameter_bytes = 0;
+  bool compiles_source = false;
+  GemmDevice gemm_device;
   OpenclOptions options;
   std::atomic<bool> lost = false;
+  MatrixProducts products{*this};
 
   /// Notes a device that is gone.
   Status check(cl_int code, const char* function);
@@ -74,6 +78,8 @@ class LoadedKernel final : public DeviceKernel {
   mutable std::mutex mutex_;
 };
 
+/// What the driver's compiler says, on one line.
+std::string build_log(const DeviceState& state, Program program);
 /// Compiles and builds. Errors as Device::load.
 Result<std::shared_ptr<DeviceKernel>> load_kernel(const std::shared_ptr<DeviceState>& state,
                                                   const KernelSource& source);
