@@ -28,8 +28,8 @@ struct Subject {
   std::function<Discovery()> discover;
   /// Case name -> why it is known to fail.
   std::map<std::string, std::string> expected_failures;
-  /// Devices that must do everything (the CPU, a real GPU): answers of not_supported are failures, but for these
-  /// cases.
+  /// Devices that must do everything (the CPU, a real GPU): answers of not_supported are failures, but for the
+  /// cases whose names start so.
   bool complete = false;
   std::vector<std::string> may_be_unsupported;
 };

@@ -16,11 +16,19 @@ guda::backend::Discovery discover() {
   return found;
 }
 
+constexpr const char* kOnlyReal = "the fake driver multiplies f32 and f64 only";
+
 const bool added = [] {
   guda::backend::conformance::add_subject({
       .name = "cuda, fake driver",
       .discover = discover,
-      .expected_failures = {},
+      .expected_failures = {{"multiplies_c32", kOnlyReal},
+                            {"multiplies_c64", kOnlyReal},
+                            {"multiplies_f16", kOnlyReal},
+                            {"multiplies_f16_to_f32", kOnlyReal},
+                            {"multiplies_bf16", kOnlyReal},
+                            {"multiplies_bf16_to_f32", kOnlyReal},
+                            {"multiplies_s8", kOnlyReal}},
       .complete = true,
 #ifdef SECOND_DEVICE
       .may_be_unsupported = {"has_module_variables", "follows_stored_pointers"},

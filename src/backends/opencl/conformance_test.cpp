@@ -1,9 +1,11 @@
 // The conformance suite over the machine's first OpenCL device; skipped where there is none. The variable
-// GUDA_TEST_OPENCL_BUFFERS=1 keeps a device with shared memory from using it.
+// GUDA_TEST_OPENCL_BUFFERS=1 keeps a device with shared memory from using it, GUDA_TEST_OPENCL_GEMM=cpu or gpu chooses
+// the kernels for matrix products.
 #include "tests/backends/conformance.h"
 #include "backends/opencl/opencl_device.h"
 
 #include <cstdlib>
+#include <string_view>
 
 namespace {
 const bool added = [] {
@@ -13,6 +15,9 @@ const bool added = [] {
            [] {
              guda::backend::OpenclOptions options;
              options.shared_addresses = std::getenv("GUDA_TEST_OPENCL_BUFFERS") == nullptr;
+             if (const char* gemm = std::getenv("GUDA_TEST_OPENCL_GEMM"))
+               options.gemm = std::string_view(gemm) == "gpu" ? guda::backend::OpenclGemm::for_gpus
+                                                              : guda::backend::OpenclGemm::for_cpus;
              return guda::backend::discover_opencl(options);
            },
        .expected_failures = {},
