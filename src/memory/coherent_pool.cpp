@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 
 namespace guda::memory {
 namespace {
@@ -33,7 +34,7 @@ CoherentPool::~CoherentPool() {
 
 Space CoherentPool::add_device(backend::Device& device) {
   std::unique_lock lock(mutex_);
-  devices_.push_back({&device, nullptr, false});
+  devices_.push_back({&device, nullptr, false, 0});
   return static_cast<Space>(devices_.size());
 }
 
@@ -173,7 +174,7 @@ Result<CoherentPool::Lease> CoherentPool::acquire(Space space, std::span<const R
   }
   if (space != kHostSpace && devices_[space - 1].busy) {
     if (Status finished = finish(space); status) status = finished;
-    // Uploads that may not have arrived: the host has the same contents.
+    // Uploads that may not have arrived: others have the same contents.
     if (!status) forget_copies(space, accessed, overwritten);
   }
   lease.pool_ = this;
@@ -205,7 +206,7 @@ void CoherentPool::forget_copies(Space space, std::span<const Range> first,
     if (!region.is_mapped(space)) return Status::ok();
     region.versions.change(region.granule(piece.begin), region.end_granule(piece.end),
                            [&](HeldVersions& held) {
-                             if (held.current(kHostSpace)) held.forget(space);
+                             if (!held.only_current(space)) held.forget(space);
                            });
     count_owner(region);
     return Status::ok();
@@ -257,45 +258,90 @@ void CoherentPool::commit_copied(Space space, std::span<const Range> written) {
   });
 }
 
-Status CoherentPool::commit_parts(std::span<const Part> parts) {
-  std::unique_lock lock(mutex_);
-  // Who writes in each granule: one space, or several.
-  constexpr Space kSeveral = ~Space{0};
-  std::map<uintptr_t, Space> writer;
-  for (const Part& part : parts) {
-    (void)for_each_piece(part.written, kHostSpace, [&](Region& region, Range piece) {
-      for (uint32_t g = region.granule(piece.begin); g < region.end_granule(piece.end); ++g) {
-        auto [entry, fresh] = writer.emplace(region.base + g * kGranule, part.space);
-        if (!fresh && entry->second != part.space) entry->second = kSeveral;
+/// `ranges` are sorted and have no byte in common.
+std::vector<CoherentPool::Written> CoherentPool::writers_of(std::span<const WrittenRange> ranges) {
+  std::vector<Written> written;
+  for (const WrittenRange& range : ranges) {
+    (void)for_each_piece({&range.bytes, 1}, kHostSpace, [&](Region& region, Range piece) {
+      uint32_t first = region.granule(piece.begin);
+      const uint32_t last = region.end_granule(piece.end);
+      // Only the last granule so far can have other bytes of this piece.
+      if (!written.empty() && written.back().region == &region && first < written.back().last) {
+        Written& before = written.back();
+        if (before.space == range.space) {
+          before.last = last;
+          return Status::ok();
+        }
+        if (before.space != kSeveral) {
+          if (--before.last == before.first) written.pop_back();
+          written.push_back({&region, first, first + 1, kSeveral});
+        }
+        ++first;
+      }
+      if (first >= last) return Status::ok();
+      if (!written.empty() && written.back().region == &region && written.back().last == first &&
+          written.back().space == range.space) {
+        written.back().last = last;
+      } else {
+        written.push_back({&region, first, last, range.space});
       }
       return Status::ok();
     });
   }
-  // Shared granules first: the host gets the contents from before, then each device's bytes.
-  for (auto& [address, space] : writer) {
-    if (space != kSeveral) continue;
-    Region& region = *region_of(address);
-    const uint32_t g = region.granule(address);
-    if (!region.versions.at(g).current(kHostSpace)) {
+  return written;
+}
+
+/// The host has the contents from before of the shared granules; each device's bytes come to them. Adds the devices that
+/// have something to send to `asked`.
+Status CoherentPool::merge_on_host(const Written& shared, std::span<const WrittenRange> ranges,
+                                   uint32_t& asked) {
+  Region& region = *shared.region;
+  const Range granules = region.bytes_of(shared.first, shared.last);
+  for (uint32_t g = shared.first; g < shared.last; ++g) {
+    if (!region.versions.at(g).current(kHostSpace))
       return {StatusCode::illegal_state, "a shared granule is not current on the host"};
-    }
-    for (const Part& part : parts) {
-      if (part.space == kHostSpace) continue;
-      for (Range range : part.written) {
-        Range bytes = intersection(range, region.bytes_of(g, g + 1));
-        if (bytes.empty()) continue;
-        if (Status status = transfer(part.space, bytes, false); !status) return status;
-      }
-      if (Status status = finish(part.space); !status) return status;
+  }
+  auto range = std::partition_point(ranges.begin(), ranges.end(), [&](const WrittenRange& each) {
+    return each.bytes.end <= granules.begin;
+  });
+  for (; range != ranges.end() && range->bytes.begin < granules.end; ++range) {
+    if (range->space == kHostSpace) continue;
+    asked |= 1u << range->space;
+    if (Status status = transfer(range->space, intersection(range->bytes, granules), false);
+        !status)
+      return status;
+  }
+  return Status::ok();
+}
+
+Status CoherentPool::commit_parts(std::span<const Part> parts) {
+  std::vector<WrittenRange> ranges;
+  for (const Part& part : parts) {
+    for (const Range& range : part.written) {
+      if (!range.empty()) ranges.push_back({range, part.space});
     }
   }
-  for (auto& [address, space] : writer) {
-    Region& region = *region_of(address);
-    const uint32_t g = region.granule(address);
-    region.versions.change(
-        g, g + 1, [&](HeldVersions& held) { held.write(space == kSeveral ? kHostSpace : space); });
+  std::sort(ranges.begin(), ranges.end(), [](const WrittenRange& a, const WrittenRange& b) {
+    return a.bytes.begin < b.bytes.begin;
+  });
+  std::unique_lock lock(mutex_);
+  const std::vector<Written> written = writers_of(ranges);
+  Status status;
+  uint32_t asked = 0;  // devices, by bit
+  for (const Written& each : written) {
+    if (each.space == kSeveral && status) status = merge_on_host(each, ranges, asked);
   }
-  for (auto& [address, space] : writer) count_owner(*region_of(address));
+  for (Space space = 1; space <= devices_.size(); ++space) {
+    if ((asked >> space & 1) == 0) continue;
+    if (Status finished = finish(space); status) status = finished;
+  }
+  if (!status) return status;
+  for (const Written& each : written) {
+    const Space owner = each.space == kSeveral ? kHostSpace : each.space;
+    each.region->versions.change(each.first, each.last,
+                                 [&](HeldVersions& held) { held.write(owner); });
+    count_owner(*each.region);
+  }
   return Status::ok();
 }
 
@@ -408,19 +454,34 @@ Status CoherentPool::make_current(Region& region, Space space, uint32_t first, u
     if (Status status = make_current(region, space, first, begin); !status) return status;
     return make_current(region, space, end, last);
   }
-  std::vector<std::pair<uint32_t, uint32_t>> stale;
+  struct Piece {
+    uint32_t first, last;
+    Space from;
+  };
+  std::vector<Piece> stale;
   region.versions.for_each(first, last, [&](uint32_t from, uint32_t to, const HeldVersions& held) {
     if (held.current(space)) return;
-    if (!stale.empty() && stale.back().second == from) {
-      stale.back().second = to;
+    // What the host lacks comes from a device that has it, if there is a way.
+    Space source = kHostSpace;
+    for (Space other = 1; other <= devices_.size() && !held.current(kHostSpace); ++other) {
+      if (!held.current(other) || !reaches(space, other)) continue;
+      source = other;
+      break;
+    }
+    if (!stale.empty() && stale.back().last == from && stale.back().from == source) {
+      stale.back().last = to;
     } else {
-      stale.emplace_back(from, to);
+      stale.push_back({from, to, source});
     }
   });
-  for (auto [from, to] : stale) {
-    if (Status status = to_host(region, from, to); !status) return status;
-    if (Status status = transfer(space, region.bytes_of(from, to), true); !status) return status;
-    region.versions.change(from, to, [&](HeldVersions& held) { held.copy_to(space); });
+  for (const Piece& piece : stale) {
+    const Range bytes = region.bytes_of(piece.first, piece.last);
+    if (piece.from == kHostSpace || !copy_directly(space, piece.from, bytes)) {
+      if (Status status = to_host(region, piece.first, piece.last); !status) return status;
+      if (Status status = transfer(space, bytes, true); !status) return status;
+    }
+    region.versions.change(piece.first, piece.last,
+                           [&](HeldVersions& held) { held.copy_to(space); });
   }
   if (!stale.empty()) count_owner(region);
   return Status::ok();
@@ -458,13 +519,65 @@ Status CoherentPool::to_host(Region& region, uint32_t first, uint32_t last) {
   return Status::ok();
 }
 
+bool CoherentPool::reaches(Space to, Space from) const {
+  const backend::Device& source = *devices_[from - 1].device;
+  return source.usable() && devices_[to - 1].device->can_copy_from(source);
+}
+
+bool CoherentPool::direct(Space to, Space from) const {
+  std::unique_lock lock(mutex_);
+  return to != from && to != kHostSpace && from != kHostSpace && reaches(to, from);
+}
+
+double CoherentPool::direct_rate(Space to) const {
+  std::unique_lock lock(mutex_);
+  return to == kHostSpace ? 0 : devices_[to - 1].direct_rate;
+}
+
+bool CoherentPool::at_granule(uintptr_t address) const {
+  std::unique_lock lock(mutex_);
+  if (const Region* region = region_of(address)) return (address - region->base) % kGranule == 0;
+  const Region* before = region_of(address - 1);
+  return before == nullptr || address == before->base + before->size;
+}
+
+Status CoherentPool::open_queue(DeviceState& state) {
+  if (state.transfers) return Status::ok();
+  auto queue = state.device->create_queue();
+  if (!queue) return queue.status();
+  state.transfers = std::move(*queue);
+  return Status::ok();
+}
+
+/// From one device's memory to another's, to the end. False: it did not work, and there is the way through the host.
+bool CoherentPool::copy_directly(Space to, Space from, Range bytes) {
+  /// Less says more of latency than of the link.
+  constexpr size_t kTelling = size_t{16} << 20;
+  DeviceState& state = devices_[to - 1];
+  Status status = state.busy ? finish(to) : Status::ok();
+  if (status) status = open_queue(state);
+  void* address = pointer(bytes.begin);
+  const auto start = std::chrono::steady_clock::now();
+  if (status)
+    status = state.transfers->copy_from_peer(*devices_[from - 1].device, address, address,
+                                             bytes.bytes());
+  if (status) status = finish(to);
+  if (!status) {
+    log(LogPart::memory, LogLevel::info, "{}: {} bytes go through the host: {}",
+        state.device->info().id(), bytes.bytes(), status.message());
+    return false;
+  }
+  const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - start;
+  if (bytes.bytes() >= kTelling)
+    state.direct_rate = static_cast<double>(bytes.bytes()) / std::max(took.count(), 1.0);
+  ++statistics_.transfers;
+  statistics_.direct_bytes += bytes.bytes();
+  return true;
+}
+
 Status CoherentPool::transfer(Space space, Range bytes, bool upload) {
   DeviceState& state = devices_[space - 1];
-  if (!state.transfers) {
-    auto queue = state.device->create_queue();
-    if (!queue) return queue.status();
-    state.transfers = std::move(*queue);
-  }
+  if (Status status = open_queue(state); !status) return status;
   state.busy = true;
   ++statistics_.transfers;
   (upload ? statistics_.uploaded_bytes : statistics_.downloaded_bytes) += bytes.bytes();

@@ -118,6 +118,13 @@ class CoherentPool {
   /// Shorthand: the latest contents to the host.
   Status bring_to_host(std::span<const Range> ranges);
 
+  /// A boundary of the granules that versions are kept for: work on either side of it shares none.
+  bool at_granule(uintptr_t address) const;
+  /// Contents come from one device's memory to another's directly, not through the host.
+  bool direct(Space to, Space from) const;
+  /// How fast, as last seen: bytes per ns; 0 before the first copy that says anything.
+  double direct_rate(Space to) const;
+
   /// Bytes that acquire() would have to transfer.
   size_t missing_bytes(Space space, std::span<const Range> accessed) const;
   /// The device has vanished: nothing it held counts. Returns ranges whose latest contents are lost; what is
@@ -126,6 +133,7 @@ class CoherentPool {
 
   struct Statistics {
     uint64_t uploaded_bytes = 0, downloaded_bytes = 0;
+    uint64_t direct_bytes = 0;  // from device to device
     uint64_t transfers = 0, evictions = 0;
   };
   Statistics statistics() const;
@@ -155,7 +163,23 @@ class CoherentPool {
     backend::Device* device = nullptr;
     std::unique_ptr<backend::Queue> transfers;
     bool busy = false;  // transfers that nobody has waited for
+    double direct_rate = 0;  // of copies from other devices, bytes per ns
   };
+
+  /// Granules that one space has written, or several (kSeveral).
+  struct Written {
+    Region* region;
+    uint32_t first, last;
+    Space space;
+  };
+  static constexpr Space kSeveral = ~Space{0};
+  struct WrittenRange {
+    Range bytes;
+    Space space;
+  };
+  std::vector<Written> writers_of(std::span<const WrittenRange> ranges);
+  Status merge_on_host(const Written& shared, std::span<const WrittenRange> ranges,
+                       uint32_t& asked);
 
   struct Scratch {
     Space space;
@@ -174,7 +198,10 @@ class CoherentPool {
   Status to_host(Region& region, uint32_t first, uint32_t last);
   void count_owner(Region& region);
   void uncount_owner(Region& region);
+  Status open_queue(DeviceState& state);
   Status transfer(Space space, Range bytes, bool upload);
+  bool reaches(Space to, Space from) const;
+  bool copy_directly(Space to, Space from, Range bytes);
   Status finish(Space space);
 
   mutable std::mutex mutex_;  // all of the below; held during transfers

@@ -334,7 +334,111 @@ TEST(VersionsTest, RunsMergeWhenTheyAreEqualAgain) {
   EXPECT_EQ(versions.sole_owner(2), 1u);
 }
 
-// Random work on random engines against plain memory.
+TEST_F(CoherentPoolTest, WhatOnlyADeviceHasComesFromItDirectly) {
+  second_.peers = true;
+  Memory memory(4);
+  add(memory);
+  std::memset(memory.data(), 1, memory.size());
+  Range all = memory.all(), two = memory.bytes(kGranule, 2 * kGranule);
+  write(a_, first_, two, 5);
+  EXPECT_TRUE(pool_.direct(b_, a_));
+  EXPECT_FALSE(pool_.direct(a_, b_)) << "the first device takes nothing from others";
+  EXPECT_FALSE(pool_.direct(b_, kHostSpace));
+  ASSERT_TRUE(pool_.acquire(b_, {&all, 1}));
+  EXPECT_EQ(pool_.statistics().direct_bytes, 2 * kGranule);
+  EXPECT_EQ(pool_.statistics().downloaded_bytes, 0u);
+  EXPECT_EQ(*second_.at(memory.data()), std::byte{1});
+  EXPECT_EQ(*second_.at(memory.data() + kGranule), std::byte{5});
+  EXPECT_EQ(memory.data()[kGranule], std::byte{1}) << "the host was not asked";
+  first_.vanish();
+  EXPECT_TRUE(pool_.lose(a_).empty()) << "the second device has it all";
+  ASSERT_TRUE(pool_.bring_to_host({&all, 1}));
+  EXPECT_EQ(memory.data()[kGranule], std::byte{5});
+}
+
+TEST_F(CoherentPoolTest, ADirectCopyThatFailsGoesThroughTheHost) {
+  for (std::string_view broken : {"copy_from_peer", "synchronize"}) {
+    second_.peers = true;
+    Memory memory(2);
+    add(memory);
+    write(a_, first_, memory.all(), 6);
+    int left = 1;
+    second_.fault = [&](const char* call) {
+      return call == broken && left-- > 0 ? Status(StatusCode::launch_failed, "injected")
+                                          : Status::ok();
+    };
+    const uint64_t before = pool_.statistics().downloaded_bytes;
+    Range all = memory.all();
+    ASSERT_TRUE(pool_.acquire(b_, {&all, 1})) << broken;
+    EXPECT_EQ(*second_.at(memory.data() + kGranule), std::byte{6});
+    EXPECT_EQ(pool_.statistics().downloaded_bytes - before, memory.size());
+    EXPECT_EQ(pool_.statistics().direct_bytes, 0u);
+    second_.fault = nullptr;
+    pool_.remove_region(memory.data());
+  }
+}
+
+TEST_F(CoherentPoolTest, LargeDirectCopiesTellHowFastTheyAre) {
+  MemoryDevice source(uint64_t{1} << 30, 2), target(uint64_t{1} << 30, 3);
+  target.peers = true;
+  CoherentPool pool;
+  const Space from = pool.add_device(source), to = pool.add_device(target);
+  Memory memory((size_t{20} << 20) / kGranule);
+  pool.add_region(memory.data(), memory.size(), -1);
+  for (Range range : {memory.bytes(0, 10), memory.all()}) {
+    EXPECT_EQ(pool.direct_rate(to), 0);
+    ASSERT_TRUE(pool.acquire(from, {&range, 1}));
+    pool.commit(from, {&range, 1});
+    ASSERT_TRUE(pool.acquire(to, {&range, 1}));
+  }
+  EXPECT_GT(pool.direct_rate(to), 0.01);
+  EXPECT_LT(pool.direct_rate(to), 1000);
+}
+
+TEST_F(CoherentPoolTest, KnowsWhereGranulesMeet) {
+  Memory memory(3);
+  add(memory);
+  const auto base = reinterpret_cast<uintptr_t>(memory.data());
+  EXPECT_TRUE(pool_.at_granule(base));
+  EXPECT_TRUE(pool_.at_granule(base + 2 * kGranule));
+  EXPECT_TRUE(pool_.at_granule(base + memory.size()));
+  EXPECT_FALSE(pool_.at_granule(base + 1));
+  EXPECT_FALSE(pool_.at_granule(base + memory.size() - 1));
+}
+
+// Parts with pieces of all sizes, many in one granule, against plain memory.
+TEST_F(CoherentPoolTest, PartsOfAnyShapeArePutTogether) {
+  std::mt19937 random(3);
+  for (int round = 0; round < 60; ++round) {
+    Memory memory(5);
+    add(memory);
+    const Range all = memory.all();
+    std::vector<std::byte> expected(memory.size());
+    for (Space space : {a_, b_}) ASSERT_TRUE(pool_.acquire(space, {&all, 1}));
+    std::vector<CoherentPool::Part> parts{{kHostSpace, {}}, {a_, {}}, {b_, {}}};
+    const size_t longest = round % 3 == 0 ? 500 : 2 * kGranule;
+    for (size_t at = 0; at < memory.size();) {
+      const size_t count = std::min(1 + random() % longest, memory.size() - at);
+      const Space space = random() % 4;  // 3: nobody
+      if (space < 3) {
+        std::byte* bytes = space == kHostSpace
+                               ? memory.data() + at
+                               : (space == a_ ? first_ : second_).at(memory.data() + at);
+        std::memset(bytes, round + 1, count);
+        std::memset(expected.data() + at, round + 1, count);
+        parts[space].written.push_back(memory.bytes(at, count));
+      }
+      at += count;
+    }
+    for (auto& part : parts) std::shuffle(part.written.begin(), part.written.end(), random);
+    ASSERT_TRUE(pool_.commit_parts(parts));
+    ASSERT_TRUE(pool_.bring_to_host({&all, 1}));
+    ASSERT_EQ(std::memcmp(memory.data(), expected.data(), memory.size()), 0) << round;
+    pool_.remove_region(memory.data());
+  }
+}
+
+// Random work on random engines against plain memory; each way of direct copies open or not.
 TEST_F(CoherentPoolTest, AnySequenceGivesWhatOneMemoryGives) {
   std::mt19937 random(7);
   Memory memory(6), other(3);
@@ -349,6 +453,8 @@ TEST_F(CoherentPoolTest, AnySequenceGivesWhatOneMemoryGives) {
     size_t count = 1 + random() % std::min<size_t>(region.size() - from, 3 * kGranule);
     Range range = region.bytes(from, count);
     Space space = random() % 3;
+    first_.peers = random() % 2 == 0;
+    second_.peers = random() % 2 == 0;
     auto lease = pool_.acquire(space, {&range, 1});
     ASSERT_TRUE(lease) << lease.status().message();
     std::byte* bytes = space == kHostSpace
