@@ -5,6 +5,7 @@
 #include "runtime/launch.h"
 #include "runtime/module/module.h"
 #include "scheduler/divisible_work.h"
+#include "scheduler/reduction_copy.h"
 #include "support/log.h"
 
 #include <fmt/format.h>
@@ -58,6 +59,21 @@ std::vector<Range> hulls(const std::vector<access::ByteSet>& sets) {
   std::vector<Range> ranges;
   for (const access::ByteSet& set : sets) {
     if (set.begin < set.end) ranges.push_back({set.begin, set.end});
+  }
+  return ranges;
+}
+
+/// What is left of the ranges.
+std::vector<Range> without(std::vector<Range> ranges, std::span<const Range> removed) {
+  for (const Range& hole : removed) {
+    std::vector<Range> left;
+    for (const Range& range : ranges) {
+      const Range before{range.begin, std::min(range.end, hole.begin)};
+      const Range after{std::max(range.begin, hole.end), range.end};
+      if (!before.empty()) left.push_back(before);
+      if (!after.empty()) left.push_back(after);
+    }
+    ranges = std::move(left);
   }
   return ranges;
 }
@@ -178,17 +194,17 @@ Engines::LaunchPlan Engines::plan(KernelOperation& operation, const Operands& op
     work.operations[static_cast<size_t>(scheduler::Arithmetic::f64)] = counts.f64 * all;
     work.bytes = (double{1} * counts.load_bytes + counts.store_bytes) * all;
     axis = access->axis;
-    work.divisible = access->splittable() && access->rung != access::Rung::reduction;
-    work.indivisible_because = access->rung == access::Rung::reduction
-                                   ? std::string_view("copies of reduced memory are not made yet")
-                                   : std::string_view(access->reason);
+    work.divisible = access->splittable();
+    work.indivisible_because = access->reason;
     if (!operands.host_visible.empty() && work.divisible) {
       work.divisible = false;
       work.indivisible_because = "the program may use the memory itself";
     }
   }
   work.units = work.divisible ? along(configuration.grid, axis) : 1;
-  auto use = [&](const std::vector<Range>& ranges, bool written) {
+  std::vector<Range> reduced;
+  if (work.divisible) reduced = scheduler::ranges_of(access->reductions);
+  auto use = [&](const std::vector<Range>& ranges, bool written, bool is_reduced = false) {
     for (Range range : ranges) {
       scheduler::MemoryUse memory;
       memory.address = reinterpret_cast<const void*>(range.begin);
@@ -196,12 +212,19 @@ Engines::LaunchPlan Engines::plan(KernelOperation& operation, const Operands& op
       memory.read = true;  // what may be written need not be
       memory.written = written;
       // Written memory is disjoint between parts; of what is only read each needs its share, as a rule.
-      memory.divided = work.divisible && (written || range.bytes() > (1 << 20));
+      memory.divided = work.divisible && !is_reduced && (written || range.bytes() > (1 << 20));
+      memory.reduced = is_reduced;
       plan.memory.push_back(memory);
     }
   };
-  use(operands.reads, false);
-  use(operands.writes, true);
+  use(without(operands.reads, reduced), false);
+  use(without(operands.writes, reduced), true);
+  use(reduced, true, true);
+  for (auto& engine : engines_) {
+    // What a device adds in host memory could not be taken back.
+    if (!reduced.empty() && engine->device && engine->space == memory::kHostSpace)
+      work.part_engines &= ~(1u << engine->index);
+  }
   work.memory = plan.memory;
   plan.decision = scheduler_.plan(work, residency_.get());
   return plan;
@@ -336,6 +359,7 @@ Status Engines::launch_split(KernelOperation& operation, const Operands& operand
       launch, operands.access->axis,
       [shared](scheduler::Chunk chunk) { return shared->memory(chunk); },
       [shared](const backend::Launch& slice) { return shared->run_on_host(slice); });
+  work->set_reductions(operands.access->reductions);
   std::vector<scheduler::Participant> participants;
   for (auto& engine : engines_) {
     if (engine->device && !plan.code[engine->index]) continue;

@@ -1,5 +1,6 @@
 #include "scheduler/co_execution.h"
 
+#include "scheduler/reduction_copy.h"
 #include "support/log.h"
 
 #include <fmt/format.h>
@@ -70,6 +71,7 @@ struct InFlight {
   std::unique_ptr<backend::Mark> start;
   std::unique_ptr<backend::Mark> end;
   Clock::time_point handed_over;
+  bool may_have_run = false;
 };
 
 }  // namespace
@@ -81,12 +83,15 @@ struct CoExecutor::Slot {
   // Guarded by the run's mutex.
   std::vector<Chunk> held;  // handed out, not completed
   std::vector<Finished> finished;
+  std::vector<std::byte>
+      contributions;  // of finished chunks to what is reduced; valid unless unchecked
   Clock::time_point deadline = Clock::time_point::max();
   Status failure;
   bool overdue = false;    // the limit has passed once
   bool serving = false;    // its thread uses the run
   bool abandoned = false;  // its thread hangs; whatever it says no longer counts
-  bool unchecked = false;  // errors of finished chunks may still show up
+  bool unchecked =
+      false;  // errors of finished chunks may still show up, and contributions are missing
 
   bool is_host() const { return participant.device == nullptr; }
 };
@@ -105,11 +110,14 @@ struct CoExecutor::Run {
   uint64_t repeated_units = 0;
 
   std::shared_ptr<const DivisibleWork> work;
+  std::span<const access::Reduction> reductions;  // the work's
   memory::CoherentPool& pool;
   const CoExecutionOptions options;
 
   void serve(size_t index);
-  Status begin(const Slot& slot, Chunk chunk, InFlight& flight) const;
+  Status begin(const Slot& slot, Chunk chunk, InFlight& flight, ReductionCopy& copy) const;
+  Status check(const Slot& slot, const ReductionCopy& copy,
+               std::vector<std::byte>& contributions) const;
   Status compute_on_host(Chunk chunk, Finished& result) const;
   void fail(size_t index, Status status);
   void set_deadline(size_t index);
@@ -145,6 +153,7 @@ void CoExecutor::Run::fail(size_t index, Status status) {
     repeated_units += finished.chunk.units();
   }
   slot.finished.clear();
+  slot.contributions.clear();
   for (const Chunk& chunk : slot.held) {
     handout.give_back(chunk);
     repeated_units += chunk.units();
@@ -156,7 +165,8 @@ void CoExecutor::Run::fail(size_t index, Status status) {
 }
 
 /// Unlocked.
-Status CoExecutor::Run::begin(const Slot& slot, Chunk chunk, InFlight& flight) const {
+Status CoExecutor::Run::begin(const Slot& slot, Chunk chunk, InFlight& flight,
+                              ReductionCopy& copy) const {
   flight.result.chunk = chunk;
   flight.result.memory = work->memory(chunk);
   const ChunkMemory& memory = flight.result.memory;
@@ -179,12 +189,17 @@ Status CoExecutor::Run::begin(const Slot& slot, Chunk chunk, InFlight& flight) c
     if (!lease) return lease.status();
     flight.result.lease = std::move(*lease);
   }
+  if (!reductions.empty() && !copy.exists()) {
+    if (Status status = copy.create(pool, slot.participant.space, *slot.queue, reductions); !status)
+      return status;
+  }
   if (auto mark = slot.queue->mark()) {
     flight.start = std::move(*mark);
   } else {
     return mark.status();
   }
   flight.handed_over = Clock::now();
+  flight.may_have_run = true;
   if (Status status = work->start(slot.participant.engine, *slot.queue, chunk); !status) {
     flight.result.inputs.restore();
     return status;
@@ -197,11 +212,22 @@ Status CoExecutor::Run::begin(const Slot& slot, Chunk chunk, InFlight& flight) c
   return slot.queue->flush();
 }
 
+/// Unlocked, when all chunks have been waited for: whether they really succeeded, and what they contributed.
+Status CoExecutor::Run::check(const Slot& slot, const ReductionCopy& copy,
+                              std::vector<std::byte>& contributions) const {
+  if (Status status = slot.queue->synchronize(); !status || !copy.exists()) return status;
+  auto gathered = copy.contributions(*slot.queue);
+  if (!gathered) return gathered.status();
+  contributions = std::move(*gathered);
+  return Status::ok();
+}
+
 /// One device's thread.
 void CoExecutor::Run::serve(size_t index) {
   std::unique_lock lock(mutex);
   Slot& slot = slots[index];
   std::deque<InFlight> flights;
+  ReductionCopy copy;
   Clock::time_point free_since = Clock::now();
   bool accepting = true;
   bool first = true;
@@ -218,13 +244,14 @@ void CoExecutor::Run::serve(size_t index) {
         set_deadline(index);
         lock.unlock();
         InFlight flight;
-        Status status = begin(slot, *chunk, flight);
+        Status status = begin(slot, *chunk, flight, copy);
         lock.lock();
         if (slot.abandoned) break;
         if (status) {
           flights.push_back(std::move(flight));
           slot.unchecked = true;
-        } else if (is_refusal(status) && slot.participant.device->usable()) {
+        } else if (is_refusal(status) && slot.participant.device->usable() &&
+                   !(copy.exists() && flight.may_have_run)) {
           // What it has done so far is good.
           accepting = false;
           handout.retire(index);
@@ -234,6 +261,13 @@ void CoExecutor::Run::serve(size_t index) {
               slot.participant.device->info().id(), status.message());
           changed.notify_all();
         } else {
+          if (copy.exists() && slot.participant.device->usable()) {
+            // The copy's memory is the pool's again soon.
+            lock.unlock();
+            static_cast<void>(slot.queue->synchronize());
+            lock.lock();
+            if (slot.abandoned) break;
+          }
           give_up(std::move(status));
         }
         continue;
@@ -272,13 +306,15 @@ void CoExecutor::Run::serve(size_t index) {
     if (slot.unchecked) {
       set_deadline(index);
       lock.unlock();
-      Status status = slot.queue->synchronize();
+      std::vector<std::byte> contributions;
+      Status status = check(slot, copy, contributions);
       lock.lock();
       if (slot.abandoned) break;
       if (!status) {
         fail(index, std::move(status));
         break;
       }
+      slot.contributions = std::move(contributions);
       slot.unchecked = false;
       slot.deadline = Clock::time_point::max();
       changed.notify_all();
@@ -449,6 +485,7 @@ Status CoExecutor::commit(Run& run) {
   std::vector<memory::CoherentPool::Part> parts;
   std::vector<Range> on_devices;
   SavedMemory inputs;
+  if (!run.reductions.empty()) parts.push_back({memory::kHostSpace, ranges_of(run.reductions)});
   for (const Slot& slot : run.slots) {
     memory::CoherentPool::Part part{slot.participant.space, {}};
     for (const Finished& finished : slot.finished) {
@@ -470,7 +507,14 @@ Status CoExecutor::commit(Run& run) {
       }
     }
   }
-  if (!status) inputs.restore();
+  if (!status) {
+    inputs.restore();
+    return status;
+  }
+  // Nothing can fail any more.
+  for (const Slot& slot : run.slots) {
+    if (!slot.contributions.empty()) combine_on_host(run.reductions, slot.contributions);
+  }
   return status;
 }
 
@@ -491,14 +535,21 @@ CoExecutionOutcome CoExecutor::run(const std::shared_ptr<const DivisibleWork>& w
   auto shared = std::make_shared<Run>(parts, description.tile, pool_, options_);
   Run& run = *shared;
   run.work = work;
+  run.reductions = work->reductions();
   run.slots.resize(participants.size());
   for (size_t i = 0; i < participants.size(); ++i) {
     run.slots[i].participant = participants[i];
     // Who was not planned for stays out: its time model says that it does not help.
     if (parts[i].part.units() == 0) run.handout.retire(i);
+    if (!run.reductions.empty() && !run.slots[i].is_host() &&
+        participants[i].space == memory::kHostSpace)
+      run.handout.retire(i);
   }
 
   CoExecutionOutcome outcome;
+  // The CPU engine's chunks work there, and all contributions end there.
+  outcome.status = pool_.bring_to_host(ranges_of(run.reductions));
+  if (!outcome.status) return outcome;
   {
     const std::lock_guard lock(run.mutex);
     start_threads(shared);

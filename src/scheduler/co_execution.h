@@ -4,6 +4,9 @@
 // chunk's operands while one computes. Results count after everything has succeeded: then the parts are committed to
 // the coherent pool together. Until then the old contents stay valid, so the chunks of a device that fails, hangs or
 // vanishes are computed again elsewhere, in the end by the CPU.
+//
+// Memory that the work reduces into is combined in place by the CPU engine's chunks; each device has a copy of its own
+// (reduction_copy.h). Devices that work in host memory take no part in such work: what they added could not be undone.
 #pragma once
 
 #include "scheduler/decision.h"

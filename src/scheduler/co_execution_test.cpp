@@ -1,14 +1,10 @@
 #include "scheduler/co_execution.h"
 
-#include "backends/faulty_device.h"
-#include "tests/backends/memory_device.h"
+#include "scheduler/co_execution_machine.h"
 
 #include <gtest/gtest.h>
-#include <sys/mman.h>
 
-#include <atomic>
 #include <cstring>
-#include <thread>
 
 namespace guda::scheduler {
 namespace {
@@ -35,146 +31,43 @@ void block_function(const uint32_t* from, uint32_t* to, uint32_t factor, uint64_
   }
 }
 
-/// A machine: the CPU engine and devices with memory of their own, one pool, two arrays.
-class Machine {
+/// Two arrays, and a kernel that writes each block's part of one from the other's.
+class Machine : public TestMachine {
  public:
   explicit Machine(size_t devices, CoExecutionOptions options = quick())
-      : executor_(scheduler, pool, options) {
-    const size_t bytes = (2 * kElements * sizeof(uint32_t) + (1 << 16)) / 4096 * 4096;
-    base_ = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    bytes_ = bytes;
-    a = static_cast<uint32_t*>(base_);
-    b = a + kElements;
+      : TestMachine(devices, 2 * kElements * sizeof(uint32_t) + (1 << 16), options),
+        a(memory<uint32_t>()),
+        b(a + kElements) {
     for (uint32_t i = 0; i < kElements; ++i) a[i] = i * 7 + 1;
-    EngineDescription cpu;
-    cpu.identity = {"cpu", "host", "1", 1};
-    cpu.host_memory = true;
-    cpu.model.launch_ns = 1'000;
-    EXPECT_TRUE(scheduler.add_engine(cpu));
-    participants.push_back({0, nullptr, memory::kHostSpace});
-    for (uint32_t d = 0; d < devices; ++d) {
-      auto device = std::make_unique<backend::MemoryDevice>(uint64_t{1} << 30, d);
-      memory_devices.push_back(device.get());
-      device->add_kernel(
-          "k", [](backend::MemoryDevice& self, const backend::Launch& launch, backend::Dim3 block) {
-            Arguments arguments{};
-            std::memcpy(&arguments, launch.params.data(), sizeof arguments);
-            block_function(reinterpret_cast<uint32_t*>(self.at(arguments.from)),
-                           reinterpret_cast<uint32_t*>(self.at(arguments.to)), arguments.factor,
-                           block.x);
-          });
-      plans.push_back(std::make_shared<backend::FaultPlan>());
-      this->devices.push_back(
-          std::make_unique<backend::FaultyDevice>(std::move(device), plans.back()));
-      EngineDescription description = cpu;
-      description.identity.id = this->devices.back()->info().id();
-      description.host_memory = false;
-      EXPECT_TRUE(scheduler.add_engine(description));
-      participants.push_back(
-          {d + 1, this->devices.back().get(), pool.add_device(*this->devices.back())});
-    }
-    pool.add_region(base_, bytes_, -1);
-    scheduler.set_split_mode(SplitMode::always);
-  }
-  ~Machine() {
-    for (const auto& plan : plans) plan->release();
-    pool.remove_region(base_);
-    munmap(base_, bytes_);
-  }
-  Machine(const Machine&) = delete;
-  Machine& operator=(const Machine&) = delete;
-
-  static CoExecutionOptions quick() {
-    CoExecutionOptions options;
-    options.least_limit = 10s;
-    options.write_back = true;
-    return options;
+    add_kernel("k", [](const Translate& at, std::span<const std::byte> params, uint32_t block) {
+      Arguments arguments{};
+      std::memcpy(&arguments, params.data(), sizeof arguments);
+      block_function(reinterpret_cast<uint32_t*>(at(arguments.from)),
+                     reinterpret_cast<uint32_t*>(at(arguments.to)), arguments.factor, block);
+    });
   }
 
-  Work description() const {
-    Work work;
-    work.name = "k";
-    work.key = 1;
-    work.units = kBlocks;
-    work.amount = kBlocks;
-    work.divisible = true;
-    return work;
-  }
+  static Work description() { return TestMachine::description(kBlocks); }
 
-  /// As the runtime would: plans, splits, takes lost devices out of service.
   CoExecutionOutcome launch(uint32_t* from, uint32_t* to, uint32_t factor) {
     const Arguments arguments{from, to, factor};
-    const bool in_place = from == to;
-    backend::Launch launch;
-    launch.params = std::as_bytes(std::span(&arguments, 1));
-    launch.grid = launch.count = {kBlocks, 1, 1};
-    const auto memory = [from, to, in_place](Chunk chunk) {
+    const auto memory = [from, to](Chunk chunk) {
       ChunkMemory m;
       const auto range = [&](uint32_t* array) {
         return Range::of(array + chunk.begin * kBlock, chunk.units() * kBlock * sizeof(uint32_t));
       };
       m.accessed.push_back(range(from));
       m.written.push_back(range(to));
-      if (!in_place) m.overwritten.push_back(range(to));
+      if (from != to) m.overwritten.push_back(range(to));
       return m;
     };
-    auto host_time = host_block_time;
-    auto& host_fault = this->host_fault;
-    const auto on_host = [arguments, host_time, &host_fault](const backend::Launch& slice) {
-      if (!host_fault.is_ok()) return host_fault;
-      auto end = std::chrono::steady_clock::now();
-      for (uint32_t x = slice.first.x; x < slice.first.x + slice.count.x; ++x) {
-        block_function(arguments.from, arguments.to, arguments.factor, x);
-        end += host_time;
-      }
-      if (host_time.count() > 0) std::this_thread::sleep_until(end);
-      return Status::ok();
-    };
-    auto work = std::make_shared<DivisibleLaunch>(launch, 0, memory, on_host);
-    Work described = description();
-    for (const Participant& p : participants) {
-      if (p.device == nullptr || scheduler.quarantined(p.engine)) continue;
-      backend::KernelSource source;
-      source.kernel = "k";
-      auto kernel = p.device->load(source);
-      if (kernel) {
-        work->set_kernel(p.engine, *kernel);
-      } else {
-        described.engines &= ~(1u << p.engine);
-      }
-    }
-    const Decision decision = scheduler.plan(described);
-    CoExecutionOutcome outcome = executor_.run(work, described, decision, participants);
-    for (const EngineOutcome& engine : outcome.engines) {
-      if (engine.failure.is_ok() || !scheduler.quarantined(engine.engine)) continue;
-      static_cast<void>(pool.lose(participants[engine.engine].space));
-    }
-    return outcome;
+    return TestMachine::launch("k", std::as_bytes(std::span(&arguments, 1)), kBlocks, memory);
   }
 
-  /// What the program reads in the end.
-  std::vector<uint32_t> result(const uint32_t* array) {
-    const Range range = Range::of(array, kElements * sizeof(uint32_t));
-    const Status status = pool.bring_to_host({&range, 1});
-    EXPECT_TRUE(status) << status.message();
-    return {array, array + kElements};
-  }
+  std::vector<uint32_t> result(const uint32_t* array) { return contents(array, kElements); }
 
-  Scheduler scheduler;
-  std::vector<std::unique_ptr<backend::FaultyDevice>> devices;
-  std::vector<backend::MemoryDevice*> memory_devices;
-  std::vector<std::shared_ptr<backend::FaultPlan>> plans;
-  memory::CoherentPool pool;
-  std::vector<Participant> participants;
-  uint32_t* a = nullptr;
-  uint32_t* b = nullptr;
-  std::chrono::nanoseconds host_block_time{0};
-  Status host_fault;
-
- private:
-  CoExecutor executor_;
-  void* base_ = nullptr;
-  size_t bytes_ = 0;
+  uint32_t* const a;
+  uint32_t* const b;
 };
 
 /// A program: out of place, in place, back, several times.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backends/device.h"
+#include "compiler/access/reduction.h"
 #include "memory/coherent_pool.h"
 #include "scheduler/chunk_handout.h"
 #include "scheduler/engine_model.h"
@@ -10,6 +11,7 @@
 #include <array>
 #include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 namespace guda::scheduler {
@@ -28,6 +30,8 @@ class DivisibleWork {
   virtual ~DivisibleWork() = default;
 
   virtual ChunkMemory memory(Chunk chunk) const = 0;
+  /// Memory that all chunks combine values into, and do nothing else with; in no chunk's memory(). Stays as it is.
+  virtual std::span<const access::Reduction> reductions() const { return {}; }
   /// On the CPU engine, to the end. Errors are the program's.
   virtual Status run_on_host(Chunk chunk) const = 0;
   /// Hands the chunk over to a device.
@@ -44,8 +48,13 @@ class DivisibleLaunch final : public DivisibleWork {
   DivisibleLaunch(const backend::Launch& launch, int axis, Memory memory, OnHost on_host);
   /// What the engine runs. Before the work is started.
   void set_kernel(EngineIndex engine, std::shared_ptr<backend::DeviceKernel> kernel);
+  /// What its blocks reduce into. Before the work is started.
+  void set_reductions(std::span<const access::Reduction> reductions) {
+    reductions_.assign(reductions.begin(), reductions.end());
+  }
 
   ChunkMemory memory(Chunk chunk) const override { return memory_(chunk); }
+  std::span<const access::Reduction> reductions() const override { return reductions_; }
   Status run_on_host(Chunk chunk) const override { return on_host_(slice(chunk)); }
   Status start(EngineIndex engine, backend::Queue& queue, Chunk chunk) const override;
 
@@ -57,6 +66,7 @@ class DivisibleLaunch final : public DivisibleWork {
   int axis_;
   Memory memory_;
   OnHost on_host_;
+  std::vector<access::Reduction> reductions_;
   std::array<std::shared_ptr<backend::DeviceKernel>, kMaxEngines> kernels_;
 };
 

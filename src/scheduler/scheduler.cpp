@@ -15,6 +15,8 @@
 namespace guda::scheduler {
 namespace {
 
+/// Copies of reduced memory are combined at this rate, by one thread that reads two and writes one.
+constexpr double kCombinedBytesPerNs = 4;
 /// A split has to gain this much at least.
 constexpr double kLeastGain = 0.05;
 /// And this many standard deviations of the prediction.
@@ -182,9 +184,11 @@ Decision Scheduler::plan(const Work& work, const Residency* residency,
   question.units = work.units;
   uint64_t state = mix(std::bit_cast<uint64_t>(work.amount), work.engines);
   state = mix(state, work.tile * 2 + (work.divisible ? 1 : 0));
+  if (work.part_engines != ~0u) state = mix(state, work.part_engines);
   if (residency != nullptr) {
     state = mix(state, residency->signature(work.memory));
-    for (const MemoryUse& use : work.memory) state = mix(state, use.bytes);
+    for (const MemoryUse& use : work.memory)
+      state = mix(state, use.bytes * 2 + (use.reduced ? 1 : 0));
   }
   for (const double backlog : backlog_ns) {
     state = mix(state, static_cast<uint64_t>(std::bit_width(static_cast<uint64_t>(backlog / 500))));
@@ -229,6 +233,8 @@ namespace {
 struct Transfers {
   double fixed_ns = 0;
   double divided_ns = 0;
+  double reduced_ns = 0;  // of fixed_ns: contents that a part of a split does without
+  double copies_ns = 0;  // that it has instead: filled, brought back, combined
   double results_ns = 0;  // back to the host, of all that is written in parts
 };
 
@@ -258,6 +264,13 @@ Decision Scheduler::decide(const Work& work, const Residency* residency,
             ns += engines_[missing.source]->description.model.download.ns(missing.bytes);
           }
           (use.divided ? transfers.divided_ns : transfers.fixed_ns) += ns;
+          if (use.reduced && !engine.description.host_memory) {
+            const auto bytes = static_cast<double>(use.bytes);
+            transfers.reduced_ns += ns;
+            transfers.copies_ns += engine.description.model.upload.ns(bytes) +
+                                   engine.description.model.download.ns(bytes) +
+                                   bytes / kCombinedBytesPerNs;
+          }
         }
         if (use.written && use.divided && !engine.description.host_memory) {
           transfers.results_ns +=
@@ -273,7 +286,8 @@ Decision Scheduler::decide(const Work& work, const Residency* residency,
     // Parts of a split overlap moving the next chunk with computing this one, in both directions; the first
     // chunk, an eighth, has nothing to hide behind.
     const double moved = std::max(transfers.divided_ns, transfers.results_ns) / units;
-    decision.lines[e] = {start + (transfers.divided_ns + transfers.results_ns) / 8,
+    const double copies = transfers.copies_ns - transfers.reduced_ns;
+    decision.lines[e] = {start + copies + (transfers.divided_ns + transfers.results_ns) / 8,
                          std::max({estimate.ns_per_unit, moved, 1e-6})};
     ++candidates;
   }
@@ -353,7 +367,7 @@ void Scheduler::split(const Work& work, double mean_sigma_alone,
   std::array<EngineIndex, kMaxEngines> engines{};
   size_t count = 0;
   for (EngineIndex e = 0; e < estimates.size(); ++e) {
-    if (decision.alone_ns[e] <= 0) continue;
+    if (decision.alone_ns[e] <= 0 || (work.part_engines >> e & 1) == 0) continue;
     lines[count] = decision.lines[e];
     // "always" is for tests and for measuring: whoever can compute takes part.
     if (mode == SplitMode::always) lines[count].fixed_ns = 0;

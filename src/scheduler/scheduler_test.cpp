@@ -229,6 +229,46 @@ TEST(Split, MovingTheDataMayCostMoreThanComputing) {
   EXPECT_EQ(decision.parts[0].engine, 0u);
 }
 
+TEST(Split, CopiesOfReducedMemoryAreFilledBroughtBackAndCombined) {
+  Scheduler scheduler;
+  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 100, 1'000, false)));
+  FixedResidency residency;  // nothing is stale: what there is to move are the copies
+  const auto decide = [&](size_t bytes, bool reduced, uint64_t key) {
+    Work work = launch(key, 1'000);
+    const MemoryUse use{nullptr, bytes, true, true, false, reduced};
+    work.memory = {&use, 1};
+    teach(scheduler, 0, work, 1'000, 1e4);
+    teach(scheduler, 1, work, 1'000, 1e4);
+    return scheduler.plan(work, &residency);
+  };
+  EXPECT_TRUE(decide(1024, true, 1).is_split());
+  // 10 ms of computing; 1 GB is 0.1 s each way.
+  const Decision large = decide(size_t{1} << 30, true, 2);
+  EXPECT_FALSE(large.is_split());
+  EXPECT_EQ(large.refusal, Refusal::little_gain);
+  EXPECT_TRUE(decide(size_t{1} << 30, false, 3).is_split());
+  // In between the device with the copy gets less.
+  const Decision middle = decide(size_t{16} << 20, true, 4);
+  ASSERT_TRUE(middle.is_split());
+  EXPECT_GT(middle.parts[0].count, middle.parts[1].count + 100);
+}
+
+TEST(Split, EnginesThatCannotTakeAPartStillRunTheWhole) {
+  Scheduler scheduler;
+  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
+  ASSERT_TRUE(scheduler.add_engine(engine("opencl:0", 120, 1'000)));
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 110, 1'000)));
+  Work work = launch(1, 1'000);
+  for (EngineIndex e = 0; e < 3; ++e) teach(scheduler, e, work, 1'000, e == 1 ? 8e3 : 1e4);
+  work.part_engines = ~0u & ~(1u << 1);
+  const Decision split = scheduler.plan(work);
+  ASSERT_TRUE(split.is_split());
+  for (const Part& part : split.all_parts()) EXPECT_NE(part.engine, 1u);
+  scheduler.set_split_mode(SplitMode::never);
+  EXPECT_EQ(scheduler.plan(work).parts[0].engine, 1u);
+}
+
 TEST(Policy, NeverAlwaysAndForced) {
   Scheduler scheduler;
   ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));

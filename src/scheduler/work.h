@@ -21,6 +21,9 @@ struct MemoryUse {
   bool written = false;
   /// Unit i of the work touches about the i-th part only; otherwise each part of the work needs it all.
   bool divided = false;
+  /// All parts of the work combine values into it: in a split, engines with memory of their own do so in a copy, which
+  /// has to be filled, brought back and combined.
+  bool reduced = false;
 };
 
 struct Work {
@@ -42,6 +45,8 @@ struct Work {
   bool divisible = false;
   /// Why not, when it is not.
   std::string_view indivisible_because;
+  /// Engines that can take a part, by bit; of those that can run it at all.
+  uint32_t part_engines = ~0u;
   std::span<const MemoryUse> memory;
 };
 

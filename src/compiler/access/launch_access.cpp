@@ -261,7 +261,13 @@ std::optional<Reduction> as_reduction(const Cluster& cluster) {
         access.combine != front.combine || access.bytes != front.bytes)
       return std::nullopt;
   }
-  return Reduction{cluster.range, front.combine, front.bytes};
+  if (front.bytes != 4 && front.bytes != 8) return std::nullopt;
+  // Whole elements: bounds may be wider than the places that are met.
+  ByteRange elements = cluster.range;
+  elements.begin = (elements.begin + front.bytes - 1) / front.bytes * front.bytes;
+  elements.end = elements.end / front.bytes * front.bytes;
+  if (elements.empty()) return std::nullopt;
+  return Reduction{elements, front.combine, front.bytes};
 }
 
 struct Refusal {
