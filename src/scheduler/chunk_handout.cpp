@@ -5,19 +5,13 @@
 namespace guda::scheduler {
 namespace {
 
-/// Of each part, handed out in shrinking chunks.
-constexpr double kTail = 0.15;
-/// The rest goes out in this many, so that moving data and computing overlap.
-constexpr uint64_t kPieces = 4;
-/// A piece takes at most this part of the time that is left.
-constexpr double kLargestShare = 0.3;
-/// And pieces are not made smaller than this part of the plan: starting one costs something, too.
+/// Pieces are not made smaller than this part of the plan: starting one costs something, too.
 constexpr uint64_t kMostPieces = 64;
 
 }  // namespace
 
-ChunkHandout::ChunkHandout(std::span<const PlannedPart> parts, uint64_t tile)
-    : tile_(std::max<uint64_t>(tile, 1)) {
+ChunkHandout::ChunkHandout(std::span<const PlannedPart> parts, uint64_t tile, const Cuts& cuts)
+    : tile_(std::max<uint64_t>(tile, 1)), cuts_(cuts) {
   for (const PlannedPart& part : parts) {
     Slot slot;
     slot.left = part.part;
@@ -51,11 +45,11 @@ std::optional<Chunk> ChunkHandout::next(size_t engine) {
     return chunk;
   }
   if (slot.left.units() == 0) return take_over(engine);
-  const auto tail = static_cast<uint64_t>(kTail * static_cast<double>(slot.planned));
+  const auto tail = static_cast<uint64_t>(cuts_.tail * static_cast<double>(slot.planned));
   const uint64_t left = slot.left.units();
-  uint64_t piece = left > tail ? std::min((slot.planned - tail) / kPieces, left) : left / 2;
+  uint64_t piece = left > tail ? std::min((slot.planned - tail) / cuts_.pieces, left) : left / 2;
   // An engine that is slower than was thought must not be stuck in a piece when the others are done.
-  const double share = kLargestShare * remaining_ns() / slot.cost.ns_per_unit;
+  const double share = cuts_.largest_share * remaining_ns() / slot.cost.ns_per_unit;
   piece = std::min(piece, static_cast<uint64_t>(share));
   return take_front(slot.left, std::max({piece, slot.planned / kMostPieces, uint64_t{1}}));
 }

@@ -2,6 +2,9 @@
 // smaller ones; an engine that is done early takes over from the one that would need longest. So a wrong
 // prediction costs a small chunk's time and not the difference.
 //
+// Where predictions are known to be good, and nothing is moved that could overlap with computing, parts are handed out
+// nearly whole: large chunks are the most efficient ones.
+//
 // Pure bookkeeping, without threads and clocks; the caller locks.
 #pragma once
 
@@ -22,6 +25,14 @@ struct Chunk {
   friend bool operator==(const Chunk&, const Chunk&) = default;
 };
 
+/// How parts are cut.
+struct Cuts {
+  double tail = 0.15;  // of each part, handed out in shrinking chunks
+  uint64_t pieces = 4;  // the rest goes out in this many, so that moving data and computing overlap
+  double largest_share = 0.3;  // a piece takes at most this part of the time that is left
+};
+inline constexpr Cuts kWhereSure{0.06, 1, 1.0};
+
 /// One engine's planned part; empty for one that only helps out.
 struct PlannedPart {
   Chunk part;
@@ -31,7 +42,7 @@ struct PlannedPart {
 class ChunkHandout {
  public:
   /// Parts are disjoint and cover units from 0 on; at most kMaxEngines. Cuts are made at multiples of `tile`.
-  ChunkHandout(std::span<const PlannedPart> parts, uint64_t tile);
+  ChunkHandout(std::span<const PlannedPart> parts, uint64_t tile, const Cuts& cuts = {});
 
   /// The next chunk for the engine; empty when there is none that it would finish in time. There may be one
   /// later, as long as finished() is false.
@@ -73,6 +84,7 @@ class ChunkHandout {
   std::vector<Slot> slots_;
   std::vector<Chunk> returned_;
   uint64_t tile_;
+  Cuts cuts_;
   uint64_t units_ = 0;
   uint64_t completed_units_ = 0;
 };

@@ -127,6 +127,22 @@ TEST(ChunkHandout, EveryUnitIsComputedOnceWhateverTheEnginesDo) {
   }
 }
 
+TEST(ChunkHandout, WherePredictionsAreSureChunksAreFewAndLarge) {
+  // Two equal devices whose chunks cost something to start; predictions are 1 % off.
+  const std::vector<CostLine> truth = {{30, 1}, {30, 1.01}};
+  const std::vector<CostLine> believed = {{30, 1.01}, {30, 1}};
+  const uint64_t units = 16384;
+  ChunkHandout handout(plan(believed, units, 128), 128, kWhereSure);
+  const auto first = handout.next(0);
+  ASSERT_TRUE(first);
+  EXPECT_GT(first->units(), units / 2 * 9 / 10);
+  handout.give_back(*first);
+  ChunkHandout whole(plan(believed, units, 128), 128, kWhereSure);
+  Simulation simulation{truth};
+  const double ns = simulation.run(whole);
+  EXPECT_GT(static_cast<double>(units) / ns, 0.97 * sum_of_throughputs(truth));
+}
+
 TEST(ChunkHandout, ChunksAreWholeTiles) {
   const std::vector<CostLine> lines = {{0, 1}, {0, 2}};
   ChunkHandout handout(plan(lines, 1000, 48), 48);

@@ -97,9 +97,9 @@ struct CoExecutor::Slot {
 };
 
 struct CoExecutor::Run {
-  Run(std::span<const PlannedPart> parts, uint64_t tile, memory::CoherentPool& p,
+  Run(std::span<const PlannedPart> parts, uint64_t tile, const Cuts& cuts, memory::CoherentPool& p,
       const CoExecutionOptions& o)
-      : handout(parts, tile), pool(p), options(o) {}
+      : handout(parts, tile, cuts), pool(p), options(o) {}
 
   std::mutex mutex;
   std::condition_variable changed;
@@ -181,8 +181,8 @@ Status CoExecutor::Run::begin(const Slot& slot, Chunk chunk, InFlight& flight,
     std::vector<Range> on_host = in_place;
     for (const Range& range : memory.written) {
       if (range.empty()) continue;
-      on_host.push_back({range.begin, range.begin + 1});
-      on_host.push_back({range.end - 1, range.end});
+      if (!pool.at_granule(range.begin)) on_host.push_back({range.begin, range.begin + 1});
+      if (!pool.at_granule(range.end)) on_host.push_back({range.end - 1, range.end});
     }
     if (Status status = pool.bring_to_host(on_host); !status) return status;
     auto lease = pool.acquire(slot.participant.space, memory.accessed, memory.overwritten);
@@ -518,6 +518,23 @@ Status CoExecutor::commit(Run& run) {
   return status;
 }
 
+namespace {
+
+/// Devices whose times are known have nobody to wait for; the host's cores always may be somebody else's.
+Cuts cuts_for(const Decision& decision, std::span<const Participant> participants) {
+  constexpr double kSure = 0.02;
+  if (decision.exploring || decision.sigma > kSure) return {};
+  for (const Participant& participant : participants) {
+    for (const Part& part : decision.all_parts()) {
+      if (part.engine != participant.engine) continue;
+      if (participant.device == nullptr || (decision.moving >> part.engine & 1) != 0) return {};
+    }
+  }
+  return kWhereSure;
+}
+
+}  // namespace
+
 CoExecutionOutcome CoExecutor::run(const std::shared_ptr<const DivisibleWork>& work,
                                    const Work& description, const Decision& decision,
                                    std::span<const Participant> participants) {
@@ -532,7 +549,8 @@ CoExecutionOutcome CoExecutor::run(const std::shared_ptr<const DivisibleWork>& w
     }
     parts.push_back(planned);
   }
-  auto shared = std::make_shared<Run>(parts, description.tile, pool_, options_);
+  auto shared = std::make_shared<Run>(parts, description.tile, cuts_for(decision, participants),
+                                      pool_, options_);
   Run& run = *shared;
   run.work = work;
   run.reductions = work->reductions();

@@ -48,6 +48,8 @@ struct Decision {
   std::array<double, kMaxEngines> alone_ns{};
   /// Engine i's share of a split, for co_execution.h; zeros where alone_ns is 0.
   std::array<CostLine, kMaxEngines> lines{};
+  /// Engines, by bit, to which operands of their parts have to be moved, or from which results.
+  uint32_t moving = 0;
 
   std::span<const Part> all_parts() const { return {parts.data(), part_count}; }
   bool is_split() const { return verdict == Verdict::split; }

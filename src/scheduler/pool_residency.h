@@ -23,7 +23,7 @@ class PoolResidency final : public Residency {
     Missing answer;
     answer.bytes = static_cast<double>(pool_.missing_bytes(spaces_[engine], {&range, 1}));
     if (answer.bytes <= 0) return answer;
-    // The pool moves everything through the host; what the host lacks comes from the device that has most of it.
+    // What the host lacks comes from the device that has most of it.
     if (static_cast<double>(pool_.missing_bytes(memory::kHostSpace, {&range, 1})) <
         answer.bytes / 2)
       return answer;
@@ -35,6 +35,10 @@ class PoolResidency final : public Residency {
         least = lacks;
         answer.source = other;
       }
+    }
+    if (answer.source != kNoEngine && pool_.direct(spaces_[engine], spaces_[answer.source])) {
+      answer.direct = true;
+      answer.direct_bytes_per_ns = pool_.direct_rate(spaces_[engine]);
     }
     return answer;
   }

@@ -60,6 +60,17 @@ TEST_F(PoolResidencyTest, FollowsTheDataFromEngineToEngine) {
   EXPECT_NE(residency.signature({&use_, 1}), on_device);
 }
 
+TEST_F(PoolResidencyTest, SaysWhenThereIsADirectWay) {
+  const PoolResidency residency(pool_, spaces_);
+  ASSERT_TRUE(pool_.acquire(spaces_[1], {&whole_, 1}));
+  pool_.commit(spaces_[1], {&whole_, 1});
+  EXPECT_FALSE(residency.missing(2, use_).direct);
+  second_.peers = true;
+  EXPECT_TRUE(residency.missing(2, use_).direct);
+  EXPECT_EQ(residency.missing(2, use_).direct_bytes_per_ns, 0) << "nobody has seen one";
+  EXPECT_FALSE(residency.missing(0, use_).direct) << "the host takes part in nothing direct";
+}
+
 TEST_F(PoolResidencyTest, CountsGranulesNotWholeArrays) {
   const PoolResidency residency(pool_, spaces_);
   ASSERT_TRUE(pool_.acquire(spaces_[1], {&whole_, 1}));

@@ -14,6 +14,9 @@ struct Missing {
   double bytes = 0;
   /// Where the latest version is; kNoEngine: in host memory.
   EngineIndex source = kNoEngine;
+  /// It comes from there without a stay in host memory; so fast, 0 when that has not been seen yet.
+  bool direct = false;
+  double direct_bytes_per_ns = 0;
 };
 
 /// Implemented by the coherent pool. Thread safe; called on the launch path.

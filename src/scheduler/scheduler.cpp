@@ -240,6 +240,23 @@ struct Transfers {
 
 }  // namespace
 
+/// Until the engine has what it lacks.
+double Scheduler::moving_ns(const Engine& engine, const Missing& missing) const {
+  if (missing.bytes <= 0) return 0;
+  const bool from_device = missing.source < engine_count();
+  const Link& in = engine.description.model.upload;
+  if (missing.direct && from_device && !engine.description.host_memory) {
+    // Hardly slower than from the host, as long as nobody has seen one.
+    return missing.direct_bytes_per_ns > 0
+               ? in.latency_ns + missing.bytes / missing.direct_bytes_per_ns
+               : in.ns(missing.bytes);
+  }
+  double ns = engine.description.host_memory ? 0 : in.ns(missing.bytes);
+  if (from_device && engines_[missing.source].get() != &engine)
+    ns += engines_[missing.source]->description.model.download.ns(missing.bytes);
+  return ns;
+}
+
 Decision Scheduler::decide(const Work& work, const Residency* residency,
                            std::span<const double> backlog_ns) {
   Decision decision;
@@ -256,13 +273,7 @@ Decision Scheduler::decide(const Work& work, const Residency* residency,
     if (residency != nullptr) {
       for (const MemoryUse& use : work.memory) {
         if (use.read) {
-          const Missing missing = residency->missing(e, use);
-          double ns = engine.description.host_memory
-                          ? 0
-                          : engine.description.model.upload.ns(missing.bytes);
-          if (missing.source < count && missing.source != e) {
-            ns += engines_[missing.source]->description.model.download.ns(missing.bytes);
-          }
+          const double ns = moving_ns(engine, residency->missing(e, use));
           (use.divided ? transfers.divided_ns : transfers.fixed_ns) += ns;
           if (use.reduced && !engine.description.host_memory) {
             const auto bytes = static_cast<double>(use.bytes);
@@ -272,7 +283,7 @@ Decision Scheduler::decide(const Work& work, const Residency* residency,
                                    bytes / kCombinedBytesPerNs;
           }
         }
-        if (use.written && use.divided && !engine.description.host_memory) {
+        if (use.written && use.divided && work.results_to_host && !engine.description.host_memory) {
           transfers.results_ns +=
               engine.description.model.download.ns(static_cast<double>(use.bytes));
         }
@@ -286,6 +297,7 @@ Decision Scheduler::decide(const Work& work, const Residency* residency,
     // Parts of a split overlap moving the next chunk with computing this one, in both directions; the first
     // chunk, an eighth, has nothing to hide behind.
     const double moved = std::max(transfers.divided_ns, transfers.results_ns) / units;
+    if (moved > 0) decision.moving |= 1u << e;
     const double copies = transfers.copies_ns - transfers.reduced_ns;
     decision.lines[e] = {start + copies + (transfers.divided_ns + transfers.results_ns) / 8,
                          std::max({estimate.ns_per_unit, moved, 1e-6})};

@@ -109,6 +109,7 @@ class Scheduler {
   struct Question;
 
   Decision decide(const Work& work, const Residency* residency, std::span<const double> backlog_ns);
+  double moving_ns(const Engine& engine, const Missing& missing) const;
   void split(const Work& work, double mean_sigma_alone, std::span<const Estimate> estimates,
              Decision& decision) const;
   EngineIndex worth_exploring(std::span<const Estimate> estimates, const Decision& decision) const;

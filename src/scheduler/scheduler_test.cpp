@@ -68,6 +68,50 @@ TEST(Place, TheEngineThatFinishesFirstGetsTheWork) {
   EXPECT_EQ(scheduler.plan(launch(1, 10'000)).parts[0].engine, 1u);
 }
 
+TEST(Place, WhatComesFromAnotherDeviceDirectlyCostsOneWay) {
+  Scheduler scheduler;
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 1'000, 10'000, false)));
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:1", 1'000, 10'000, false)));
+  const MemoryUse use{nullptr, size_t{1} << 30, true, false, false};
+  Work work = launch(1, 100);
+  work.bytes = 1;
+  work.memory = {&use, 1};
+  FixedResidency residency;
+  std::map<std::string, double> alone;
+  for (auto [name, missing] :
+       {std::pair<const char*, Missing>{"through the host", {1e9, 0, false, 0}},
+        {"unseen", {1e9, 0, true, 0}},
+        {"seen", {1e9, 0, true, 200}}}) {
+    residency.bytes = {{1, missing}};
+    ++residency.version;
+    alone[name] = scheduler.plan(work, &residency).alone_ns[1];
+  }
+  EXPECT_NEAR(alone["through the host"] - alone["unseen"], 1e8, 1e6);
+  EXPECT_NEAR(alone["unseen"] - alone["seen"], 1e8 - 5e6, 1e6);
+}
+
+TEST(Split, ResultsThatStayWhereTheyAreCostNothing) {
+  Scheduler scheduler;
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 1'000, 10'000, false)));
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:1", 1'000, 10'000, false)));
+  const MemoryUse use{nullptr, size_t{8} << 30, false, true, true};
+  Work work = launch(1, 10'000);
+  work.bytes = 1;
+  work.memory = {&use, 1};
+  const FixedResidency residency;
+  for (EngineIndex e : {0u, 1u}) teach(scheduler, e, work, 10'000, 10'000);
+  const Decision copied = scheduler.plan(work, &residency);
+  EXPECT_FALSE(copied.is_split());
+  work.key = 2;  // decisions are remembered
+  for (EngineIndex e : {0u, 1u}) teach(scheduler, e, work, 10'000, 10'000);
+  work.results_to_host = false;
+  const Decision left = scheduler.plan(work, &residency);
+  ASSERT_TRUE(left.is_split()) << scheduler.explain(work, left);
+  EXPECT_NEAR(static_cast<double>(left.parts[0].count), 5'000, 200);
+  EXPECT_EQ(left.moving, 0u);
+  EXPECT_LT(left.sigma, 0.02);
+}
+
 TEST(Place, TransfersOfWhatIsStaleDecide) {
   Scheduler scheduler;
   ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));

@@ -48,6 +48,8 @@ struct Work {
   /// Engines that can take a part, by bit; of those that can run it at all.
   uint32_t part_engines = ~0u;
   std::span<const MemoryUse> memory;
+  /// What a device computes of it is copied to the host before it counts as done.
+  bool results_to_host = true;
 };
 
 /// Key of a kernel's launches: blocks of about the same shape cost the same.
