@@ -41,6 +41,9 @@ struct DeviceInfo {
   /// An address of ours is valid in device code wherever the kernel read it. Otherwise only pointers that are
   /// kernel parameters are translated, and kernels that follow others must not be sent here.
   bool stored_pointers = false;
+  /// Mapped ranges are as far apart on the device as in the program, so that one pointer reaches neighbours. True with
+  /// stored_pointers.
+  bool same_distances = false;
   /// Computes on the host's own cores: of no use beside the CPU engine unless asked for by name.
   bool host_cores = false;
   /// map() takes ranges that start and end at multiples of this; a power of two.

@@ -115,6 +115,12 @@ bool CoherentPool::covers(Range range) const {
   return true;
 }
 
+bool CoherentPool::in_one_region(Range range) const {
+  std::unique_lock lock(mutex_);
+  const Region* region = region_of(range.begin);
+  return region != nullptr && range.end <= region->base + region->size;
+}
+
 /// Calls visit(region, part of the range in it). What lies outside all regions exists on the host only.
 template <typename Visit>
 Status CoherentPool::for_each_piece(std::span<const Range> ranges, Space space, Visit&& visit) {

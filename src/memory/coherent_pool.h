@@ -70,6 +70,7 @@ class CoherentPool {
   void remove_region(void* base);
   /// All of the range lies in regions.
   bool covers(Range range) const;
+  bool in_one_region(Range range) const;
 
   /// Regions in use by work on a device, kept from eviction until the lease ends.
   class Lease {

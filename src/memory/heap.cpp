@@ -1,5 +1,6 @@
 #include "memory/heap.h"
 
+#include "memory/heap_layout.h"
 #include "support/log.h"
 
 #include <fcntl.h>
@@ -14,17 +15,6 @@
 
 namespace guda::memory {
 namespace {
-
-constexpr size_t kPage = 4096;
-constexpr size_t kHugePage = size_t{2} << 20;
-constexpr size_t kGranule = 256;
-constexpr size_t kChunk = size_t{32} << 20;
-/// From here on an allocation is a mapping of its own.
-constexpr size_t kLarge = size_t{1} << 20;
-/// Most bytes in mappings that are kept for the next allocation of their size.
-constexpr size_t kMostKept = size_t{1} << 30;
-/// Inaccessible bytes on either side of a mapping: a stray index is most often near.
-constexpr size_t kGuard = size_t{1} << 20;
 
 size_t round_up(size_t value, size_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
@@ -68,7 +58,7 @@ Heap::Mapping Heap::map(size_t bytes, size_t alignment) {
     return {};
   }
   if (bytes >= kHugePage) madvise(usable, bytes, MADV_HUGEPAGE);
-  if (observer_ != nullptr) observer_->region_added(usable, bytes, descriptor);
+  if (observer_ != nullptr) observer_->region_added(usable, bytes, descriptor, true);
   return {static_cast<std::byte*>(start), size, usable, descriptor};
 }
 
@@ -148,6 +138,7 @@ Heap::~Heap() {
   }
   for (auto& [size, kept] : kept_) munmap(kept.block.mapping, kept.block.mapping_size);
   for (auto& [start, chunk] : chunks_) munmap(reinterpret_cast<void*>(start), chunk.size);
+  for (auto& [start, size] : reserved_) munmap(reinterpret_cast<void*>(start), size);
 }
 
 Heap& Heap::instance() {
@@ -166,7 +157,7 @@ Result<void*> Heap::allocate(size_t size, AllocationKind kind, uint32_t flags, v
     return Status(StatusCode::out_of_memory,
                   fmt::format("{} bytes asked, {} of {} in use", size, used_, limit_));
   }
-  Block block{nullptr, 0, charged, -1};
+  Block block{nullptr, 0, charged, -1, false};
   std::byte* base = nullptr;
   if (large) {
     block = take_mapping(
@@ -181,7 +172,7 @@ Result<void*> Heap::allocate(size_t size, AllocationKind kind, uint32_t flags, v
   }
   used_ += charged;
   Record record;
-  record.allocation = {base, size, kind, flags, next_id_++, owner, false};
+  record.allocation = {base, size, kind, flags, next_id_++, owner, false, false};
   record.block = block;
   generation_.fetch_add(1, std::memory_order_relaxed);
   records_.emplace(reinterpret_cast<uintptr_t>(base), record);
@@ -201,6 +192,8 @@ Status Heap::release(void* pointer, uint32_t kinds) {
   used_ -= record.block.charged;
   if (record.allocation.kind == AllocationKind::imported) {
     munmap(record.block.mapping, record.block.mapping_size);
+  } else if (record.block.of_file) {
+    give_reservation(record.block.mapping, record.block.mapping_size);
   } else if (record.block.mapping) {
     keep_mapping(record.block, record.allocation.base, record.block.charged);
   } else if (record.block.charged) {
@@ -228,6 +221,7 @@ Status Heap::add_registered(void* pointer, size_t size, uint32_t flags) {
                        flags,
                        next_id_++,
                        nullptr,
+                       false,
                        false};
   generation_.fetch_add(1, std::memory_order_relaxed);
   records_.emplace(start, record);
@@ -248,7 +242,7 @@ Status Heap::remove_registered(void* pointer) {
 Status Heap::observe_regions(RegionObserver& observer, size_t alignment,
                              std::span<std::byte> addresses) {
   std::unique_lock lock(mutex_);
-  if (!records_.empty() || !chunks_.empty())
+  if (!records_.empty() || !chunks_.empty() || !reserved_.empty())
     return {StatusCode::illegal_state, "memory is in use already"};
   observer_ = &observer;
   region_alignment_ = std::max(alignment, kPage);
@@ -293,6 +287,9 @@ bool Heap::in_heap_locked(uintptr_t address) const {
   if (next != chunks_.begin()) {
     if (address < std::prev(next)->first + std::prev(next)->second.size) return true;
   }
+  if (auto after = reserved_.upper_bound(address);
+      after != reserved_.begin() && address < std::prev(after)->first + std::prev(after)->second)
+    return true;
   for (auto& [size, kept] : kept_) {
     auto start = reinterpret_cast<uintptr_t>(kept.block.mapping);
     if (address >= start && address < start + kept.block.mapping_size) return true;
@@ -326,7 +323,7 @@ Heap::Block Heap::take_mapping(size_t bytes, size_t alignment, std::byte*& base)
     mapping = map(bytes, alignment);
   }
   base = mapping.usable;
-  return {mapping.start, mapping.size, bytes, mapping.descriptor};
+  return {mapping.start, mapping.size, bytes, mapping.descriptor, false};
 }
 
 void Heap::keep_mapping(const Block& block, std::byte* base, size_t bytes) {
@@ -345,75 +342,6 @@ void Heap::keep_mapping(const Block& block, std::byte* base, size_t bytes) {
   }
 }
 
-namespace {
-
-/// Puts the contents of [start, start + size) into a file and the file in their place. The descriptor, or -1.
-int back_by_file(std::byte* start, size_t size) {
-  int descriptor = memfd_create("guda-shared", MFD_CLOEXEC);
-  if (descriptor < 0) return -1;
-  void* copy = MAP_FAILED;
-  if (ftruncate(descriptor, static_cast<off_t>(size)) == 0) {
-    copy = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
-  }
-  if (copy != MAP_FAILED) {
-    std::memcpy(copy, start, size);
-    munmap(copy, size);
-    if (mmap(start, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, descriptor, 0) !=
-        MAP_FAILED) {
-      return descriptor;
-    }
-  }
-  close(descriptor);
-  return -1;
-}
-
-}  // namespace
-
-Result<Heap::Shared> Heap::share(void* pointer) {
-  std::unique_lock lock(mutex_);
-  auto found = records_.find(reinterpret_cast<uintptr_t>(pointer));
-  if (found == records_.end() || found->second.allocation.kind != AllocationKind::device) {
-    return Status(StatusCode::invalid_value, "only memory of cudaMalloc can be shared");
-  }
-  auto& [allocation, block] = found->second;
-  Shared shared{getpid(), -1, 0, 0, allocation.size};
-  if (block.mapping) {
-    if (block.descriptor < 0) block.descriptor = back_by_file(allocation.base, block.charged);
-    shared.descriptor = block.descriptor;
-    shared.region_size = block.charged;
-  } else {
-    // Small blocks take their whole chunk along, as on a GPU.
-    Chunk& chunk = std::prev(chunks_.upper_bound(found->first))->second;
-    if (chunk.descriptor < 0) chunk.descriptor = back_by_file(chunk.usable, kChunk);
-    shared.descriptor = chunk.descriptor;
-    shared.region_size = kChunk;
-    shared.offset = static_cast<size_t>(allocation.base - chunk.usable);
-  }
-  if (shared.descriptor < 0)
-    return Status(StatusCode::operating_system, "no file behind shared memory");
-  return shared;
-}
-
-Result<void*> Heap::import(const Shared& shared) {
-  std::string path = fmt::format("/proc/{}/fd/{}", shared.process, shared.descriptor);
-  int descriptor = open(path.c_str(), O_RDWR | O_CLOEXEC);
-  if (descriptor < 0)
-    return Status(StatusCode::operating_system, fmt::format("cannot open {}", path));
-  void* region =
-      mmap(nullptr, shared.region_size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
-  close(descriptor);
-  if (region == MAP_FAILED)
-    return Status(StatusCode::operating_system, fmt::format("cannot map {}", path));
-  auto* base = static_cast<std::byte*>(region) + shared.offset;
-  std::unique_lock lock(mutex_);
-  Record record;
-  record.allocation = {base, shared.size, AllocationKind::imported, 0, next_id_++, nullptr, false};
-  record.block = {static_cast<std::byte*>(region), shared.region_size, 0, -1};
-  generation_.fetch_add(1, std::memory_order_relaxed);
-  records_.emplace(reinterpret_cast<uintptr_t>(base), record);
-  return static_cast<void*>(base);
-}
-
 void Heap::release_all(uint32_t kinds) {
   std::unique_lock lock(mutex_);
   for (auto record = records_.begin(); record != records_.end();) {
@@ -423,7 +351,9 @@ void Heap::release_all(uint32_t kinds) {
       continue;
     }
     used_ -= block.charged;
-    if (block.mapping) {
+    if (block.of_file) {
+      give_reservation(block.mapping, block.mapping_size);
+    } else if (block.mapping) {
       unmap(block, allocation.base);
     } else if (block.charged) {
       give_small(allocation.base, block.charged);

@@ -32,6 +32,7 @@ enum class AllocationKind : uint8_t {
   variable,  // __device__ and __constant__ variables of a module
   array,  // storage of cudaArray_t
   imported,  // another process's device memory (cudaIpcOpenMemHandle)
+  mapped,  // what virtual_memory.h has put together and given access to (cuMemMap, cuMemSetAccess)
 };
 
 struct Allocation {
@@ -42,6 +43,8 @@ struct Allocation {
   uint64_t id = 0;  // unique in the process; never 0
   void* owner = nullptr;  // MemoryPool of kind pool
   bool read_only = false;
+  bool host_only =
+      false;  // devices cannot have copies: other processes or other addresses show the same bytes
 
   bool contains(const void* pointer) const {
     auto address = reinterpret_cast<uintptr_t>(pointer);
@@ -54,10 +57,13 @@ struct Allocation {
 class RegionObserver {
  public:
   virtual ~RegionObserver() = default;
-  /// A new mapping of `size` bytes, zero-filled; `file` is behind it. Called before anything in it is handed out.
-  virtual void region_added(std::byte* base, size_t size, int file) = 0;
+  /// A new mapping of `size` bytes; `file` (-1: none) is behind it. Called before anything in it is handed out. `fresh`:
+  /// its contents do not matter.
+  virtual void region_added(std::byte* base, size_t size, int file, bool fresh) = 0;
   /// The mapping goes; nothing in it is in use.
   virtual void region_removed(std::byte* base) = 0;
+  /// The same, but its contents stay in use: the latest ones are brought to the host first.
+  virtual void region_withdrawn(std::byte* base, size_t size) = 0;
 };
 
 class Heap {
@@ -114,10 +120,31 @@ class Heap {
     size_t size = 0;
   };
   /// Makes the memory of `pointer` (the start of device memory) reachable from other processes, at its present
-  /// address. Nothing may use it during the call. Errors: invalid_value, operating_system.
+  /// address. Nothing may use it during the call. From now on devices have no copies of it. Errors: invalid_value,
+  /// operating_system.
   Result<Shared> share(void* pointer);
   /// Maps what another process shared; a new allocation of kind `imported`. Errors: operating_system.
   Result<void*> import(const Shared& shared);
+
+  // For memory that is put together elsewhere (virtual_memory.h, file_arena.h) -----------------------------------
+
+  /// Counts bytes against the limit. Errors: out_of_memory.
+  Status charge(size_t bytes);
+  void refund(size_t bytes);
+  /// Inaccessible addresses, where mappings are placed: at `hint` (null: anywhere) when they are free. Copies from and
+  /// to them are out of bounds. Errors: out_of_memory.
+  Result<std::byte*> reserve_addresses(size_t bytes, std::byte* hint = nullptr);
+  /// Keeps the first `bytes` of a reservation, which starts at `start`; the rest becomes one of its own.
+  void split_reservation(std::byte* start, size_t bytes);
+  void give_addresses(std::byte* start);
+  /// `usable` become the allocations of kind `mapped` in [begin, begin + bytes); id is set here.
+  void replace_mapped(std::byte* begin, size_t bytes, std::span<const Allocation> usable);
+  /// Bytes [offset, offset + size) of a file as an allocation that devices cannot have; the file stays the caller's.
+  /// Errors: out_of_memory, invalid_value (not a multiple of pages).
+  Result<void*> map_file(int file, size_t offset, size_t size, AllocationKind kind, void* owner);
+  /// Null: nobody observes.
+  RegionObserver* observer() const { return observer_; }
+  size_t region_alignment() const { return region_alignment_; }
 
   size_t total_bytes() const { return limit_; }
   size_t used_bytes() const;
@@ -130,6 +157,7 @@ class Heap {
     size_t mapping_size = 0;
     size_t charged = 0;  // bytes counted against the limit
     int descriptor = -1;  // of the file behind it, when it is shared
+    bool of_file = false;  // of a file that is not ours: only a view
   };
   struct Chunk {
     size_t size = 0;  // of the mapping
@@ -143,6 +171,7 @@ class Heap {
   };
 
   struct Mapping;
+  void keep_on_host(std::byte* region, size_t size);
   Mapping map(size_t bytes, size_t alignment);
   void unmap(const Block& block, std::byte* usable);
   void* reserve(size_t size);
@@ -163,6 +192,7 @@ class Heap {
   mutable std::shared_mutex mutex_;
   std::map<uintptr_t, Record> records_;  // by start address
   size_t used_ = 0;
+  std::map<uintptr_t, size_t> reserved_;  // of reserve_addresses(), by start
   uint64_t next_id_ = 1;
   std::atomic<uint64_t> generation_{1};
   /// Free ranges for small blocks, coalesced.
@@ -171,8 +201,10 @@ class Heap {
     std::set<std::pair<size_t, uintptr_t>> by_size;
   };
   // Of device memory, and, when somebody observes, of memory that the program writes without telling anybody:
-  // coherence is kept in granules larger than blocks.
-  std::array<SmallRanges, 2> small_;
+  // coherence is kept in granules larger than blocks. The last one is of chunks that other processes see while
+  // somebody observes; nothing new comes from there.
+  static constexpr size_t kSharedRanges = 2;
+  std::array<SmallRanges, 3> small_;
   std::map<uintptr_t, Chunk> chunks_;  // mappings of small blocks
   // Mappings given back lately, inaccessible but with their pages: programs that allocate and free in a loop
   // must not fault gigabytes in again. By size.

@@ -109,6 +109,8 @@ Status check_copy(const CopySide& to, const CopySide& from, const CopyShape& sha
     return {StatusCode::invalid_value,
             fmt::format("copy of {} bytes beyond an allocation", shape.bytes())};
   }
+  if (auto target = heap.find(to.start); target && target->read_only)
+    return {StatusCode::invalid_value, "copy into memory that may only be read"};
   auto foreign = [](const CopySide& side, const CopyShape& box) {
     return pageable(side.start) && !mapped(side.start, extent(side, box));
   };
@@ -127,7 +129,8 @@ Status check_fill(const CopySide& to, const CopyShape& shape) {
     return {StatusCode::invalid_value, "pitch below the row's width"};
   }
   auto& heap = memory::Heap::instance();
-  if (!heap.find(to.start) || !heap.in_bounds(to.start, extent(to, shape))) {
+  auto target = heap.find(to.start);
+  if (!target || target->read_only || !heap.in_bounds(to.start, extent(to, shape))) {
     return {StatusCode::invalid_value,
             fmt::format("fill of {} bytes beyond an allocation", shape.bytes())};
   }

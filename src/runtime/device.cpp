@@ -268,6 +268,33 @@ int device_count() {
 
 std::optional<int> device_attribute(int attribute) {
   static const std::unordered_map<int, int> attributes = make_attributes();
+  // Which calls there are is not the device's to say.
+  static const std::unordered_map<int, int> own = {
+      {102, 1} /* virtual memory management */,
+      {103, 1} /* memory handles: POSIX files */,
+      {104, 0} /* Windows */,
+      {105, 0},
+      {107, 0} /* compression */,
+      {110, 0} /* RDMA */,
+      {112, 0} /* sparse arrays */,
+      {114, 0} /* timeline semaphores */,
+      {116, 0},
+      {121, 0} /* deferred mapping */,
+      {122, 0} /* 64 bit stream operations */,
+      {123, 0},
+      {124, 0} /* dma-buf */,
+      {128, 0} /* fabric handles */,
+      {132, 0} /* multicast */,
+      {135, 0},
+      {136, 0} /* decompression */,
+      {137, 0},
+      {138, 0},
+      {141, 1} /* virtual memory management of host nodes */,
+      {143, 0},
+      {145, 1} /* and of host memory */,
+      {146, 0},
+  };
+  if (auto found = own.find(attribute); found != own.end()) return found->second;
   if (Engines* engines = Engines::active(); engines && engines->visible_device()) {
     if (auto value = engines->visible_device()->cuda_attribute(attribute)) return value;
   }

@@ -39,8 +39,11 @@ access::LaunchArguments arguments_of(const LaunchConfiguration& configuration,
 }
 
 /// Why the device must not run a launch that touches this; null: it may.
-const char* unsuited(const backend::DeviceInfo& info, uint32_t flags, bool outside, bool known) {
-  if (outside) return "it may use registered host memory";
+const char* unsuited(const backend::DeviceInfo& info, uint32_t flags, bool outside,
+                     bool several_regions, bool known) {
+  if (outside) return "it may use memory that only the host has";
+  if (several_regions && !info.same_distances && !info.stored_pointers)
+    return "its memory is put together from several mappings";
   if (flags & (access::kTextures | access::kSurfaceStores)) return "it uses textures";
   if (flags & access::kAllocates) return "it uses the device heap";
   if (!known && !info.stored_pointers) return "it may follow pointers that are stored in memory";
@@ -117,11 +120,13 @@ Engines::Operands Engines::operands_of(KernelOperation& operation) {
     auto& heap = memory::Heap::instance();
     auto add_piece = [&](const memory::Allocation& allocation, Range range,
                          std::vector<Range>& out) {
-      if (allocation.kind == AllocationKind::registered ||
-          allocation.kind == AllocationKind::imported) {
+      if (allocation.kind == AllocationKind::registered || allocation.host_only) {
         operands.outside = true;
         return;
       }
+      if (allocation.kind == AllocationKind::mapped && !operands.several_regions)
+        operands.several_regions =
+            !active()->pool_.in_one_region(Range::of(allocation.base, allocation.size));
       out.push_back(range);
       operands.all.push_back(range);
       if (memory::host_visible(allocation.kind)) operands.host_visible.push_back(range);
@@ -174,8 +179,8 @@ Engines::LaunchPlan Engines::plan(KernelOperation& operation, const Operands& op
       continue;
     }
     if (!in_service(*engine)) continue;
-    if (const char* why =
-            unsuited(engine->device->info(), operands.flags(), operands.outside, operands.known)) {
+    if (const char* why = unsuited(engine->device->info(), operands.flags(), operands.outside,
+                                   operands.several_regions, operands.known)) {
       log(LogPart::scheduler, LogLevel::info, "kernel {} not on {}: {}", work.name,
           engine->device->info().id(), why);
       continue;

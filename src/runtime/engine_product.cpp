@@ -44,6 +44,7 @@ Status Engines::product(Operation& operation) {
         operands.outside = true;
         continue;
       }
+      operands.several_regions = operands.several_regions || !pool_.in_one_region(range);
       to.push_back(range);
       operands.all.push_back(range);
       if (memory::host_visible(allocation->kind)) operands.host_visible.push_back(range);
@@ -73,7 +74,8 @@ Status Engines::product(Operation& operation) {
     work.engines = 0;
     for (auto& engine : engines_) {
       if (engine->device &&
-          (operands.outside || !in_service(*engine) || !engine->multiplies.load()))
+          (operands.outside || !in_service(*engine) || !engine->multiplies.load() ||
+           (operands.several_regions && !engine->device->info().same_distances)))
         continue;
       work.engines |= 1u << engine->index;
     }

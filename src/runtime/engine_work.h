@@ -17,6 +17,7 @@ struct Engines::Operands {
   std::vector<memory::Range>
       host_visible;  // of all: memory that the program writes without telling
   bool outside = false;                     // some of it is memory that devices cannot have
+  bool several_regions = false;  // one pointer may lead to several mappings (cuMemMap)
   bool known = true;                        // false: everything that there is
   // Of a launch whose kernel could be analysed.
   access::AccessEvaluator* evaluator = nullptr;

@@ -93,8 +93,7 @@ Engines::Operands Engines::everything() {
   Operands operands;
   operands.known = false;
   for (const memory::Allocation& allocation : memory::Heap::instance().allocations()) {
-    if (allocation.kind == AllocationKind::registered ||
-        allocation.kind == AllocationKind::imported) {
+    if (allocation.kind == AllocationKind::registered || allocation.host_only) {
       operands.outside = true;
       continue;
     }
@@ -193,10 +192,17 @@ bool Engines::in_service(const Engine& engine) const {
   return !engine.device || (engine.device->usable() && !scheduler_.quarantined(engine.index));
 }
 
-void Engines::region_added(std::byte* base, size_t size, int file) {
-  pool_.add_region(base, size, file);
+void Engines::region_added(std::byte* base, size_t size, int file, bool fresh) {
+  pool_.add_region(base, size, file, fresh);
 }
 void Engines::region_removed(std::byte* base) { pool_.remove_region(base); }
+
+void Engines::region_withdrawn(std::byte* base, size_t size) {
+  Range range = Range::of(base, size);
+  if (Status status = pool_.bring_to_host({&range, 1}); !status)
+    log(LogPart::memory, LogLevel::error, "contents are lost: {}", status.message());
+  pool_.remove_region(base);
+}
 
 Status Engines::host_will_write(const void* start, size_t bytes) {
   Range range = Range::of(start, bytes);

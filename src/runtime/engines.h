@@ -51,8 +51,9 @@ class Engines final : public memory::RegionObserver {
 
   memory::CoherentPool& pool() { return pool_; }
 
-  void region_added(std::byte* base, size_t size, int file) override;
+  void region_added(std::byte* base, size_t size, int file, bool fresh) override;
   void region_removed(std::byte* base) override;
+  void region_withdrawn(std::byte* base, size_t size) override;
 
  private:
   struct Engine {

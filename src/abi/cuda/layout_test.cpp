@@ -46,6 +46,11 @@ SAME_SIZE(own::CUDA_TEXTURE_DESC, ::CUDA_TEXTURE_DESC);
 SAME_MEMBER(own::CUDA_TEXTURE_DESC, ::CUDA_TEXTURE_DESC, mipmapFilterMode);
 SAME_MEMBER(own::CUDA_TEXTURE_DESC, ::CUDA_TEXTURE_DESC, borderColor);
 
+SAME_SIZE(own::CUmemAllocationProp, ::CUmemAllocationProp);
+SAME_MEMBER(own::CUmemAllocationProp, ::CUmemAllocationProp, location);
+SAME_MEMBER(own::CUmemAllocationProp, ::CUmemAllocationProp, win32HandleMetaData);
+SAME_MEMBER(own::CUmemAllocationProp, ::CUmemAllocationProp, allocFlags.usage);
+
 SAME_SIZE(own::CUlaunchConfig, ::CUlaunchConfig);
 SAME_MEMBER(own::CUlaunchConfig, ::CUlaunchConfig, hStream);
 SAME_MEMBER(own::CUlaunchConfig, ::CUlaunchConfig, numAttrs);

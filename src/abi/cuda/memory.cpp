@@ -1,8 +1,10 @@
 // Allocation, registration, managed memory and pointer queries.
-#include "memory/heap.h"
-
 #include "abi/cuda/api.h"
 #include "abi/cudart/types.h"
+#include "memory/heap.h"
+#include "memory/virtual_memory.h"
+
+#include <optional>
 
 namespace guda::cuda {
 namespace {
@@ -72,9 +74,48 @@ enum PointerAttribute : int {
   kIsHwDecompressCapable,
 };
 
+/// Attributes of which virtual_memory.h knows more than the heap: also of addresses that nothing is mapped at or nobody
+/// may use. Empty: what holds for any memory.
+std::optional<Error> virtual_attribute(void* out, int attribute, CUdeviceptr address,
+                                       const memory::VirtualMemory::Place& place) {
+  const bool mapped = !place.mapping.empty();
+  const auto range = mapped ? place.mapping : place.reservation;
+  // Ids of the heap's count from 1.
+  constexpr unsigned long long kFirstId = 1ull << 62;
+  switch (attribute) {
+    case kMemoryType:
+      store<int>(out, place.properties.on_host ? kMemoryHost : kMemoryDevice);
+      return kSuccess;
+    case kHostPointer:
+      store<void*>(out, place.properties.on_host ? pointer_of(address) : nullptr);
+      return place.properties.on_host ? kSuccess : kInvalidValue;
+    case kBufferId:
+    case kMemoryBlockId: store<unsigned long long>(out, kFirstId + place.handle); return kSuccess;
+    case kRangeStart: store<CUdeviceptr>(out, address_of(range.data())); return kSuccess;
+    case kRangeSize: store<size_t>(out, range.size()); return kSuccess;
+    case kMapped: store<unsigned>(out, mapped); return kSuccess;
+    case kAllowedHandleTypes:
+      store<unsigned long long>(out, place.properties.exportable ? kHandlePosixFile : 0);
+      return kSuccess;
+    case kAccessFlags: store<unsigned>(out, static_cast<unsigned>(place.device)); return kSuccess;
+    case kMappingBase:
+      store<CUdeviceptr>(out, mapped ? address_of(place.mapping.data()) : 0);
+      return kSuccess;
+    case kMappingSize: store<size_t>(out, place.mapping.size()); return kSuccess;
+    default: return std::nullopt;
+  }
+}
+
 /// One attribute of a pointer of ours, or (allocation null) what stands for any other.
 Error pointer_attribute(void* out, int attribute, CUdeviceptr address,
                         const memory::Allocation* allocation) {
+  const memory::Allocation any_device_memory;
+  if (!allocation || allocation->kind == AllocationKind::mapped) {
+    if (auto place = memory::VirtualMemory::instance().find(pointer_of(address))) {
+      if (auto answer = virtual_attribute(out, attribute, address, *place)) return *answer;
+      allocation = &any_device_memory;
+    }
+  }
   switch (attribute) {
     case kContext: store<void*>(out, allocation ? current_context() : nullptr); return kSuccess;
     case kMemoryType:
@@ -93,6 +134,9 @@ Error pointer_attribute(void* out, int attribute, CUdeviceptr address,
       return kSuccess;
     case kDeviceOrdinal: store<int>(out, allocation ? 0 : -2); return kSuccess;
     case kIsLegacyIpcCapable:
+      store<unsigned>(out, allocation && allocation->kind == AllocationKind::device &&
+                               allocation != &any_device_memory);
+      return kSuccess;
     case kIsRdmaCapable:
     case kIsHwDecompressCapable: store<unsigned>(out, 0); return kSuccess;
     case kRangeStart:
@@ -164,6 +208,12 @@ GUDA_CU_SHARED(cuMemGetInfo_v2, cudaMemGetInfo, (size_t* free, size_t* total), (
 
 GUDA_CU(cuMemGetAddressRange_v2)(CUdeviceptr* base, size_t* size, CUdeviceptr address) {
   GUDA_CU_ENTER();
+  if (auto place = memory::VirtualMemory::instance().find(pointer_of(address))) {
+    if (place->mapping.empty()) return kNotFound;
+    if (base) *base = address_of(place->mapping.data());
+    if (size) *size = place->mapping.size();
+    return kSuccess;
+  }
   auto found = Heap::instance().find(pointer_of(address));
   if (!found) return kNotFound;
   if (base) *base = address_of(found->base);
@@ -175,7 +225,8 @@ GUDA_CU(cuPointerGetAttribute)(void* out, int attribute, CUdeviceptr address) {
   GUDA_CU_INITIALIZED();
   if (!out) return kInvalidValue;
   auto found = Heap::instance().find(pointer_of(address));
-  return found ? pointer_attribute(out, attribute, address, &*found) : kInvalidValue;
+  if (!found && !memory::VirtualMemory::instance().find(pointer_of(address))) return kInvalidValue;
+  return pointer_attribute(out, attribute, address, found ? &*found : nullptr);
 }
 
 GUDA_CU(cuPointerGetAttributes)(unsigned count, int* attributes, void** out, CUdeviceptr address) {

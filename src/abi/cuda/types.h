@@ -168,6 +168,40 @@ struct CUDA_TEXTURE_DESC {
   int reserved[12];
 };
 
+using CUmemGenericAllocationHandle = unsigned long long;
+
+/// CUmemLocationType.
+enum CUmemLocationType : int {
+  kLocationDevice = 1,
+  kLocationHost = 2,
+  kLocationHostNuma = 3,
+  kLocationHostNumaCurrent = 4,
+};
+
+/// CUmemAllocationHandleType, a mask.
+enum CUmemAllocationHandleType : int {
+  kHandlePosixFile = 1,
+  kHandleWin32 = 2,
+  kHandleWin32Kmt = 4,
+  kHandleFabric = 8,
+};
+
+struct CUmemAllocationProp {
+  int type;  // 1: pinned
+  int requestedHandleTypes;  // CUmemAllocationHandleType
+  struct {
+    int type;  // CUmemLocationType
+    int id;
+  } location;
+  void* win32HandleMetaData;
+  struct {
+    unsigned char compressionType;
+    unsigned char gpuDirectRDMACapable;
+    unsigned short usage;
+    unsigned char reserved[4];
+  } allocFlags;
+};
+
 struct CUlaunchConfig {
   unsigned gridDimX, gridDimY, gridDimZ, blockDimX, blockDimY, blockDimZ, sharedMemBytes;
   CUstream hStream;

@@ -31,10 +31,11 @@ int64_t now_nanoseconds() {
   return int64_t{now.tv_sec} * 1000000000 + now.tv_nsec;
 }
 
-/// Memory of an emulated device: for each range of the program's addresses a mapping elsewhere.
+/// Memory of an emulated device: for each range of the program's addresses a mapping at a fixed distance below.
 class EmulatedMemory {
  public:
-  explicit EmulatedMemory(uint64_t capacity) : capacity_(capacity) {}
+  EmulatedMemory(uint64_t capacity, uint32_t ordinal)
+      : capacity_(capacity), distance_(kDistance * (ordinal + 1)) {}
   ~EmulatedMemory() {
     for (auto& [base, range] : ranges_) munmap(range.memory, range.bytes);
   }
@@ -57,9 +58,13 @@ class EmulatedMemory {
       return {StatusCode::out_of_memory,
               fmt::format("{} bytes asked, {} of {} in use", bytes, used_, capacity_)};
     }
-    void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED)
+    auto* wanted = reinterpret_cast<void*>(base - distance_);
+    void* memory =
+        base < distance_
+            ? MAP_FAILED
+            : mmap(wanted, bytes, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+    if (memory != wanted)
       return {StatusCode::out_of_memory, "the system refuses memory for the emulated device"};
     used_ += bytes;
     ranges_.emplace(base, Range{static_cast<std::byte*>(memory), bytes});
@@ -89,8 +94,11 @@ class EmulatedMemory {
     auto next = ranges_.upper_bound(wanted);
     if (next == ranges_.begin()) return nullptr;
     auto& [base, range] = *std::prev(next);
-    size_t offset = wanted - base;
-    return offset < range.bytes && bytes <= range.bytes - offset ? range.memory + offset : nullptr;
+    const size_t offset = wanted - base;
+    if (offset >= range.bytes) return nullptr;
+    uintptr_t reached = base + range.bytes;
+    for (; next != ranges_.end() && next->first == reached; ++next) reached += next->second.bytes;
+    return bytes <= reached - wanted ? range.memory + offset : nullptr;
   }
 
  private:
@@ -98,7 +106,10 @@ class EmulatedMemory {
     std::byte* memory;
     size_t bytes;
   };
+  static constexpr uintptr_t kDistance = uintptr_t{1} << 38;  // more than a machine's memory
+
   uint64_t capacity_;
+  uintptr_t distance_;
   mutable std::shared_mutex mutex_;
   uint64_t used_ = 0;
   std::map<uintptr_t, Range> ranges_;
@@ -228,11 +239,12 @@ class CpuDevice final : public Device {
     describe();
   }
   explicit CpuDevice(uint32_t ordinal)
-      : memory_(std::make_unique<EmulatedMemory>(kEmulatedMemory)) {
+      : memory_(std::make_unique<EmulatedMemory>(kEmulatedMemory, ordinal)) {
     info_.backend = "emulated";
     info_.ordinal = ordinal;
     info_.name = "emulated device";
     info_.memory_bytes = kEmulatedMemory;
+    info_.same_distances = true;
     describe();
   }
 

@@ -5,7 +5,6 @@
 //   - a copy that crosses the edge of registered host memory fails;
 //   - devices share one space of addresses, and each reaches only the memory that it was given access to;
 //   - after a fault of a kernel every call fails until the process ends.
-// FAKE_CUDA_DEVICES says how many devices it has, for programs that find it through GUDA_CUDA_DRIVER.
 // Work is done when it is queued; errors of kernels show at the next synchronisation. Kernels are C++ functions that go
 // by the names of the conformance suite's; a few more for faults.
 #include "backends/cuda/testing/fake_driver.h"
@@ -121,6 +120,23 @@ std::byte* at(uintptr_t address, size_t bytes, int device = current_device()) {
   if ((mapping.accessible >> device & 1) == 0 || address + bytes > base + mapping.size)
     return nullptr;
   return state().allocations.at(mapping.handle).memory + (address - base);
+}
+
+/// Calls copy(bytes done, bytes) for each mapping of contiguous ones that [address, address + bytes) runs across.
+template <typename Copy>
+DriverResult across_mappings(uintptr_t address, size_t bytes, Copy&& copy) {
+  for (size_t done = 0; done < bytes;) {
+    auto next = state().mappings.upper_bound(address + done);
+    size_t part = bytes - done;
+    if (next != state().mappings.begin()) {
+      auto& [base, mapping] = *std::prev(next);
+      if (base + mapping.size > address + done)
+        part = std::min(part, base + mapping.size - (address + done));
+    }
+    if (DriverResult result = copy(done, part)) return result;
+    done += part;
+  }
+  return 0;
 }
 
 /// How the driver reads host memory: null when it cannot.
@@ -240,16 +256,7 @@ void follow(Grid& g) {
 template <typename T>
 void gemm(Grid& g) {
   auto p = g.param<GemmParameters>(0);
-  auto matrix = [&](const void* pointer, int64_t last) {
-    auto* memory =
-        at(reinterpret_cast<uintptr_t>(pointer), static_cast<size_t>(last + 1) * sizeof(T));
-    g.bad |= memory == nullptr;
-    return reinterpret_cast<T*>(memory);
-  };
-  const T* a = matrix(p.a, (p.m - 1) * p.a_row + (p.k - 1) * p.a_depth);
-  const T* b = matrix(p.b, (p.k - 1) * p.b_depth + (p.n - 1) * p.b_column);
-  T* c = matrix(p.c, p.m - 1 + (p.n - 1) * p.ldc);
-  if (g.bad) return;
+  auto address = [](const void* pointer) { return reinterpret_cast<uint64_t>(pointer); };
   T alpha, beta;
   std::memcpy(&alpha, p.alpha, sizeof alpha);
   std::memcpy(&beta, p.beta, sizeof beta);
@@ -257,9 +264,10 @@ void gemm(Grid& g) {
     for (int64_t i = 0; i < p.m; ++i) {
       T sum{};
       for (int64_t l = 0; l < p.k; ++l)
-        sum += a[i * p.a_row + l * p.a_depth] * b[l * p.b_depth + j * p.b_column];
-      T& out = c[i + j * p.ldc];
-      out = alpha * sum + ((p.flags & kReadC) != 0 ? beta * out : T{});
+        sum += g.element<T>(address(p.a), static_cast<uint64_t>(i * p.a_row + l * p.a_depth)) *
+               g.element<T>(address(p.b), static_cast<uint64_t>(l * p.b_depth + j * p.b_column));
+      T& c = g.element<T>(address(p.c), static_cast<uint64_t>(i + j * p.ldc));
+      c = alpha * sum + ((p.flags & kReadC) != 0 ? beta * c : T{});
     }
   }
 }
@@ -309,8 +317,6 @@ EXPORT DriverResult cuInit(unsigned) {
   CALL("cuInit");
   if (const char* value = std::getenv("FAKE_CUDA_TEST"))
     std::strncpy(fake_cuda.environment, value, sizeof fake_cuda.environment - 1);
-  if (const char* count = std::getenv("FAKE_CUDA_DEVICES"))
-    fake_cuda.devices = std::clamp(std::atoi(count), 0, kFakeDevices);
   return 0;
 }
 EXPORT DriverResult cuDriverGetVersion(int* version) {
@@ -534,11 +540,15 @@ DriverResult fill(DevicePointer address, T value, size_t count) {
 EXPORT DriverResult cuMemcpyHtoDAsync_v2(DevicePointer to, const void* from, size_t bytes,
                                          StreamHandle) {
   CALL("cuMemcpyHtoDAsync_v2");
-  return transfer(at(to, bytes), host(from, bytes), bytes);
+  return across_mappings(to, bytes, [&](size_t done, size_t part) {
+    return transfer(at(to + done, part), host(static_cast<const char*>(from) + done, part), part);
+  });
 }
 EXPORT DriverResult cuMemcpyDtoHAsync_v2(void* to, DevicePointer from, size_t bytes, StreamHandle) {
   CALL("cuMemcpyDtoHAsync_v2");
-  return transfer(host(to, bytes), at(from, bytes), bytes);
+  return across_mappings(from, bytes, [&](size_t done, size_t part) {
+    return transfer(host(static_cast<char*>(to) + done, part), at(from + done, part), part);
+  });
 }
 EXPORT DriverResult cuMemcpyDtoDAsync_v2(DevicePointer to, DevicePointer from, size_t bytes,
                                          StreamHandle) {
