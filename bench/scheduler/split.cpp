@@ -1,7 +1,7 @@
 // Launches on each of two engines alone and split between them: throughput of the split against the sum of both, and
 // whether all three gave the same bits.
 //
-//   GUDA_NUM_THREADS=1 POCL_MAX_PTHREAD_COUNT=1 GUDA_DEVICES=cpu,opencl bench_split [runs]
+//   GUDA_NUM_THREADS=1 POCL_MAX_PTHREAD_COUNT=1 GUDA_DEVICES=cpu,opencl bench_split [runs [kernel]]
 #include <cuda_runtime.h>
 #include <guda/scheduler.h>
 
@@ -69,6 +69,7 @@ int main(int argc, char** argv) {
   std::printf("%-12s %12s %12s %12s %8s  %s\n", "ms", ids[0].c_str(), ids[1].c_str(), "split",
               "of sum", "bits");
   for (int k = 0; k < count; ++k) {
+    if (argc > 2 && std::strcmp(argv[2], kernels[k].name) != 0) continue;
     const int n = kernels[k].elements;
     const size_t bytes = static_cast<size_t>(n) * sizeof(float);
     std::vector<float> host(static_cast<size_t>(n));

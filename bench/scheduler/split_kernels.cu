@@ -1,4 +1,5 @@
-// Five kernels whose launches may be divided among engines; each thread writes one place of its own.
+// Kernels whose launches may be divided among engines: five in which each thread writes one place of its own, and two that
+// count in memory that all blocks share.
 #include <cuda_runtime.h>
 
 #include "split_kernels.h"
@@ -65,6 +66,31 @@ __global__ void hashing(const float* in, float* out, int n) {
   out[i] = static_cast<float>(h >> 8);
 }
 
+/// Bytes are counted in the block's own bins first.
+__global__ void histogram(const float* in, float* out, int n) {
+  __shared__ unsigned local[256];
+  for (int i = threadIdx.x; i < 256; i += blockDim.x) local[i] = 0;
+  __syncthreads();
+  for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += gridDim.x * blockDim.x) {
+    const unsigned word = __float_as_uint(in[i]);
+    for (int shift = 0; shift < 32; shift += 8) atomicAdd(&local[word >> shift & 255], 1u);
+  }
+  __syncthreads();
+  auto* bins = reinterpret_cast<unsigned*>(out);
+  for (int i = threadIdx.x; i < 256; i += blockDim.x) atomicAdd(&bins[i], local[i]);
+}
+
+/// Values of a polynomial are counted in 65536 bins of global memory.
+__global__ void counting(const float* in, float* out, int n) {
+  const int i = blockIdx.x * blockDim.x + threadIdx.x;
+  if (i >= n) return;
+  const float x = in[i];
+  float sum = 0;
+  for (int k = 0; k < 256; ++k) sum = sum * x + 0.001f * static_cast<float>(k);
+  auto* bins = reinterpret_cast<unsigned*>(out);
+  atomicAdd(&bins[__float_as_uint(sum) >> 8 & 65535u], 1u);
+}
+
 using Kernel = void (*)(const float*, float*, int);
 
 template <Kernel kernel>
@@ -72,10 +98,15 @@ void launch(const float* in, float* out, int n) {
   kernel<<<(n + kThreads - 1) / kThreads, kThreads>>>(in, out, n);
 }
 
+void launch_histogram(const float* in, float* out, int n) {
+  histogram<<<512, kThreads>>>(in, out, n);
+}
+
 const SplitKernel kKernels[] = {
     {"polynomial", launch<polynomial>, 1 << 20}, {"forces", launch<forces>, 1 << 17},
     {"logistic", launch<logistic>, 1 << 18},     {"stencil", launch<stencil>, 1 << 21},
-    {"hashing", launch<hashing>, 1 << 18},
+    {"hashing", launch<hashing>, 1 << 18},       {"histogram", launch_histogram, 1 << 22},
+    {"counting", launch<counting>, 1 << 20},
 };
 
 }  // namespace

@@ -102,21 +102,25 @@ class MemoryImage {
   std::vector<std::vector<std::byte>> copies_;
 };
 
-/// Sorted and merged.
+/// Sorted, adjacent ones in one: what a slice changes may run from one array into its neighbour.
+std::vector<ByteRange> merged(std::vector<ByteRange> all) {
+  std::sort(all.begin(), all.end(),
+            [](const ByteRange& a, const ByteRange& b) { return a.begin < b.begin; });
+  std::vector<ByteRange> result;
+  for (const ByteRange& range : all) {
+    if (!result.empty() && range.begin <= result.back().end) {
+      result.back().end = std::max(result.back().end, range.end);
+    } else {
+      result.push_back(range);
+    }
+  }
+  return result;
+}
+
 std::vector<ByteRange> ranges_of(const std::vector<ByteSet>& sets) {
   std::vector<ByteRange> all;
   for (const ByteSet& set : sets) set.append_ranges(all);
-  std::sort(all.begin(), all.end(),
-            [](const ByteRange& a, const ByteRange& b) { return a.begin < b.begin; });
-  std::vector<ByteRange> merged;
-  for (const ByteRange& range : all) {
-    if (!merged.empty() && range.begin <= merged.back().end) {
-      merged.back().end = std::max(merged.back().end, range.end);
-    } else {
-      merged.push_back(range);
-    }
-  }
-  return merged;
+  return merged(std::move(all));
 }
 
 bool inside(const ByteRange& range, const std::vector<ByteRange>& sorted) {
@@ -233,8 +237,7 @@ class SliceCheck {
       std::vector<ByteRange> allowed = writes;
       for (const access::Reduction& reduction : access.reductions)
         allowed.push_back(reduction.range);
-      std::sort(allowed.begin(), allowed.end(),
-                [](const ByteRange& a, const ByteRange& b) { return a.begin < b.begin; });
+      allowed = merged(std::move(allowed));
       for (const ByteRange& changed : at_start.differences())
         if (!inside(changed, allowed)) return differs("a slice writes outside of its set", changed);
       for (const ByteRange& range : writes) result.load(range);

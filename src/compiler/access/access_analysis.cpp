@@ -16,8 +16,8 @@ using llvm::AtomicRMWInst;
 
 constexpr size_t kMostAccesses = 1500;
 
-Combine combine_of(AtomicRMWInst::BinOp operation) {
-  switch (operation) {
+Combine combine_of(const AtomicRMWInst& atomic) {
+  switch (atomic.getOperation()) {
     case AtomicRMWInst::Add:
     case AtomicRMWInst::Sub: return Combine::add;
     case AtomicRMWInst::And: return Combine::bit_and;
@@ -27,6 +27,12 @@ Combine combine_of(AtomicRMWInst::BinOp operation) {
     case AtomicRMWInst::Max: return Combine::maximum_signed;
     case AtomicRMWInst::UMin: return Combine::minimum_unsigned;
     case AtomicRMWInst::UMax: return Combine::maximum_unsigned;
+    case AtomicRMWInst::UIncWrap:
+    case AtomicRMWInst::UDecWrap: {
+      // With the largest bound they wrap as additions do.
+      const auto* bound = llvm::dyn_cast<llvm::ConstantInt>(atomic.getValOperand());
+      return bound != nullptr && bound->isMinusOne() ? Combine::add : Combine::none;
+    }
     default: return Combine::none;
   }
 }
@@ -105,7 +111,7 @@ class Analysis {
     if (atomic.getMetadata("guda.system") != nullptr) summary_.flags |= kSystemAtomics;
     if (AtomicRMWInst::isFPOperation(atomic.getOperation())) {
       summary_.flags |= kFloatAtomics;
-    } else if (combine_of(atomic.getOperation()) == Combine::none) {
+    } else if (combine_of(atomic) == Combine::none) {
       summary_.flags |= kReturningAtomics;  // exchange, wrapping increments: order matters
     }
     if (llvm::isStrongerThanMonotonic(atomic.getOrdering())) summary_.flags |= kOrderedAccesses;
@@ -171,7 +177,7 @@ class Analysis {
     access.bytes = bytes;
     access.address = address;
     if (const auto* atomic = llvm::dyn_cast<AtomicRMWInst>(&instruction))
-      access.combine = combine_of(atomic->getOperation());
+      access.combine = combine_of(*atomic);
     const size_t candidates = roots.parameters.size() + roots.variables.size();
     if (roots.loaded_pointer) {
       // base + 64-bit number from memory is taken for a pointer's base, whatever else is added.

@@ -212,6 +212,30 @@ TEST(LaunchAccess, IntegerSumsOfBlocksAreReductions) {
   EXPECT_TRUE(launched.slice(0, 4).writes.empty()) << "reductions are not part of slices' sets";
 }
 
+TEST(LaunchAccess, IncrementsWithoutABoundAreAdditions) {
+  const Launched launched("red.global.inc.u32 [%rd2], 0xffffffff;", {4, 1, 1});
+  ASSERT_EQ(launched.access->rung, Rung::reduction) << launched.access->reason;
+  EXPECT_EQ(launched.access->reductions[0].combine, Combine::add);
+  expect_refused(Launched("red.global.inc.u32 [%rd2], 99;", {4, 1, 1}), "old value");
+  expect_refused(Launched("red.global.inc.u32 [%rd2], %r2;", {4, 1, 1}), "old value");
+}
+
+TEST(LaunchAccess, ReductionsConsistOfWholeElements) {
+  // Bounds know nothing of alignment: up to 1001 + 8 bytes.
+  const Launched launched(R"(
+    ld.global.u32 %r6, [%rd3];
+    min.u32 %r6, %r6, 1001;
+    cvt.u64.u32 %rd11, %r6;
+    add.s64 %rd12, %rd2, %rd11;
+    cvt.u64.u32 %rd13, %r1;
+    red.global.max.u64 [%rd12], %rd13;
+  )",
+                          {8, 1, 1}, {.b = 0x200000});
+  ASSERT_EQ(launched.access->rung, Rung::reduction) << launched.access->reason;
+  EXPECT_EQ(launched.access->reductions[0].range, (ByteRange{0x200000, 0x200000 + 1008}));
+  EXPECT_EQ(launched.access->reductions[0].element_bytes, 8u);
+}
+
 TEST(LaunchAccess, DataDependentReadsStayInTheirAllocation) {
   Launched launched(R"(
     ld.global.u32 %r6, [%rd4];
@@ -472,6 +496,16 @@ TEST(Reduction, CopiesStartWithTheIdentityAndAreCombined) {
     EXPECT_EQ(into[0], one.result);
     EXPECT_EQ(into[1], one.result);
   }
+}
+
+TEST(Reduction, AnIdentityIsOneWordWhereItCanBe) {
+  EXPECT_EQ(identity_word({{}, Combine::add, 8}), 0u);
+  EXPECT_EQ(identity_word({{}, Combine::bit_and, 8}), ~0u);
+  EXPECT_EQ(identity_word({{}, Combine::minimum_unsigned, 8}), ~0u);
+  EXPECT_EQ(identity_word({{}, Combine::minimum_signed, 4}), 0x7fffffffu);
+  EXPECT_EQ(identity_word({{}, Combine::maximum_signed, 4}), 0x80000000u);
+  EXPECT_EQ(identity_word({{}, Combine::minimum_signed, 8}), std::nullopt);
+  EXPECT_EQ(identity_word({{}, Combine::maximum_signed, 8}), std::nullopt);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 //   - a copy that crosses the edge of registered host memory fails;
 //   - devices share one space of addresses, and each reaches only the memory that it was given access to;
 //   - after a fault of a kernel every call fails until the process ends.
+// FAKE_CUDA_DEVICES says how many devices it has, for programs that find it through GUDA_CUDA_DRIVER.
 // Work is done when it is queued; errors of kernels show at the next synchronisation. Kernels are C++ functions that go
 // by the names of the conformance suite's; a few more for faults.
 #include "backends/cuda/testing/fake_driver.h"
@@ -256,7 +257,16 @@ void follow(Grid& g) {
 template <typename T>
 void gemm(Grid& g) {
   auto p = g.param<GemmParameters>(0);
-  auto address = [](const void* pointer) { return reinterpret_cast<uint64_t>(pointer); };
+  auto matrix = [&](const void* pointer, int64_t last) {
+    auto* memory =
+        at(reinterpret_cast<uintptr_t>(pointer), static_cast<size_t>(last + 1) * sizeof(T));
+    g.bad |= memory == nullptr;
+    return reinterpret_cast<T*>(memory);
+  };
+  const T* a = matrix(p.a, (p.m - 1) * p.a_row + (p.k - 1) * p.a_depth);
+  const T* b = matrix(p.b, (p.k - 1) * p.b_depth + (p.n - 1) * p.b_column);
+  T* c = matrix(p.c, p.m - 1 + (p.n - 1) * p.ldc);
+  if (g.bad) return;
   T alpha, beta;
   std::memcpy(&alpha, p.alpha, sizeof alpha);
   std::memcpy(&beta, p.beta, sizeof beta);
@@ -264,10 +274,9 @@ void gemm(Grid& g) {
     for (int64_t i = 0; i < p.m; ++i) {
       T sum{};
       for (int64_t l = 0; l < p.k; ++l)
-        sum += g.element<T>(address(p.a), static_cast<uint64_t>(i * p.a_row + l * p.a_depth)) *
-               g.element<T>(address(p.b), static_cast<uint64_t>(l * p.b_depth + j * p.b_column));
-      T& c = g.element<T>(address(p.c), static_cast<uint64_t>(i + j * p.ldc));
-      c = alpha * sum + ((p.flags & kReadC) != 0 ? beta * c : T{});
+        sum += a[i * p.a_row + l * p.a_depth] * b[l * p.b_depth + j * p.b_column];
+      T& out = c[i + j * p.ldc];
+      out = alpha * sum + ((p.flags & kReadC) != 0 ? beta * out : T{});
     }
   }
 }
@@ -317,6 +326,8 @@ EXPORT DriverResult cuInit(unsigned) {
   CALL("cuInit");
   if (const char* value = std::getenv("FAKE_CUDA_TEST"))
     std::strncpy(fake_cuda.environment, value, sizeof fake_cuda.environment - 1);
+  if (const char* count = std::getenv("FAKE_CUDA_DEVICES"))
+    fake_cuda.devices = std::clamp(std::atoi(count), 0, kFakeDevices);
   return 0;
 }
 EXPORT DriverResult cuDriverGetVersion(int* version) {
