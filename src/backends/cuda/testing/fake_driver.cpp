@@ -5,7 +5,9 @@
 //   - a copy that crosses the edge of registered host memory fails;
 //   - devices share one space of addresses, and each reaches only the memory that it was given access to;
 //   - after a fault of a kernel every call fails until the process ends.
-// FAKE_CUDA_DEVICES says how many devices it has, for programs that find it through GUDA_CUDA_DRIVER.
+// FAKE_CUDA_DEVICES says how many devices it has, for programs that find it through GUDA_CUDA_DRIVER. With
+// FAKE_CUDA_GEMM_RATE, operations per nanosecond, products compute nothing but take their time, on each stream for
+// itself: what the layers above cost shows without a GPU.
 // Work is done when it is queued; errors of kernels show at the next synchronisation. Kernels are C++ functions that go
 // by the names of the conformance suite's; a few more for faults.
 #include "backends/cuda/testing/fake_driver.h"
@@ -26,6 +28,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -67,8 +70,12 @@ struct Function {
   std::string name;
   const Module* module;
 };
+using Clock = std::chrono::steady_clock;
 struct Event {
-  std::chrono::steady_clock::time_point time;
+  Clock::time_point time;  // when it is reached
+};
+struct Stream {
+  Clock::time_point busy_until{};
 };
 
 /// The devices. All calls are serialised.
@@ -298,7 +305,16 @@ DriverResult run(const Function& function, Grid& g) {
   return g.bad ? kIllegalAddress : 0;
 }
 
-DriverResult launch(FunctionHandle handle, Grid g, void** extra) {
+/// Of products, when they take time instead of computing; 0: they compute.
+double gemm_rate() {
+  static const double rate = [] {
+    const char* text = std::getenv("FAKE_CUDA_GEMM_RATE");
+    return text != nullptr ? std::atof(text) : 0.0;
+  }();
+  return rate;
+}
+
+DriverResult launch(FunctionHandle handle, Grid g, StreamHandle stream, void** extra) {
   auto* function = reinterpret_cast<Function*>(handle);
   if (g.shared > 48 << 10 && g.shared > static_cast<unsigned>(fake_cuda.dynamic_shared_allowed))
     return kInvalidValue;
@@ -310,6 +326,15 @@ DriverResult launch(FunctionHandle handle, Grid g, void** extra) {
   g.param_bytes = params.size();
   params.resize(params.size() + 256);
   g.params = params.data();
+  if (function->name == kGemmKernel && gemm_rate() > 0) {
+    const auto p = g.param<GemmParameters>(0);
+    const double operations =
+        2.0 * static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k);
+    auto* busy = &reinterpret_cast<Stream*>(stream)->busy_until;
+    *busy = std::max(*busy, Clock::now()) +
+            std::chrono::nanoseconds(static_cast<int64_t>(operations / gemm_rate()));
+    return 0;
+  }
   DriverResult code = run(*function, g);
   if (code == kNotSupported) return code;
   if (code != 0) state().fault = code;
@@ -597,26 +622,38 @@ EXPORT DriverResult cuMemsetD32Async(DevicePointer address, unsigned value, size
 }
 EXPORT DriverResult cuStreamCreate(StreamHandle* stream, unsigned) {
   CALL("cuStreamCreate");
-  *stream = reinterpret_cast<StreamHandle>(new int(0));
+  *stream = reinterpret_cast<StreamHandle>(new Stream);
   ++fake_cuda.streams;
   return 0;
 }
 EXPORT DriverResult cuStreamDestroy_v2(StreamHandle stream) {
   std::lock_guard<std::recursive_mutex> lock(state().mutex);
-  delete reinterpret_cast<int*>(stream);
+  delete reinterpret_cast<Stream*>(stream);
   --fake_cuda.streams;
   return enter("cuStreamDestroy_v2", false);
 }
-EXPORT DriverResult cuStreamQuery(StreamHandle) {
+namespace {
+constexpr DriverResult kNotReady = 600;
+DriverResult answer(Clock::time_point end) { return Clock::now() < end ? kNotReady : 0; }
+}  // namespace
+
+EXPORT DriverResult cuStreamQuery(StreamHandle stream) {
   CALL("cuStreamQuery");
+  return answer(reinterpret_cast<Stream*>(stream)->busy_until);
+}
+EXPORT DriverResult cuStreamSynchronize(StreamHandle stream) {
+  Clock::time_point end;
+  {
+    CALL("cuStreamSynchronize");
+    end = reinterpret_cast<Stream*>(stream)->busy_until;
+  }
+  std::this_thread::sleep_until(end);
   return 0;
 }
-EXPORT DriverResult cuStreamSynchronize(StreamHandle) {
-  CALL("cuStreamSynchronize");
-  return 0;
-}
-EXPORT DriverResult cuStreamWaitEvent(StreamHandle, EventHandle, unsigned) {
+EXPORT DriverResult cuStreamWaitEvent(StreamHandle stream, EventHandle event, unsigned) {
   CALL("cuStreamWaitEvent");
+  auto* busy = &reinterpret_cast<Stream*>(stream)->busy_until;
+  *busy = std::max(*busy, reinterpret_cast<Event*>(event)->time);
   return 0;
 }
 EXPORT DriverResult cuEventCreate(EventHandle* event, unsigned) {
@@ -631,17 +668,23 @@ EXPORT DriverResult cuEventDestroy_v2(EventHandle event) {
   --fake_cuda.events;
   return enter("cuEventDestroy_v2", false);
 }
-EXPORT DriverResult cuEventRecord(EventHandle event, StreamHandle) {
+EXPORT DriverResult cuEventRecord(EventHandle event, StreamHandle stream) {
   CALL("cuEventRecord");
-  reinterpret_cast<Event*>(event)->time = std::chrono::steady_clock::now();
+  reinterpret_cast<Event*>(event)->time =
+      std::max(Clock::now(), reinterpret_cast<Stream*>(stream)->busy_until);
   return 0;
 }
-EXPORT DriverResult cuEventQuery(EventHandle) {
+EXPORT DriverResult cuEventQuery(EventHandle event) {
   CALL("cuEventQuery");
-  return 0;
+  return answer(reinterpret_cast<Event*>(event)->time);
 }
-EXPORT DriverResult cuEventSynchronize(EventHandle) {
-  CALL("cuEventSynchronize");
+EXPORT DriverResult cuEventSynchronize(EventHandle event) {
+  Clock::time_point end;
+  {
+    CALL("cuEventSynchronize");
+    end = reinterpret_cast<Event*>(event)->time;
+  }
+  std::this_thread::sleep_until(end);
   return 0;
 }
 EXPORT DriverResult cuEventElapsedTime(float* milliseconds, EventHandle from, EventHandle to) {
@@ -705,10 +748,10 @@ EXPORT DriverResult cuFuncSetAttribute(FunctionHandle, int attribute, int value)
 }
 EXPORT DriverResult cuLaunchKernel(FunctionHandle function, unsigned gx, unsigned gy, unsigned gz,
                                    unsigned bx, unsigned by, unsigned bz, unsigned shared,
-                                   StreamHandle, void**, void** extra) {
+                                   StreamHandle stream, void**, void** extra) {
   CALL("cuLaunchKernel");
   if (gx == 0 || bx == 0 || bx * by * bz > 1024) return kInvalidValue;
-  return launch(function, {{gx, gy, gz}, {bx, by, bz}, shared, nullptr, 0}, extra);
+  return launch(function, {{gx, gy, gz}, {bx, by, bz}, shared, nullptr, 0}, stream, extra);
 }
 EXPORT DriverResult cuLaunchKernelEx(const LaunchConfig* c, FunctionHandle function, void**,
                                      void** extra) {
@@ -722,5 +765,5 @@ EXPORT DriverResult cuLaunchKernelEx(const LaunchConfig* c, FunctionHandle funct
                  c->shared_bytes,
                  nullptr,
                  0},
-                extra);
+                c->stream, extra);
 }
