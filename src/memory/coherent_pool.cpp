@@ -557,8 +557,8 @@ Status CoherentPool::open_queue(DeviceState& state) {
 
 /// From one device's memory to another's, to the end. False: it did not work, and there is the way through the host.
 bool CoherentPool::copy_directly(Space to, Space from, Range bytes) {
-  /// Less says more of latency than of the link.
-  constexpr size_t kTelling = size_t{16} << 20;
+  /// Less says more of latency, and of opening memory to the other device, than of the link.
+  constexpr size_t kTelling = size_t{64} << 20;
   DeviceState& state = devices_[to - 1];
   Status status = state.busy ? finish(to) : Status::ok();
   if (status) status = open_queue(state);
@@ -574,8 +574,10 @@ bool CoherentPool::copy_directly(Space to, Space from, Range bytes) {
     return false;
   }
   const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - start;
+  // Disturbances only slow down: what was faster is forgotten slowly.
   if (bytes.bytes() >= kTelling)
-    state.direct_rate = static_cast<double>(bytes.bytes()) / std::max(took.count(), 1.0);
+    state.direct_rate = std::max(static_cast<double>(bytes.bytes()) / std::max(took.count(), 1.0),
+                                 0.8 * state.direct_rate);
   ++statistics_.transfers;
   statistics_.direct_bytes += bytes.bytes();
   return true;

@@ -383,7 +383,7 @@ TEST_F(CoherentPoolTest, LargeDirectCopiesTellHowFastTheyAre) {
   target.peers = true;
   CoherentPool pool;
   const Space from = pool.add_device(source), to = pool.add_device(target);
-  Memory memory((size_t{20} << 20) / kGranule);
+  Memory memory((size_t{65} << 20) / kGranule);
   pool.add_region(memory.data(), memory.size(), -1);
   for (Range range : {memory.bytes(0, 10), memory.all()}) {
     EXPECT_EQ(pool.direct_rate(to), 0);

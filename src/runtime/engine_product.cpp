@@ -5,6 +5,7 @@
 #include "support/log.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace guda::runtime {
 namespace {
@@ -68,7 +69,8 @@ Status Engines::product(Operation& operation) {
     work.amount = operations;
     work.operations[static_cast<size_t>(kind)] = operations;
     work.units = units;
-    work.tile = 16;
+    work.tile = std::clamp(std::bit_floor(units / 64), uint64_t{16}, uint64_t{128});
+    work.results_to_host = home() == nullptr;
     work.divisible = !operands.outside && operands.host_visible.empty();
     work.indivisible_because = "the program may use the memory itself";
     work.engines = 0;
@@ -85,7 +87,10 @@ Status Engines::product(Operation& operation) {
             {reinterpret_cast<const void*>(range.begin), range.bytes(), true, written, divided});
       }
     };
-    use(operands.reads, false, false);
+    // Each part needs all of one factor, and its share of the other.
+    const void* factor = scheduler::DivisibleGemm::cuts_columns(problem) ? problem.a : problem.b;
+    for (Range range : operands.reads)
+      use({range}, false, range.begin != reinterpret_cast<uintptr_t>(factor));
     if (!operands.writes.empty()) {
       // Column by column: the scheduler is told of the whole.
       std::vector<Range> hull{{operands.writes.front().begin, operands.writes.back().end}};

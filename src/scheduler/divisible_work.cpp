@@ -106,7 +106,7 @@ Status DivisibleLaunch::start(EngineIndex engine, backend::Queue& queue, Chunk c
 }
 
 DivisibleGemm::DivisibleGemm(const backend::GemmProblem& problem, OnHost on_host)
-    : problem_(problem), columns_(problem.n >= problem.m), on_host_(std::move(on_host)) {
+    : problem_(problem), columns_(cuts_columns(problem)), on_host_(std::move(on_host)) {
   const size_t bytes = scalar_bytes(problem);
   std::memcpy(alpha_.data(), problem.alpha, bytes);
   std::memcpy(beta_.data(), problem.beta, bytes);

@@ -79,6 +79,7 @@ class DivisibleGemm final : public DivisibleWork {
   DivisibleGemm(const backend::GemmProblem& problem, OnHost on_host);
 
   bool cuts_columns() const { return columns_; }
+  static bool cuts_columns(const backend::GemmProblem& problem) { return problem.n >= problem.m; }
   uint64_t units() const { return static_cast<uint64_t>(columns_ ? problem_.n : problem_.m); }
 
   ChunkMemory memory(Chunk chunk) const override;

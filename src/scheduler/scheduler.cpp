@@ -246,10 +246,13 @@ double Scheduler::moving_ns(const Engine& engine, const Missing& missing) const 
   const bool from_device = missing.source < engine_count();
   const Link& in = engine.description.model.upload;
   if (missing.direct && from_device && !engine.description.host_memory) {
-    // Hardly slower than from the host, as long as nobody has seen one.
-    return missing.direct_bytes_per_ns > 0
-               ? in.latency_ns + missing.bytes / missing.direct_bytes_per_ns
-               : in.ns(missing.bytes);
+    // As long as nobody has seen one: devices that are made to work together have links of a tenth to a fortieth of
+    // their memory's bandwidth (NVLink, PCIe).
+    constexpr double kOfMemory = 1.0 / 32;
+    double rate = missing.direct_bytes_per_ns;
+    if (rate <= 0)
+      rate = std::max(in.bytes_per_ns, kOfMemory * engine.description.model.memory_rate);
+    return Link{in.latency_ns, rate}.ns(missing.bytes);
   }
   double ns = engine.description.host_memory ? 0 : in.ns(missing.bytes);
   if (from_device && engines_[missing.source].get() != &engine)

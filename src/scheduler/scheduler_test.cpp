@@ -70,8 +70,11 @@ TEST(Place, TheEngineThatFinishesFirstGetsTheWork) {
 
 TEST(Place, WhatComesFromAnotherDeviceDirectlyCostsOneWay) {
   Scheduler scheduler;
-  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 1'000, 10'000, false)));
-  ASSERT_TRUE(scheduler.add_engine(engine("cuda:1", 1'000, 10'000, false)));
+  EngineDescription device = engine("cuda:0", 1'000, 10'000, false);
+  device.model.memory_rate = 640;  // a link of 20 is likely
+  ASSERT_TRUE(scheduler.add_engine(device));
+  device.identity.id = "cuda:1";
+  ASSERT_TRUE(scheduler.add_engine(device));
   const MemoryUse use{nullptr, size_t{1} << 30, true, false, false};
   Work work = launch(1, 100);
   work.bytes = 1;
@@ -86,8 +89,8 @@ TEST(Place, WhatComesFromAnotherDeviceDirectlyCostsOneWay) {
     ++residency.version;
     alone[name] = scheduler.plan(work, &residency).alone_ns[1];
   }
-  EXPECT_NEAR(alone["through the host"] - alone["unseen"], 1e8, 1e6);
-  EXPECT_NEAR(alone["unseen"] - alone["seen"], 1e8 - 5e6, 1e6);
+  EXPECT_NEAR(alone["through the host"] - alone["unseen"], 2e8 - 5e7, 1e6);
+  EXPECT_NEAR(alone["unseen"] - alone["seen"], 5e7 - 5e6, 1e6);
 }
 
 TEST(Split, ResultsThatStayWhereTheyAreCostNothing) {
