@@ -46,6 +46,8 @@ struct DeviceInfo {
   bool same_distances = false;
   /// Computes on the host's own cores: of no use beside the CPU engine unless asked for by name.
   bool host_cores = false;
+  /// upload() has read pageable host memory when it returns; only memory that the device reaches itself is read later.
+  bool reads_at_once = false;
   /// map() takes ranges that start and end at multiples of this; a power of two.
   size_t map_alignment = 4096;
 
@@ -100,7 +102,7 @@ enum class ElementType : uint8_t { f32, f64, c32, c64, f16, bf16, s8 };
 enum class Transpose : uint8_t { none, transpose, conjugate };
 
 /// C = alpha op(A) op(B) + beta C, column-major, all matrices in device memory by the program's addresses.
-/// Sums are f32 for f16 and bf16, s32 for s8; `alpha` and `beta` point to host values of the sum's type.
+/// Sums are f32 for f16 and bf16, s32 for s8; `alpha` and `beta` point to host values of the sum's type, read by gemm().
 struct GemmProblem {
   ElementType input = ElementType::f32;
   ElementType output = ElementType::f32;  // s8 products have s32 output, see sums_out
@@ -138,7 +140,7 @@ class Queue {
   virtual ~Queue() = default;
 
   virtual Status launch(const Launch& launch) = 0;
-  /// `host` must stay valid until the copy has finished.
+  /// `host` must stay valid until the copy has finished (see DeviceInfo::reads_at_once).
   virtual Status upload(void* address, const void* host, size_t bytes) = 0;
   virtual Status download(void* host, const void* address, size_t bytes) = 0;
   /// Within the device's memory; ranges do not overlap.
@@ -161,8 +163,8 @@ class Queue {
   virtual Status wait_for(const Mark& mark) = 0;
   /// Starts what has been handed over, without waiting.
   virtual Status flush() { return Status::ok(); }
-  /// Waits for all of it. Errors: those of execution; the first one is reported, then the queue is usable
-  /// again unless the device is lost.
+  /// Waits for all that was handed over before; from any thread. Errors: those of execution; the first one is reported,
+  /// then the queue is usable again unless the device is lost.
   virtual Status synchronize() = 0;
 };
 

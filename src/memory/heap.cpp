@@ -174,12 +174,24 @@ Result<void*> Heap::allocate(size_t size, AllocationKind kind, uint32_t flags, v
   Record record;
   record.allocation = {base, size, kind, flags, next_id_++, owner, false, false};
   record.block = block;
-  generation_.fetch_add(1, std::memory_order_relaxed);
-  records_.emplace(reinterpret_cast<uintptr_t>(base), record);
+  add_record(record);
   return static_cast<void*>(base);
 }
 
+void Heap::add_record(const Record& record) {
+  generation_.fetch_add(1, std::memory_order_relaxed);
+  if (special(record.allocation)) special_.fetch_add(1, std::memory_order_relaxed);
+  records_.emplace(reinterpret_cast<uintptr_t>(record.allocation.base), record);
+}
+
+Heap::Records::iterator Heap::erase_record(Records::iterator record) {
+  generation_.fetch_add(1, std::memory_order_relaxed);
+  if (special(record->second.allocation)) special_.fetch_sub(1, std::memory_order_relaxed);
+  return records_.erase(record);
+}
+
 Status Heap::release(void* pointer, uint32_t kinds) {
+  if (observer_ != nullptr) observer_->before_release();
   std::unique_lock lock(mutex_);
   auto found = records_.find(reinterpret_cast<uintptr_t>(pointer));
   if (found == records_.end() || !(kind_bit(found->second.allocation.kind) & kinds)) {
@@ -187,8 +199,7 @@ Status Heap::release(void* pointer, uint32_t kinds) {
             fmt::format("{} is not an allocation of this kind", pointer)};
   }
   Record record = found->second;
-  generation_.fetch_add(1, std::memory_order_relaxed);
-  records_.erase(found);
+  erase_record(found);
   used_ -= record.block.charged;
   if (record.allocation.kind == AllocationKind::imported) {
     munmap(record.block.mapping, record.block.mapping_size);
@@ -223,8 +234,7 @@ Status Heap::add_registered(void* pointer, size_t size, uint32_t flags) {
                        nullptr,
                        false,
                        false};
-  generation_.fetch_add(1, std::memory_order_relaxed);
-  records_.emplace(start, record);
+  add_record(record);
   return Status::ok();
 }
 
@@ -234,8 +244,7 @@ Status Heap::remove_registered(void* pointer) {
   if (found == records_.end() || found->second.allocation.kind != AllocationKind::registered) {
     return {StatusCode::host_memory_not_registered, fmt::format("{} is not registered", pointer)};
   }
-  generation_.fetch_add(1, std::memory_order_relaxed);
-  records_.erase(found);
+  erase_record(found);
   return Status::ok();
 }
 
@@ -358,8 +367,7 @@ void Heap::release_all(uint32_t kinds) {
     } else if (block.charged) {
       give_small(allocation.base, block.charged);
     }
-    generation_.fetch_add(1, std::memory_order_relaxed);
-    record = records_.erase(record);
+    record = erase_record(record);
   }
 }
 

@@ -64,6 +64,8 @@ class RegionObserver {
   virtual void region_removed(std::byte* base) = 0;
   /// The same, but its contents stay in use: the latest ones are brought to the host first.
   virtual void region_withdrawn(std::byte* base, size_t size) = 0;
+  /// Memory is about to be given back: returns when nothing that has been started uses it.
+  virtual void before_release() {}
 };
 
 class Heap {
@@ -150,6 +152,8 @@ class Heap {
   size_t used_bytes() const;
   size_t free_bytes() const;
   size_t allocation_count() const;
+  /// Allocations that are host_visible() or host_only.
+  size_t special_count() const { return special_.load(std::memory_order_relaxed); }
 
  private:
   struct Block {
@@ -169,7 +173,11 @@ class Heap {
     Allocation allocation;
     Block block;
   };
+  using Records = std::map<uintptr_t, Record>;  // by start address
 
+  static bool special(const Allocation& allocation);
+  void add_record(const Record& record);
+  Records::iterator erase_record(Records::iterator record);
   struct Mapping;
   void keep_on_host(std::byte* region, size_t size);
   Mapping map(size_t bytes, size_t alignment);
@@ -190,11 +198,12 @@ class Heap {
   std::multimap<size_t, void*> returned_;  // reservations in there that were given back, by size
   bool placed_ = false;
   mutable std::shared_mutex mutex_;
-  std::map<uintptr_t, Record> records_;  // by start address
+  Records records_;
   size_t used_ = 0;
   std::map<uintptr_t, size_t> reserved_;  // of reserve_addresses(), by start
   uint64_t next_id_ = 1;
   std::atomic<uint64_t> generation_{1};
+  std::atomic<size_t> special_{0};
   /// Free ranges for small blocks, coalesced.
   struct SmallRanges {
     std::map<uintptr_t, size_t> by_address;
@@ -220,6 +229,10 @@ class Heap {
 constexpr bool host_visible(AllocationKind kind) {
   return kind == AllocationKind::host || kind == AllocationKind::managed ||
          kind == AllocationKind::registered || kind == AllocationKind::imported;
+}
+
+inline bool Heap::special(const Allocation& allocation) {
+  return allocation.host_only || host_visible(allocation.kind);
 }
 
 constexpr uint32_t kind_bit(AllocationKind kind) { return 1u << static_cast<uint32_t>(kind); }

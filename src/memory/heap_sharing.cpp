@@ -44,8 +44,10 @@ void Heap::keep_on_host(std::byte* region, size_t size) {
   bool news = false;
   for (; record != records_.end() && record->first < reinterpret_cast<uintptr_t>(region) + size;
        ++record) {
-    news = news || !record->second.allocation.host_only;
-    record->second.allocation.host_only = true;
+    Allocation& allocation = record->second.allocation;
+    if (!special(allocation)) special_.fetch_add(1, std::memory_order_relaxed);
+    news = news || !allocation.host_only;
+    allocation.host_only = true;
   }
   if (!news) return;
   generation_.fetch_add(1, std::memory_order_relaxed);
@@ -111,8 +113,7 @@ Result<void*> Heap::import(const Shared& shared) {
   record.allocation = {base,  shared.size, AllocationKind::imported, 0, next_id_++, nullptr,
                        false, true};
   record.block = {static_cast<std::byte*>(region), shared.region_size, 0, -1, false};
-  generation_.fetch_add(1, std::memory_order_relaxed);
-  records_.emplace(reinterpret_cast<uintptr_t>(base), record);
+  add_record(record);
   return static_cast<void*>(base);
 }
 
@@ -171,13 +172,13 @@ void Heap::replace_mapped(std::byte* begin, size_t bytes, std::span<const Alloca
   std::unique_lock lock(mutex_);
   auto old = records_.lower_bound(reinterpret_cast<uintptr_t>(begin));
   while (old != records_.end() && old->first < reinterpret_cast<uintptr_t>(begin) + bytes)
-    old = old->second.allocation.kind == AllocationKind::mapped ? records_.erase(old)
+    old = old->second.allocation.kind == AllocationKind::mapped ? erase_record(old)
                                                                 : std::next(old);
   for (const Allocation& allocation : usable) {
     Record record;
     record.allocation = allocation;
     record.allocation.id = next_id_++;
-    records_.emplace(reinterpret_cast<uintptr_t>(allocation.base), record);
+    add_record(record);
   }
   generation_.fetch_add(1, std::memory_order_relaxed);
 }
@@ -200,8 +201,7 @@ Result<void*> Heap::map_file(int file, size_t offset, size_t size, AllocationKin
   Record record;
   record.allocation = {base, size, kind, 0, next_id_++, owner, false, true};
   record.block = {start, whole, size, -1, true};
-  generation_.fetch_add(1, std::memory_order_relaxed);
-  records_.emplace(reinterpret_cast<uintptr_t>(base), record);
+  add_record(record);
   return static_cast<void*>(base);
 }
 

@@ -153,6 +153,13 @@ Status copy(Stream& stream, CopySide to, CopySide from, CopyShape shape, CopyKin
     // stream's result without waiting for it get away with it. They shall here.
     StreamTable::instance().settle_non_blocking();
   }
+  if (Engines* engines = Engines::with_home();
+      engines != nullptr && engines->home_reads_at_once() && pageable(from.start)) {
+    if (uint64_t ticket = stream.try_begin()) {
+      (void)run_begun(stream, operation, ticket, true);
+      return Status::ok();
+    }
+  }
   if (!asynchronous || pageable(to.start)) {
     submit_and_wait(stream, std::move(operation));
     return Status::ok();

@@ -89,16 +89,6 @@ void append_exact(const access::ByteSet& set, std::vector<Range>& out) {
 
 }  // namespace
 
-/// A kernel on the devices: per engine and block dimensions the code, or why there is none.
-struct Engines::KernelOnEngines {
-  struct Entry {
-    const Engine* engine;
-    BlockDim block;
-    Result<std::shared_ptr<backend::DeviceKernel>> code;
-  };
-  std::vector<Entry> entries;
-};
-
 Engines::Operands Engines::operands_of(KernelOperation& operation) {
   const LaunchConfiguration& configuration = operation.configuration();
   const kernel::Dim3& block = configuration.block;

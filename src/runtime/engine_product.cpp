@@ -27,16 +27,17 @@ bool is_complex(const backend::GemmProblem& problem) {
   return problem.input == backend::ElementType::c32 || problem.input == backend::ElementType::c64;
 }
 
+double operations_of(const backend::GemmProblem& problem) {
+  return (is_complex(problem) ? 8.0 : 2.0) * static_cast<double>(problem.m) *
+         static_cast<double>(problem.n) * static_cast<double>(problem.k);
+}
+
 /// Products below this many operations are done before another engine has heard of them.
 constexpr double kWorthPlanning = 2.0 * 64 * 64 * 64;
 
 }  // namespace
 
-Status Engines::product(Operation& operation) {
-  const backend::GemmProblem& problem = *operation.gemm();
-  auto divisible = std::make_shared<scheduler::DivisibleGemm>(problem, backend::cpu_gemm);
-  const uint64_t units = divisible->units();
-  const scheduler::ChunkMemory touched = divisible->memory({0, units});
+Engines::Operands Engines::operands_of(const scheduler::ChunkMemory& touched) {
   Operands operands;
   auto add = [&](const std::vector<Range>& from, std::vector<Range>& to) {
     for (Range range : from) {
@@ -53,51 +54,66 @@ Status Engines::product(Operation& operation) {
   };
   add(touched.accessed, operands.reads);
   add(touched.written, operands.writes);
-  const double operations = (is_complex(problem) ? 8.0 : 2.0) * static_cast<double>(problem.m) *
-                            static_cast<double>(problem.n) * static_cast<double>(problem.k);
-  if (operations < kWorthPlanning || host_only_.load() > 0) return host_work(operation, operands);
+  return operands;
+}
+
+Engines::LaunchPlan Engines::plan_product(Operation& operation, const Operands& operands,
+                                          uint64_t units) {
+  const backend::GemmProblem& problem = *operation.gemm();
+  LaunchPlan plan;
+  scheduler::Work& work = plan.work;
+  const auto kind = arithmetic_of(problem);
+  const uint32_t transposes = (problem.transpose_a != backend::Transpose::none ? 1 : 0) +
+                              (problem.transpose_b != backend::Transpose::none ? 2 : 0);
+  work.kind = scheduler::WorkKind::gemm;
+  work.name = operation.label();
+  work.key = scheduler::gemm_key(kind, transposes, problem.m, problem.n, problem.k);
+  work.amount = operations_of(problem);
+  work.operations[static_cast<size_t>(kind)] = work.amount;
+  work.units = units;
+  work.tile = std::clamp(std::bit_floor(units / 64), uint64_t{16}, uint64_t{128});
+  work.results_to_host = home() == nullptr;
+  work.divisible = !operands.outside && operands.host_visible.empty();
+  work.indivisible_because = "the program may use the memory itself";
+  work.engines = 0;
+  for (auto& engine : engines_) {
+    if (engine->device &&
+        (operands.outside || !in_service(*engine) || !engine->multiplies.load() ||
+         (operands.several_regions && !engine->device->info().same_distances)))
+      continue;
+    work.engines |= 1u << engine->index;
+  }
+  auto use = [&](const std::vector<Range>& ranges, bool written, bool divided) {
+    for (Range range : ranges) {
+      plan.memory.push_back(
+          {reinterpret_cast<const void*>(range.begin), range.bytes(), true, written, divided});
+    }
+  };
+  // Each part needs all of one factor, and its share of the other.
+  const void* factor = scheduler::DivisibleGemm::cuts_columns(problem) ? problem.a : problem.b;
+  for (Range range : operands.reads)
+    use({range}, false, range.begin != reinterpret_cast<uintptr_t>(factor));
+  if (!operands.writes.empty()) {
+    // Column by column: the scheduler is told of the whole.
+    std::vector<Range> hull{{operands.writes.front().begin, operands.writes.back().end}};
+    use(hull, true, true);
+  }
+  work.memory = plan.memory;
+  plan.decision = scheduler_.plan(work, residency_.get());
+  return plan;
+}
+
+Status Engines::product(Operation& operation) {
+  const backend::GemmProblem& problem = *operation.gemm();
+  auto divisible = std::make_shared<scheduler::DivisibleGemm>(problem, backend::cpu_gemm);
+  const uint64_t units = divisible->units();
+  const Operands operands = operands_of(divisible->memory({0, units}));
+  if (operations_of(problem) < kWorthPlanning || host_only_.load() > 0)
+    return host_work(operation, operands);
 
   for (size_t round = 0; round <= engines_.size(); ++round) {
-    LaunchPlan plan;
-    scheduler::Work& work = plan.work;
-    const auto kind = arithmetic_of(problem);
-    const uint32_t transposes = (problem.transpose_a != backend::Transpose::none ? 1 : 0) +
-                                (problem.transpose_b != backend::Transpose::none ? 2 : 0);
-    work.kind = scheduler::WorkKind::gemm;
-    work.name = operation.label();
-    work.key = scheduler::gemm_key(kind, transposes, problem.m, problem.n, problem.k);
-    work.amount = operations;
-    work.operations[static_cast<size_t>(kind)] = operations;
-    work.units = units;
-    work.tile = std::clamp(std::bit_floor(units / 64), uint64_t{16}, uint64_t{128});
-    work.results_to_host = home() == nullptr;
-    work.divisible = !operands.outside && operands.host_visible.empty();
-    work.indivisible_because = "the program may use the memory itself";
-    work.engines = 0;
-    for (auto& engine : engines_) {
-      if (engine->device &&
-          (operands.outside || !in_service(*engine) || !engine->multiplies.load() ||
-           (operands.several_regions && !engine->device->info().same_distances)))
-        continue;
-      work.engines |= 1u << engine->index;
-    }
-    auto use = [&](const std::vector<Range>& ranges, bool written, bool divided) {
-      for (Range range : ranges) {
-        plan.memory.push_back(
-            {reinterpret_cast<const void*>(range.begin), range.bytes(), true, written, divided});
-      }
-    };
-    // Each part needs all of one factor, and its share of the other.
-    const void* factor = scheduler::DivisibleGemm::cuts_columns(problem) ? problem.a : problem.b;
-    for (Range range : operands.reads)
-      use({range}, false, range.begin != reinterpret_cast<uintptr_t>(factor));
-    if (!operands.writes.empty()) {
-      // Column by column: the scheduler is told of the whole.
-      std::vector<Range> hull{{operands.writes.front().begin, operands.writes.back().end}};
-      use(hull, true, true);
-    }
-    work.memory = plan.memory;
-    plan.decision = scheduler_.plan(work, residency_.get());
+    LaunchPlan plan = plan_product(operation, operands, units);
+    const scheduler::Work& work = plan.work;
     if (plan.decision.part_count == 0) break;
     if (plan.decision.is_split()) {
       std::vector<scheduler::Participant> participants;
@@ -127,6 +143,60 @@ Status Engines::product(Operation& operation) {
     (void)quarantine(engine, status);  // its contents are the host's, too
   }
   return host_work(operation, operands);
+}
+
+std::optional<Status> Engines::hand_over_product(Engine& engine, Operation& operation,
+                                                 Stream& stream, uint64_t ticket) {
+  if (!engine.multiplies.load()) return std::nullopt;
+  const backend::GemmProblem& problem = *operation.gemm();
+  HomeProduct shape{problem.input, problem.transpose_a, problem.transpose_b, problem.m, problem.n,
+                    problem.k,     scheduler_.epoch(),  kHomeUses};
+  bool known = false;
+  {
+    std::unique_lock lock(home_mutex_);
+    auto found = std::find_if(home_products_.begin(), home_products_.end(),
+                              [&](const HomeProduct& each) { return each.same_shape(shape); });
+    known = found != home_products_.end() && found->epoch == shape.epoch && found->uses_left > 0;
+    if (known) --found->uses_left;
+  }
+  const bool small = operations_of(problem) < kWorthPlanning;
+  const bool all_home = (known || small) && pool_.all_in(engine.space) &&
+                        on_devices(Range::of(problem.a, 1)) && on_devices(Range::of(problem.b, 1)) &&
+                        on_devices(Range::of(problem.c, 1));
+  Operands operands;
+  std::optional<scheduler::Work> measured;
+  scheduler::Decision decision;
+  if (!all_home) {
+    scheduler::DivisibleGemm divisible(problem, backend::cpu_gemm);
+    const uint64_t units = divisible.units();
+    operands = operands_of(divisible.memory({0, units}));
+    if (operands.outside || !operands.host_visible.empty()) return std::nullopt;
+    if (!known) {
+      LaunchPlan plan = plan_product(operation, operands, units);
+      if (plan.decision.part_count != 1 || plan.decision.parts[0].engine != engine.index)
+        return std::nullopt;
+      measured = plan.work;
+      decision = plan.decision;
+      std::unique_lock lock(home_mutex_);
+      auto found = std::find_if(home_products_.begin(), home_products_.end(),
+                                [&](const HomeProduct& each) { return each.same_shape(shape); });
+      if (found == home_products_.end()) {
+        constexpr size_t kShapes = 16;
+        if (home_products_.size() == kShapes) home_products_.erase(home_products_.begin());
+        home_products_.push_back(shape);
+      } else {
+        *found = shape;
+      }
+    }
+  }
+  DeviceTail* tail = prepare_home(engine, stream, ticket, operands.all, {}, operands.writes, all_home);
+  if (tail == nullptr) return std::nullopt;
+  auto start = [&](backend::Queue& queue) { return queue.gemm(problem); };
+  Status status = measured ? tail->hand_over_timed(ticket, start,
+                                                   report_of(engine, *measured, decision))
+                           : tail->hand_over(start);
+  if (status.code() == StatusCode::not_supported) engine.multiplies.store(false);
+  return handed(engine, status);
 }
 
 }  // namespace guda::runtime

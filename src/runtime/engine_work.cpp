@@ -49,7 +49,7 @@ void Engines::trace_launch(const std::string& track, const LaunchPlan& plan, int
 Status Engines::run_on(Engine& engine, const Operands& operands, const LaunchPlan& plan,
                        const std::function<Status(backend::Queue&)>& start) {
   const int64_t arrived = now_nanoseconds();
-  auto turn = order_.wait(engine.space, operands.reads, operands.writes);
+  auto turn = take_turn(engine.space, operands.reads, operands.writes);
   if (host_only_.load() > 0)
     return {StatusCode::not_supported, "a kernel that waits for others is running on the CPU"};
   // The program may have written there at any time.
@@ -87,7 +87,7 @@ Status Engines::run_split(const std::shared_ptr<const scheduler::DivisibleWork>&
                           const Operands& operands, const LaunchPlan& plan,
                           std::span<const scheduler::Participant> participants) {
   const int64_t start = now_nanoseconds();
-  auto turn = order_.wait(MemoryOrder::kSeveral, operands.reads, operands.writes);
+  auto turn = take_turn(MemoryOrder::kSeveral, operands.reads, operands.writes);
   auto outcome = co_executor_->run(work, plan.work, plan.decision, participants);
   const int64_t end = now_nanoseconds();
   for (const scheduler::EngineOutcome& each : outcome.engines) {

@@ -4,6 +4,8 @@
 #include "runtime/engines.h"
 
 #include "compiler/access/launch_access.h"
+#include "runtime/copy.h"
+#include "runtime/module/kernel.h"
 
 #include <array>
 #include <memory>
@@ -66,5 +68,48 @@ struct Engines::LaunchPlan {
   scheduler::Decision decision;
   std::array<std::shared_ptr<backend::DeviceKernel>, scheduler::kMaxEngines> code;
 };
+
+/// A launch whose place is the home device, until the scheduler is asked again.
+struct Engines::HomeLaunch {
+  kernel::Dim3 grid, block;
+  size_t dynamic_shared = 0;
+  std::shared_ptr<backend::DeviceKernel> code;
+  uint64_t epoch = 0;     // of the scheduler
+  uint32_t uses_left = 0;
+};
+
+/// The same for matrix products of one shape.
+struct Engines::HomeProduct {
+  backend::ElementType input{};
+  backend::Transpose transpose_a{}, transpose_b{};
+  int64_t m = 0, n = 0, k = 0;
+  uint64_t epoch = 0;
+  uint32_t uses_left = 0;
+
+  bool same_shape(const HomeProduct& other) const {
+    return input == other.input && transpose_a == other.transpose_a &&
+           transpose_b == other.transpose_b && m == other.m && n == other.n && k == other.k;
+  }
+};
+
+/// So often work of one kind goes home before the scheduler is asked again, and the device's time taken.
+inline constexpr uint32_t kHomeUses = 64;
+
+/// A kernel on the devices: per engine and block dimensions the code, or why there is none.
+struct Engines::KernelOnEngines {
+  struct Entry {
+    const Engine* engine;
+    BlockDim block;
+    Result<std::shared_ptr<backend::DeviceKernel>> code;
+  };
+  std::vector<Entry> entries;
+  std::vector<HomeLaunch> home;
+  size_t next_home = 0;  // the one to be replaced
+};
+
+/// Bytes from the first to the last that a copy touches.
+memory::Range box(const CopySide& side, const CopyShape& shape);
+/// They are one run without holes.
+bool dense(const CopySide& side, const CopyShape& shape);
 
 }  // namespace guda::runtime

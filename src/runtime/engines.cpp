@@ -25,18 +25,6 @@ namespace {
 using memory::AllocationKind;
 using memory::Range;
 
-Range box(const CopySide& side, const CopyShape& shape) {
-  if (shape.bytes() == 0) return {};
-  return Range::of(side.start,
-                   (shape.depth - 1) * side.slice + (shape.height - 1) * side.pitch + shape.width);
-}
-
-/// One run of bytes without holes.
-bool dense(const CopySide& side, const CopyShape& shape) {
-  return (shape.height == 1 || side.pitch == shape.width) &&
-         (shape.depth == 1 || side.slice == shape.width * shape.height);
-}
-
 /// Code of a kernel of the program for the CPU engine behind the device interface.
 Result<backend::CpuKernel> load_for_cpu(const backend::KernelSource& source) {
   const Hash128 hash{source.ptx_hash[0], source.ptx_hash[1]};
@@ -86,6 +74,17 @@ Result<scheduler::EngineRecord> calibration_of(backend::Device* device) {
 }
 
 }  // namespace
+
+Range box(const CopySide& side, const CopyShape& shape) {
+  if (shape.bytes() == 0) return {};
+  return Range::of(side.start,
+                   (shape.depth - 1) * side.slice + (shape.height - 1) * side.pitch + shape.width);
+}
+
+bool dense(const CopySide& side, const CopyShape& shape) {
+  return (shape.height == 1 || side.pitch == shape.width) &&
+         (shape.depth == 1 || side.slice == shape.width * shape.height);
+}
 
 std::atomic<Engines*> Engines::active_{nullptr};
 
@@ -184,6 +183,7 @@ void Engines::enter_engines() {
   }
   residency_ = std::make_unique<scheduler::PoolResidency>(pool_, spaces);
   scheduler::CoExecutionOptions options;
+  choose_home();
   options.write_back = home() == nullptr;
   co_executor_ = std::make_unique<scheduler::CoExecutor>(scheduler_, pool_, options);
 }
@@ -212,11 +212,15 @@ Status Engines::host_will_write(const void* start, size_t bytes) {
 void Engines::host_wrote(const void* start, size_t bytes) {
   Range range = Range::of(start, bytes);
   pool_.commit(memory::kHostSpace, {&range, 1});
+  // Sent home now: launches are quickest while everything is there and only there.
+  if (const Engine* engine = home()) {
+    if (auto lease = pool_.acquire(engine->space, {&range, 1})) pool_.commit(engine->space, {&range, 1});
+  }
 }
 
 Status Engines::run(Operation& operation) {
   switch (operation.operation_kind()) {
-    case OperationKind::nothing:
+    case OperationKind::nothing: quiesce(); return operation.execute();
     case OperationKind::program: return operation.execute();
     case OperationKind::kernel: return launch(static_cast<KernelOperation&>(operation));
     case OperationKind::gemm: return product(operation);
@@ -229,7 +233,8 @@ Status Engines::run(Operation& operation) {
 
 /// On the host, whatever it is. `began`, when given, receives the time when its operands were there.
 Status Engines::host_work(Operation& operation, const Operands& operands, int64_t* began) {
-  auto turn = order_.wait(memory::kHostSpace, operands.reads, operands.writes);
+  auto turn = take_turn(memory::kHostSpace, operands.reads, operands.writes);
+  pool_.commit(memory::kHostSpace, operands.host_visible);  // the program may have written there at any time
   if (Status status = pool_.bring_to_host(operands.all); !status) return status;
   if (began != nullptr) *began = now_nanoseconds();
   if (operation.expected_ns() == Operation::kMayWait) {
@@ -247,6 +252,8 @@ Status Engines::host_work(Operation& operation, const Operands& operands, int64_
 }
 
 bool Engines::quarantine(Engine& engine, const Status& why) {
+  Engine* expected = &engine;
+  home_.compare_exchange_strong(expected, nullptr);
   scheduler_.quarantine(engine.index, why.message());
   engine.live->out_of_service.store(1);
   auto lost = pool_.lose(engine.space);
@@ -257,13 +264,23 @@ bool Engines::quarantine(Engine& engine, const Status& why) {
   return bytes == 0;
 }
 
-/// The device that data goes to at once, without a stay in host memory: the most preferred engine, when it is a
-/// device that runs nearly everything. Null: there is none.
-Engines::Engine* Engines::home() const {
+/// The most preferred engine, when it is a device with memory of its own that the data can live in.
+void Engines::choose_home() {
+  const std::string write_back = option_value(Option::write_back);
   Engine& first = *engines_.front();
-  const bool suits = first.device && first.space != memory::kHostSpace &&
-                     first.device->info().stored_pointers && in_service(first);
-  return suits ? &first : nullptr;
+  if (write_back == "always" || !first.device || first.space == memory::kHostSpace) return;
+  if (write_back != "never" && !first.device->info().stored_pointers) return;
+  auto queue = first.device->create_queue();
+  if (!queue) return;
+  auto mark = (*queue)->mark();
+  if (!mark || !(*mark)->wait()) return;
+  clock_mark_ = std::move(*mark);
+  clock_ns_ = now_nanoseconds();
+  pool_.set_home(first.space);
+  pool_.set_quiesce([this, space = first.space](memory::Space wanted) {
+    if (wanted == space) quiesce();
+  });
+  home_.store(&first, std::memory_order_release);
 }
 
 /// Device memory that devices may have; not memory that the program itself writes.
@@ -272,47 +289,15 @@ bool Engines::on_devices(Range range) const {
   return allocation && !memory::host_visible(allocation->kind) && pool_.covers(range);
 }
 
-/// A copy between the home device and the host, or within the device; empty when it is the host's to do.
-std::optional<Status> Engines::copy_at_home(const CopyOperation& operation, Range from, Range to) {
-  Engine* engine = home();
-  if (engine == nullptr || host_only_.load() > 0 || !dense(operation.from(), operation.shape()) ||
-      !dense(operation.to(), operation.shape()))
-    return std::nullopt;
-  const bool from_device = on_devices(from), to_device = on_devices(to);
-  if (!from_device && !to_device) return std::nullopt;
-  if (from.begin < to.end && to.begin < from.end) return std::nullopt;
-  // What the host has in its latest version, it sends faster than the device.
-  if (from_device && pool_.missing_bytes(engine->space, {&from, 1}) > 0) return std::nullopt;
-  if (from_device && !to_device && pool_.missing_bytes(memory::kHostSpace, {&from, 1}) == 0)
-    return std::nullopt;
-
-  const std::span<const Range> reads(&from, from_device ? 1 : 0), writes(&to, to_device ? 1 : 0);
-  auto turn = order_.wait(engine->space, reads, writes);
-  auto lease = pool_.acquire(engine->space, reads, writes);
-  if (!lease) {
-    if (lease.status().code() == StatusCode::out_of_memory) return std::nullopt;
-    return lease.status();
-  }
-  QueueLoan queue(*engine);
-  if (Status status = queue.open(); !status) return status;
-  void* target = reinterpret_cast<void*>(to.begin);
-  const void* source = reinterpret_cast<const void*>(from.begin);
-  Status status = !to_device     ? queue->download(target, source, to.bytes())
-                  : !from_device ? queue->upload(target, source, to.bytes())
-                                 : queue->copy(target, source, to.bytes());
-  if (status) status = queue->synchronize();
-  if (!status) return status;
-  pool_.commit(engine->space, writes);
-  return status;
-}
-
 Status Engines::copy(CopyOperation& operation) {
   Range from = box(operation.from(), operation.shape()),
         to = box(operation.to(), operation.shape());
   if (from.empty()) return Status::ok();
-  if (auto done = copy_at_home(operation, from, to)) return *done;
-  auto turn = order_.wait(memory::kHostSpace, {&from, 1}, {&to, 1});
-  if (Status status = pool_.bring_to_host({&from, 1}); !status) return status;
+  auto turn = take_turn(memory::kHostSpace, {&from, 1}, {&to, 1});
+  // Memory that the program writes itself is current on the host.
+  if (on_devices(from)) {
+    if (Status status = pool_.bring_to_host({&from, 1}); !status) return status;
+  }
   const bool overwrites = dense(operation.to(), operation.shape());
   auto lease = overwrites ? pool_.acquire(memory::kHostSpace, {}, {&to, 1})
                           : pool_.acquire(memory::kHostSpace, {&to, 1});
@@ -325,7 +310,7 @@ Status Engines::copy(CopyOperation& operation) {
 Status Engines::fill(FillOperation& operation) {
   Range to = box(operation.to(), operation.shape());
   if (to.empty()) return Status::ok();
-  auto turn = order_.wait(memory::kHostSpace, {}, {&to, 1});
+  auto turn = take_turn(memory::kHostSpace, {}, {&to, 1});
   const bool overwrites = dense(operation.to(), operation.shape());
   auto lease = overwrites ? pool_.acquire(memory::kHostSpace, {}, {&to, 1})
                           : pool_.acquire(memory::kHostSpace, {&to, 1});

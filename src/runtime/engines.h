@@ -2,11 +2,17 @@
 // has its operands brought there, and stamps what it wrote.
 //
 // With the CPU alone nothing of this exists; run_operation() is then one load more than calling execute().
+//
+// The home device, if there is one, is where data lives: work for it alone is handed over to its queues, one per stream
+// (device_tail.h), and not waited for (engine_handover.cpp). Everything else (work on several engines, on the host, or
+// that moves data between memories) runs to its end on the thread that runs the operation, after what the home device
+// has been handed.
 #pragma once
 
 #include "backends/discovery.h"
 #include "memory/coherent_pool.h"
 #include "memory/heap.h"
+#include "runtime/device_tail.h"
 #include "runtime/memory_order.h"
 #include "runtime/operation.h"
 #include "scheduler/co_execution.h"
@@ -37,8 +43,32 @@ class Engines final : public memory::RegionObserver {
   /// Looks for devices as GUDA_DEVICES says; once, before the first allocation.
   static void start();
 
+  /// The same when there is a home device.
+  static Engines* with_home() {
+    Engines* engines = active();
+    return engines != nullptr && engines->home() != nullptr ? engines : nullptr;
+  }
+
   /// Runs the operation to its end on the engine that suits it.
   Status run(Operation& operation);
+  /// Hands operation `ticket` of the stream to the home device when that is where it belongs, and does not wait for it.
+  /// Empty: run() has to do it.
+  std::optional<Status> hand_over(Operation& operation, Stream& stream, uint64_t ticket);
+  /// The stream's queue on the home device, made now if need be; null: there is none. Only for the thread that runs the
+  /// stream's operations.
+  DeviceTail* open_tail(Stream& stream);
+  /// Waits until the home device has finished all that it has been handed.
+  void quiesce();
+  /// After a failure of work on the home device: takes it out of service when it is gone.
+  void home_failed(const Status& status);
+  /// When the home device reached the mark, by the host's clock (now_nanoseconds()).
+  int64_t time_of(const backend::Mark& mark) const;
+  /// Copies to the home device have read the program's own memory when they have been handed over.
+  bool home_reads_at_once() const {
+    const Engine* engine = home();
+    return engine != nullptr && engine->device->info().reads_at_once;
+  }
+
   /// Makes the kernel's code for the devices ready, on the launching thread: streams do not wait for compilers.
   void prepare(KernelOperation& operation);
   /// Around writes of our own host code to device memory, outside of any operation: before them the memory's
@@ -54,6 +84,7 @@ class Engines final : public memory::RegionObserver {
   void region_added(std::byte* base, size_t size, int file, bool fresh) override;
   void region_removed(std::byte* base) override;
   void region_withdrawn(std::byte* base, size_t size) override;
+  void before_release() override { quiesce(); }
 
  private:
   struct Engine {
@@ -66,6 +97,8 @@ class Engines final : public memory::RegionObserver {
     std::vector<std::unique_ptr<backend::Queue>> idle_queues;
   };
   struct KernelOnEngines;
+  struct HomeLaunch;
+  struct HomeProduct;
   struct Operands;
   struct LaunchPlan;
 
@@ -93,14 +126,42 @@ class Engines final : public memory::RegionObserver {
                    const Operands& operands, const LaunchPlan& plan,
                    std::span<const scheduler::Participant> participants);
   Status copy(CopyOperation& operation);
-  std::optional<Status> copy_at_home(const CopyOperation& operation, memory::Range from,
-                                     memory::Range to);
-  Engine* home() const;
+  /// Where the data lives; null: in host memory.
+  Engine* home() const { return home_.load(std::memory_order_acquire); }
+  void choose_home();
+  /// Everything that the program may have put somewhere else than on devices is reached by the device.
+  bool reaches_everything(const Engine& engine) const;
+  std::optional<Status> hand_over_launch(Engine& engine, KernelOperation& operation, Stream& stream,
+                                         uint64_t ticket);
+  std::optional<Status> hand_over_product(Engine& engine, Operation& operation, Stream& stream,
+                                          uint64_t ticket);
+  std::optional<Status> hand_over_copy(Engine& engine, CopyOperation& operation, Stream& stream,
+                                       uint64_t ticket);
+  std::optional<Status> hand_over_fill(Engine& engine, FillOperation& operation, Stream& stream,
+                                       uint64_t ticket);
+  std::optional<Status> hand_over_program(Operation& operation, Stream& stream, uint64_t ticket);
+  /// Memory in order and current at home, the ticket announced. Null: something is in the way.
+  DeviceTail* prepare_home(Engine& engine, Stream& stream, uint64_t ticket,
+                           std::span<const memory::Range> accessed,
+                           std::span<const memory::Range> overwritten,
+                           std::span<const memory::Range> written, bool all_home);
+  /// What became of handing over; empty: run() shall do it.
+  std::optional<Status> handed(Engine& engine, const Status& status);
+  std::shared_ptr<backend::DeviceKernel> remembered(KernelOperation& operation);
+  void remember(KernelOperation& operation, std::shared_ptr<backend::DeviceKernel> code);
+  /// The turn of work that is not handed over; the home device has finished what could be in its way.
+  MemoryOrder::Turn take_turn(memory::Space space, std::span<const memory::Range> reads,
+                              std::span<const memory::Range> writes);
   bool on_devices(memory::Range range) const;
   Status fill(FillOperation& operation);
   Status host_work(Operation& operation, const Operands& operands, int64_t* began = nullptr);
   static Operands everything();
   static Operands operands_of(KernelOperation& operation);
+  Operands operands_of(const scheduler::ChunkMemory& touched);
+  LaunchPlan plan_product(Operation& operation, const Operands& operands, uint64_t units);
+  /// Tells the scheduler how long the home device took.
+  DeviceTail::Report report_of(Engine& engine, const scheduler::Work& work,
+                               const scheduler::Decision& decision);
   Result<std::shared_ptr<backend::DeviceKernel>> load(Engine& engine, KernelOperation& operation);
   /// Takes the device out of service after `why`. False when contents are lost with it.
   bool quarantine(Engine& engine, const Status& why);
@@ -118,18 +179,33 @@ class Engines final : public memory::RegionObserver {
   /// Kernels on the CPU that wait for other threads: while there are any, everything stays with the host.
   std::atomic<int> host_only_{0};
   std::mutex kernels_mutex_;  // guards KernelOnEngines of all kernels
+  std::atomic<Engine*> home_{nullptr};
+  std::mutex home_mutex_;  // held from looking whether work can be handed over until its ticket is announced
+  std::mutex tails_mutex_;  // guards tails_; nothing else is locked under it
+  std::vector<std::weak_ptr<DeviceTail>> tails_;
+  std::unique_ptr<backend::Mark> clock_mark_;  // of the home device, reached at clock_ns_
+  int64_t clock_ns_ = 0;
+  std::vector<HomeProduct> home_products_;  // guarded by home_mutex_
 };
 
 /// run_operation() with a span in the trace.
 Status run_traced(Operation& operation);
 
-/// The way in for streams and graphs.
+/// Runs the operation to its end.
 inline Status run_operation(Operation& operation) {
   if (trace::enabled()) [[unlikely]]
     return run_traced(operation);
   if (Engines* engines = Engines::active()) [[unlikely]]
     return engines->run(operation);
   return operation.execute();
+}
+
+/// The way in for streams: operation `ticket` of `stream`.
+inline Status run_operation(Operation& operation, Stream& stream, uint64_t ticket) {
+  if (Engines* engines = Engines::active()) [[unlikely]] {
+    if (auto handed = engines->hand_over(operation, stream, ticket)) return *handed;
+  }
+  return run_operation(operation);
 }
 
 }  // namespace guda::runtime

@@ -1,5 +1,8 @@
 #include "runtime/event.h"
 
+#include "runtime/engines.h"
+#include "runtime/submit.h"
+
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -31,6 +34,15 @@ class MarkOperation final : public Operation {
   }
   bool runs_after_error() const override { return true; }
   uint64_t expected_ns() const override { return 0; }
+  bool follow_device_work(Stream& stream, uint64_t ticket) override {
+    if (shared_) return false;  // other processes cannot ask the device
+    DeviceTail* tail = Engines::active()->open_tail(stream);
+    if (tail == nullptr) return false;
+    auto made = tail->mark(ticket);
+    if (!made) return false;
+    mark_->device = std::move(*made);
+    return true;
+  }
 
  private:
   std::shared_ptr<EventMark> mark_;
@@ -137,9 +149,12 @@ void Event::record(Stream& stream) {
   }
   uint64_t record = shared ? shared->recorded.fetch_add(1) + 1 : 0;
   if (uint64_t ticket = stream.try_begin()) {
-    mark->nanoseconds.store(now_nanoseconds(), std::memory_order_relaxed);
-    if (shared) MarkOperation::reach(*shared, record);
-    stream.end(ticket);
+    MarkOperation operation(mark, shared, record);
+    (void)run_begun(stream, operation, ticket, true);
+    if (mark->device) {
+      mark->stream = stream.shared_from_this();
+      mark->ticket = ticket;
+    }
   } else {
     // The ticket is known only after the operation is queued; nobody else sees the mark before.
     mark->stream = stream.shared_from_this();
@@ -167,6 +182,12 @@ std::shared_ptr<CapturedMark> Event::captured() const {
 void Event::set_captured(std::shared_ptr<CapturedMark> captured) {
   std::unique_lock lock(mutex_);
   captured_.swap(captured);
+}
+
+int64_t EventMark::time() const {
+  if (!device) return nanoseconds.load();
+  const Engines* engines = Engines::active();
+  return engines ? engines->time_of(*device) : 0;
 }
 
 bool Event::complete() const {
@@ -198,7 +219,10 @@ Result<float> Event::elapsed(const Event& start, const Event& end) {
   }
   if (!first->reached() || !last->reached())
     return Status(StatusCode::not_ready, "event is pending");
-  int64_t nanoseconds = last->nanoseconds.load() - first->nanoseconds.load();
+  int64_t nanoseconds = 0;
+  std::optional<int64_t> device;
+  if (first->device && last->device) device = last->device->since(*first->device);
+  nanoseconds = device ? *device : last->time() - first->time();
   return static_cast<float>(static_cast<double>(nanoseconds) * 1e-6);
 }
 

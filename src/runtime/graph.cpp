@@ -63,6 +63,7 @@ class ProgramOperation final : public Operation {
   explicit ProgramOperation(std::shared_ptr<const std::vector<std::shared_ptr<Operation>>> program)
       : program_(std::move(program)) {}
   OperationKind operation_kind() const override { return OperationKind::program; }
+  std::span<const std::shared_ptr<Operation>> program() const override { return *program_; }
   Status execute() override {
     for (auto& operation : *program_) {
       if (Status status = run_operation(*operation); !status) return status;

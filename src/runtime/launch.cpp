@@ -102,7 +102,7 @@ Status KernelOperation::execute() {
 }
 
 uint64_t KernelOperation::expected_ns() const {
-  if (configuration_.cooperative || (loaded_.info->flags & kernel::kPollsMemory)) return kMayWait;
+  if (may_wait()) return kMayWait;
   cpu::LaunchDescription description;
   description.kernel = loaded_.info;
   description.grid = configuration_.grid;
@@ -215,9 +215,12 @@ Result<std::unique_ptr<KernelOperation>> prepare_launch(Kernel& kernel,
 namespace {
 
 Status submit_launch(Stream& stream, KernelOperation& operation) {
-  if (Engines* engines = Engines::active()) [[unlikely]]
-    engines->prepare(operation);
-  bool short_run = !stream.capture() && stream.idle() && operation.runs_inline();
+  Engines* engines = Engines::active();
+  const bool home = engines != nullptr && Engines::with_home() != nullptr;
+  if (engines != nullptr && !home) [[unlikely]]
+    engines->prepare(operation);  // on its way to a home device it gets what it needs itself
+  const bool short_run =
+      !stream.capture() && !home && stream.idle() && operation.runs_inline();
   if (Status status = submit(stream, operation, short_run); !status) return status;
   if (Context::instance().launch_blocking() && !stream.capture()) stream.synchronize();
   return Status::ok();

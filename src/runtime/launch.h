@@ -43,6 +43,10 @@ class KernelOperation final : public Operation {
   }
 
   uint64_t expected_ns() const override;
+  /// expected_ns() would be kMayWait.
+  bool may_wait() const {
+    return configuration_.cooperative || (loaded_.info->flags & kernel::kPollsMemory) != 0;
+  }
   /// Short enough to run on the launching thread, and does not wait for anyone.
   bool runs_inline() const;
 

@@ -33,11 +33,21 @@ bool MemoryOrder::conflict(const Entry& a, const Entry& b) {
   return overlap(a.writes, b.writes) || overlap(a.writes, b.reads) || overlap(a.reads, b.writes);
 }
 
+bool MemoryOrder::clear(memory::Space space, std::span<const Range> reads,
+                        std::span<const Range> writes) const {
+  if (idle()) return true;
+  const Entry entry{space, granules(reads), granules(writes)};
+  std::unique_lock lock(mutex_);
+  return std::none_of(entries_.begin(), entries_.end(),
+                      [&](const Entry& other) { return conflict(other, entry); });
+}
+
 MemoryOrder::Turn MemoryOrder::wait(memory::Space space, std::span<const Range> reads,
                                     std::span<const Range> writes) {
   Entry entry{space, granules(reads), granules(writes)};
   std::unique_lock lock(mutex_);
   auto mine = entries_.insert(entries_.end(), std::move(entry));
+  entry_count_.fetch_add(1, std::memory_order_release);
   ended_.wait(lock, [&] {
     return std::none_of(entries_.begin(), mine,
                         [&](const Entry& earlier) { return conflict(earlier, *mine); });
@@ -50,6 +60,7 @@ void MemoryOrder::Turn::end() {
   {
     std::unique_lock lock(order_->mutex_);
     order_->entries_.erase(entry_);
+    order_->entry_count_.fetch_sub(1, std::memory_order_release);
   }
   order_->ended_.notify_all();
   order_ = nullptr;

@@ -4,6 +4,7 @@
 
 #include "memory/coherent_pool.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <list>
 #include <mutex>
@@ -38,6 +39,11 @@ class MemoryOrder {
     std::list<Entry>::iterator entry_;
   };
 
+  /// No work that waits or runs now would have to be waited for.
+  bool clear(memory::Space space, std::span<const memory::Range> reads,
+             std::span<const memory::Range> writes) const;
+  /// There is no work at all.
+  bool idle() const { return entry_count_.load(std::memory_order_acquire) == 0; }
   /// Waits until no work in another memory writes what this reads, or touches what this writes. First come, first
   /// served among conflicting work.
   Turn wait(memory::Space space, std::span<const memory::Range> reads,
@@ -46,9 +52,10 @@ class MemoryOrder {
  private:
   static bool conflict(const Entry& a, const Entry& b);
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable ended_;
   std::list<Entry> entries_;  // waiting and running, in order of arrival
+  std::atomic<size_t> entry_count_{0};
 };
 
 }  // namespace guda::runtime

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 
 namespace guda::backend {
@@ -20,6 +21,8 @@ struct Dependency {
   std::shared_ptr<Stream> stream;
   uint64_t ticket = 0;
 
+  /// It has been handed to a device, if it has not finished.
+  bool issued() const;
   bool satisfied() const;
 };
 
@@ -43,7 +46,16 @@ class Operation {
   virtual std::string_view label() const { return "library call"; }
   /// Valid until the operation is changed or destroyed.
   virtual const backend::GemmProblem* gemm() { return nullptr; }
+  /// Of kind `program`: the operations, in an order that they can run in.
+  virtual std::span<const std::shared_ptr<Operation>> program() const { return {}; }
   virtual OperationKind operation_kind() const { return OperationKind::host_memory; }
+  /// When earlier work of the stream is on a device that has not finished it (device_tail.h): does the operation's part
+  /// without waiting for that work; `ticket` is its own. False: it has to wait.
+  virtual bool follow_device_work(Stream& stream, uint64_t ticket) {
+    (void)stream;
+    (void)ticket;
+    return false;
+  }
   /// A copy for another launch of the same graph; null when it cannot be repeated.
   virtual std::unique_ptr<Operation> clone() const { return nullptr; }
   /// Time that it needs, as far as known (0: not known); kMayWait when it can wait for something that a host

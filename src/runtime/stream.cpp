@@ -32,10 +32,12 @@ class EmptyOperation final : public Operation {
   Status execute() override { return Status::ok(); }
   OperationKind operation_kind() const override { return OperationKind::nothing; }
   uint64_t expected_ns() const override { return 0; }
+  bool follow_device_work(Stream&, uint64_t) override { return true; }
 };
 
 }  // namespace
 
+bool Dependency::issued() const { return !stream || stream->issued() >= ticket; }
 bool Dependency::satisfied() const { return !stream || stream->completed() >= ticket; }
 
 Stream::Stream(StreamKind kind, uint32_t flags, int priority)
@@ -64,9 +66,47 @@ bool Stream::default_stream_dependencies_open() const {
     if (!table.has_blocking()) return false;
     auto blocking = table.blocking();
     return std::any_of(blocking->begin(), blocking->end(),
-                       [](auto& stream) { return !stream->idle(); });
+                       [](auto& stream) { return stream->issued() != stream->enqueued(); });
   }
-  return blocking() && !table.legacy()->idle();
+  return blocking() && table.legacy()->issued() != table.legacy()->enqueued();
+}
+
+void Stream::set_tail(std::shared_ptr<DeviceTail> tail) {
+  owned_tail_ = std::move(tail);
+  tail_.store(owned_tail_.get(), std::memory_order_release);
+}
+
+void Stream::report(const Status& status) const {
+  if (status) return;
+  if (Engines* engines = Engines::active()) engines->home_failed(status);
+  Context::instance().set_sticky_error(status);
+}
+
+void Stream::follow(const Dependency& dependency, uint64_t ticket) {
+  DeviceTail* theirs = dependency.stream ? dependency.stream->tail() : nullptr;
+  if (theirs == nullptr || theirs->finished(dependency.ticket)) return;
+  Engines* engines = Engines::active();
+  DeviceTail* ours = engines ? engines->open_tail(*this) : nullptr;
+  if (ours == nullptr) {
+    dependency.stream->wait(dependency.ticket);
+  } else if (ours != theirs) {
+    report(ours->follow(*theirs, dependency.ticket, ticket));
+  }
+}
+
+void Stream::follow_default_streams(uint64_t ticket) {
+  auto& table = StreamTable::instance();
+  auto follow_all = [&](const std::shared_ptr<Stream>& stream) {
+    if (DeviceTail* theirs = stream->tail(); theirs != nullptr && theirs->first_open() != 0)
+      follow({stream, stream->issued()}, ticket);
+  };
+  if (kind_ == StreamKind::legacy) {
+    if (!table.has_blocking()) return;
+    const auto blocking = table.blocking();
+    for (auto& stream : *blocking) follow_all(stream);
+  } else if (blocking()) {
+    follow_all(table.legacy());
+  }
 }
 
 uint64_t Stream::enqueue(std::unique_ptr<Operation> operation, std::vector<Dependency> after) {
@@ -83,7 +123,7 @@ uint64_t Stream::enqueue(std::unique_ptr<Operation> operation, std::vector<Depen
 }
 
 uint64_t Stream::try_begin() {
-  if (!idle() || default_stream_dependencies_open()) return 0;
+  if (issued() != enqueued() || default_stream_dependencies_open()) return 0;
   std::unique_lock lock(mutex_);
   if (draining_ || !queue_.empty()) return 0;
   draining_ = true;
@@ -102,24 +142,55 @@ void Stream::end(uint64_t ticket) {
   if (more) Runners::instance().schedule(shared_from_this());
 }
 
+void Stream::defer(uint64_t ticket, std::unique_ptr<Operation> operation) {
+  std::unique_lock lock(mutex_);
+  queue_.push_front({std::move(operation), ticket, {}});
+  draining_ = false;
+  wake_pending_ = false;
+  lock.unlock();
+  Runners::instance().schedule(shared_from_this());
+}
+
 void Stream::wait_for(Dependency dependency) {
   if (dependency.stream.get() == this || dependency.satisfied()) return;
+  if (dependency.stream->issued() >= dependency.ticket) {
+    if (const uint64_t ticket = try_begin()) {
+      follow(dependency, ticket);
+      end(ticket);
+      return;
+    }
+  }
   std::vector<Dependency> after;
   after.push_back(std::move(dependency));
   enqueue(std::make_unique<EmptyOperation>(), std::move(after));
 }
 
 void Stream::wait(uint64_t ticket) {
-  if (completed() >= ticket) return;
+  wait_issued(ticket);
+  if (DeviceTail* tail = this->tail()) [[unlikely]]
+    report(tail->wait(ticket));
+}
+
+bool Stream::poll(uint64_t ticket) {
+  if (issued() < ticket) return false;
+  DeviceTail* tail = this->tail();
+  if (tail == nullptr) return true;
+  auto status = tail->poll(ticket);
+  if (status) report(*status);
+  return status.has_value();
+}
+
+void Stream::wait_issued(uint64_t ticket) {
+  if (issued() >= ticket) return;
   std::unique_lock lock(mutex_);
   bool spun = false;
-  while (completed() < ticket) {
+  while (issued() < ticket) {
     if (!draining_) {
       draining_ = true;
       Dependency open = run_queue(lock, ticket);
       if (open.stream) {
         lock.unlock();
-        open.stream->wait(open.ticket);
+        open.stream->wait_issued(open.ticket);
         lock.lock();
       }
       continue;
@@ -128,7 +199,7 @@ void Stream::wait(uint64_t ticket) {
       spun = true;
       lock.unlock();
       auto deadline = std::chrono::steady_clock::now() + kSpin;
-      while (completed() < ticket && std::chrono::steady_clock::now() < deadline) {
+      while (issued() < ticket && std::chrono::steady_clock::now() < deadline) {
         for (int i = 0; i < 8; ++i) relax();
       }
       lock.lock();
@@ -143,19 +214,19 @@ void Stream::wait(uint64_t ticket) {
 bool Stream::settle() {
   constexpr auto kPatience = std::chrono::milliseconds(1);
   uint64_t ticket = enqueued();
-  if (completed() >= ticket) return true;
+  if (issued() >= ticket) return true;
   auto deadline = std::chrono::steady_clock::now() + kPatience;
   std::unique_lock lock(mutex_);
-  while (completed() < ticket) {
+  while (issued() < ticket) {
     if (draining_) {
       ++waiting_hosts_;
       auto woken = progress_.wait_until(lock, deadline);
       --waiting_hosts_;
-      if (woken == std::cv_status::timeout) return completed() >= ticket;
+      if (woken == std::cv_status::timeout) return issued() >= ticket;
       continue;
     }
     const Entry& head = queue_.front();
-    auto open = [](const Dependency& dependency) { return !dependency.satisfied(); };
+    auto open = [](const Dependency& dependency) { return !dependency.issued(); };
     constexpr uint64_t kLong = std::chrono::nanoseconds(kPatience).count();
     if (std::any_of(head.dependencies.begin(), head.dependencies.end(), open) ||
         head.operation->expected_ns() > kLong) {
@@ -174,21 +245,27 @@ void Stream::drain() {
   run_queue(lock, ~uint64_t{0});
 }
 
-void Stream::run(Operation& operation) {
+void Stream::run(Operation& operation, uint64_t ticket) {
   auto& context = Context::instance();
   if (context.sticky_error() != kSuccess && !operation.runs_after_error()) return;
-  if (Status status = run_operation(operation); !status) context.set_sticky_error(status);
+  if (Status status = run_operation(operation, *this, ticket); !status)
+    context.set_sticky_error(status);
 }
 
 Dependency Stream::run_queue(std::unique_lock<std::mutex>& lock, uint64_t until) {
-  while (!queue_.empty() && completed() < until) {
+  while (!queue_.empty() && issued() < until) {
     auto& dependencies = queue_.front().dependencies;  // stays put: only the owner pops
     if (!dependencies.empty()) {
-      if (dependencies.back().satisfied()) {
+      Dependency open = dependencies.back();
+      if (open.issued()) {
         dependencies.pop_back();
+        if (open.satisfied()) continue;
+        const uint64_t ticket = queue_.front().ticket;
+        lock.unlock();
+        follow(open, ticket);
+        lock.lock();
         continue;
       }
-      Dependency open = dependencies.back();
       lock.unlock();
       bool waiting = open.stream->add_dependent(open.ticket, shared_from_this());
       lock.lock();
@@ -205,7 +282,7 @@ Dependency Stream::run_queue(std::unique_lock<std::mutex>& lock, uint64_t until)
     Entry entry = std::move(queue_.front());
     queue_.pop_front();
     lock.unlock();
-    run(*entry.operation);
+    run(*entry.operation, entry.ticket);
     entry.operation.reset();
     lock.lock();
     complete(lock, entry.ticket);
@@ -217,7 +294,7 @@ Dependency Stream::run_queue(std::unique_lock<std::mutex>& lock, uint64_t until)
 }
 
 void Stream::complete(std::unique_lock<std::mutex>& lock, uint64_t ticket) {
-  completed_.store(ticket, std::memory_order_release);
+  issued_.store(ticket, std::memory_order_release);
   if (waiting_hosts_ > 0) progress_.notify_all();
   if (dependents_.empty()) return;
   std::vector<std::shared_ptr<Stream>> ready;
@@ -234,7 +311,7 @@ void Stream::complete(std::unique_lock<std::mutex>& lock, uint64_t ticket) {
 
 bool Stream::add_dependent(uint64_t ticket, const std::shared_ptr<Stream>& stream) {
   std::unique_lock lock(mutex_);
-  if (completed() >= ticket) return false;
+  if (issued() >= ticket) return false;
   dependents_.push_back({ticket, stream});
   return true;
 }

@@ -8,10 +8,14 @@
 // Order between streams is kept by dependencies (stream, ticket). The legacy default stream and the
 // blocking streams depend on each other as CUDA says.
 //
+// An operation is issued when it has run, or has been handed to the home device (engines.h), which works on it on its
+// own; then the stream's device tail knows whether it has finished. Without devices both are the same.
+//
 // Ownership: shared_ptr; a destroyed stream lives until its queue is empty. All methods are thread
 // safe.
 #pragma once
 
+#include "runtime/device_tail.h"
 #include "runtime/operation.h"
 
 #include <atomic>
@@ -45,21 +49,42 @@ class Stream : public std::enable_shared_from_this<Stream> {
   /// Appends an operation; wakes a runner when nobody is draining. Returns its ticket. `after`: extra
   /// dependencies besides those of the default stream.
   uint64_t enqueue(std::unique_ptr<Operation> operation, std::vector<Dependency> after = {});
-  /// Claims an idle stream: nothing queued, nothing running, no open dependency. Returns the ticket
-  /// of the work that the caller now runs itself, or 0.
+  /// Claims an idle stream: nothing queued, nothing running, no open dependency (all of it may still be under way on
+  /// the home device). Returns the ticket of the work that the caller now runs itself, or 0.
   uint64_t try_begin();
   /// Completes what try_begin() started.
   void end(uint64_t ticket);
+  /// Leaves it to whoever drains the queue.
+  void defer(uint64_t ticket, std::unique_ptr<Operation> operation);
   /// Makes all later operations wait for `dependency`.
   void wait_for(Dependency dependency);
 
   /// Everything enqueued so far is done.
   bool idle() const { return completed() == enqueued(); }
   uint64_t enqueued() const { return enqueued_.load(std::memory_order_acquire); }
-  uint64_t completed() const { return completed_.load(std::memory_order_acquire); }
+  uint64_t issued() const { return issued_.load(std::memory_order_acquire); }
+  uint64_t completed() const {
+    const uint64_t issued = this->issued();  // before the tail's state: that only gets less open
+    const DeviceTail* tail = tail_.load(std::memory_order_acquire);
+    if (tail == nullptr) [[likely]]
+      return issued;
+    const uint64_t open = tail->first_open();
+    return open == 0 || open > issued ? issued : open - 1;
+  }
   /// Blocks until `ticket` is done; runs queued operations on this thread when nobody else does.
   void wait(uint64_t ticket);
   void synchronize() { wait(enqueued()); }
+  /// Whether `ticket` is done; asks the device.
+  bool poll(uint64_t ticket);
+
+  /// Null before the first work for the home device.
+  DeviceTail* tail() const { return tail_.load(std::memory_order_acquire); }
+  std::shared_ptr<DeviceTail> shared_tail() const { return owned_tail_; }
+  /// By the thread that runs the stream's operations.
+  void set_tail(std::shared_ptr<DeviceTail> tail);
+  /// Makes device work from now on wait for what the default stream's rules say, as operation `ticket`. For work that
+  /// try_begin() let in: queued operations have got dependencies.
+  void follow_default_streams(uint64_t ticket);
 
   /// Waits a little (about a millisecond) for work that does not depend on the host, running it on this
   /// thread when nobody does. True when the stream is idle now.
@@ -86,9 +111,14 @@ class Stream : public std::enable_shared_from_this<Stream> {
   // Runs queued entries while this thread owns the stream (draining_ is set); gives it up when the
   // queue is empty, `until` is reached or the head has an open dependency, which is then returned.
   Dependency run_queue(std::unique_lock<std::mutex>& lock, uint64_t until);
+  void wait_issued(uint64_t ticket);
+  // Failures of work on the device become the context's error.
+  void report(const Status& status) const;
   void collect_default_stream_dependencies(std::vector<Dependency>& out) const;
   bool default_stream_dependencies_open() const;
-  void run(Operation& operation);
+  void run(Operation& operation, uint64_t ticket);
+  // Device work of this stream will wait for an issued dependency.
+  void follow(const Dependency& dependency, uint64_t ticket);
   void complete(std::unique_lock<std::mutex>& lock, uint64_t ticket);
   // False when `ticket` is already complete.
   bool add_dependent(uint64_t ticket, const std::shared_ptr<Stream>& stream);
@@ -100,7 +130,9 @@ class Stream : public std::enable_shared_from_this<Stream> {
   const uint64_t id_;
 
   std::atomic<uint64_t> enqueued_{0};
-  std::atomic<uint64_t> completed_{0};
+  std::atomic<uint64_t> issued_{0};
+  std::atomic<DeviceTail*> tail_{nullptr};
+  std::shared_ptr<DeviceTail> owned_tail_;  // what tail_ points to
   int waiting_hosts_ = 0;
   mutable std::mutex mutex_;
   std::condition_variable progress_;

@@ -12,20 +12,35 @@
 
 namespace guda::runtime {
 
-/// Runs `operation` on the calling thread now when `inline_allowed` and the stream is idle, else queues
-/// it. A capturing stream records it instead. A failure of execution becomes the context's sticky error;
-/// the Status returned is only about submitting.
+/// Work that try_begin() let in: to the home device, or on this thread when `here`. False: neither.
+inline bool run_begun(Stream& stream, Operation& operation, uint64_t ticket, bool here) {
+  Status status;
+  if (Engines* engines = Engines::with_home()) [[unlikely]] {
+    stream.follow_default_streams(ticket);
+    auto handed = engines->hand_over(operation, stream, ticket);
+    if (!handed && !here) return false;
+    status = handed ? *handed : run_operation(operation);
+  } else {
+    status = run_operation(operation);
+  }
+  stream.end(ticket);
+  if (!status) Context::instance().set_sticky_error(status);
+  return true;
+}
+
+/// Runs `operation` on the calling thread now when `inline_allowed` and the stream is idle, hands it to the home device
+/// when there is one that takes it, else queues it. A capturing stream records it instead. A failure of execution
+/// becomes the context's sticky error; the Status returned is only about submitting.
 template <typename Op>
 Status submit(Stream& stream, Op&& operation, bool inline_allowed) {
   using Concrete = std::decay_t<Op>;
   if (stream.capture()) {
     return capture_operation(stream, std::make_unique<Concrete>(std::forward<Op>(operation)));
   }
-  if (inline_allowed) {
+  if (inline_allowed || Engines::with_home() != nullptr) {
     if (uint64_t ticket = stream.try_begin()) {
-      Status status = run_operation(operation);
-      stream.end(ticket);
-      if (!status) Context::instance().set_sticky_error(status);
+      if (!run_begun(stream, operation, ticket, inline_allowed))
+        stream.defer(ticket, std::make_unique<Concrete>(std::forward<Op>(operation)));
       return Status::ok();
     }
   }
@@ -37,13 +52,14 @@ Status submit(Stream& stream, Op&& operation, bool inline_allowed) {
 template <typename Op>
 void submit_and_wait(Stream& stream, Op&& operation) {
   using Concrete = std::decay_t<Op>;
-  if (uint64_t ticket = stream.try_begin()) {
-    Status status = run_operation(operation);
-    stream.end(ticket);
-    if (!status) Context::instance().set_sticky_error(status);
-    return;
+  uint64_t ticket = stream.try_begin();
+  if (ticket != 0) {
+    (void)run_begun(stream, operation, ticket, true);
+    if (stream.tail() == nullptr) return;
+  } else {
+    ticket = stream.enqueue(std::make_unique<Concrete>(std::forward<Op>(operation)));
   }
-  stream.wait(stream.enqueue(std::make_unique<Concrete>(std::forward<Op>(operation))));
+  stream.wait(ticket);
 }
 
 }  // namespace guda::runtime

@@ -100,6 +100,9 @@ class Scheduler {
   /// explain() of the calling thread's last decision; empty before the first.
   std::string explain_last() const;
 
+  /// Changes when earlier decisions need not hold any more.
+  uint64_t epoch() const { return epoch_.load(std::memory_order_relaxed); }
+
   Counters counters() const;
   EngineCounters engine_counters(EngineIndex engine) const;
 

@@ -20,6 +20,7 @@ enum class Option {
   cache_dir,
   trace,
   split,
+  write_back,
   slice_check,
   tier,
   dump,

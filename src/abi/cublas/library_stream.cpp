@@ -55,15 +55,15 @@ GUDA_LIBRARY_API int guda_library_submit(void* handle, runtime::Operation* opera
     return static_cast<int>(
         runtime::capture_operation(*stream, operation->clone(), runtime::NodeType::kernel).code());
   }
-  bool here = when == Return::complete || operation->expected_ns() <= kInlineNanoseconds;
-  if (uint64_t ticket = here ? stream->try_begin() : 0) {
-    Status status = runtime::run_operation(*operation);
-    stream->end(ticket);
-    if (!status) runtime::Context::instance().set_sticky_error(status);
-  } else {
+  const bool here = when == Return::complete || operation->expected_ns() <= kInlineNanoseconds;
+  uint64_t ticket =
+      here || runtime::Engines::with_home() != nullptr ? stream->try_begin() : 0;
+  if (ticket == 0) {
     ticket = stream->enqueue(operation->clone());
-    if (when == Return::complete) stream->wait(ticket);
+  } else if (!runtime::run_begun(*stream, *operation, ticket, here)) {
+    stream->defer(ticket, operation->clone());
   }
+  if (when == Return::complete) stream->wait(ticket);
   return when == Return::complete ? -runtime::Context::instance().sticky_error() : 0;
 }
 

@@ -6,8 +6,10 @@
 #include "runtime/graph.h"
 #include "runtime/submit.h"
 
+#include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 
 namespace guda::cudart {
@@ -40,6 +42,36 @@ MemoryPool* current_pool() {
   return pools().current;
 }
 
+/// Memory that a pool got back while a device may still work on it: what the next user has to wait for.
+class GivenBack {
+ public:
+  void add(void* pointer, runtime::Dependency after) {
+    std::unique_lock lock(mutex_);
+    after_.insert_or_assign(pointer, std::move(after));
+    any_.store(true, std::memory_order_release);
+  }
+  std::optional<runtime::Dependency> take(void* pointer) {
+    if (!any_.load(std::memory_order_acquire)) return std::nullopt;
+    std::unique_lock lock(mutex_);
+    auto found = after_.find(pointer);
+    if (found == after_.end()) return std::nullopt;
+    auto after = std::move(found->second);
+    after_.erase(found);
+    any_.store(!after_.empty(), std::memory_order_release);
+    return after;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::unordered_map<void*, runtime::Dependency> after_;
+  std::atomic<bool> any_{false};
+};
+
+GivenBack& given_back() {
+  static auto* memory = new GivenBack;
+  return *memory;
+}
+
 class FreeOperation final : public runtime::Operation {
  public:
   FreeOperation(MemoryPool& pool, void* pointer) : pool_(pool), pointer_(pointer) {}
@@ -49,6 +81,11 @@ class FreeOperation final : public runtime::Operation {
     return std::make_unique<FreeOperation>(*this);
   }
   bool runs_after_error() const override { return true; }
+  bool follow_device_work(runtime::Stream& stream, uint64_t ticket) override {
+    given_back().add(pointer_, {stream.shared_from_this(), ticket});
+    (void)pool_.give_back(pointer_);
+    return true;
+  }
 
  private:
   MemoryPool& pool_;
@@ -88,6 +125,7 @@ Error allocate(void** pointer, size_t size, MemoryPool* pool, void* stream_handl
   }
   auto memory = pool->allocate(size);
   if (!memory) return finish(memory.status());
+  if (auto after = given_back().take(*memory)) stream->wait_for(std::move(*after));
   *pointer = *memory;
   return kSuccess;
 }

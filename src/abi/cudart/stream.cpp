@@ -70,7 +70,7 @@ GUDA_API_PTSZ(cudaStreamQuery, (cudaStream_t handle), (handle)) {
   GUDA_ENTER();
   GUDA_STREAM(stream, handle);
   if (stream->capture()) return spoil_capture(*stream);
-  if (!stream->idle()) return kNotReady;
+  if (!stream->idle() && !stream->poll(stream->enqueued())) return kNotReady;
   return after_wait();
 }
 

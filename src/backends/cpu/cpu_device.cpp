@@ -1,6 +1,7 @@
 #include "backends/cpu/cpu_device.h"
 
 #include "backends/cpu/executor.h"
+#include "backends/cpu/threaded_queue.h"
 #include "backends/faulty_device.h"
 #include "support/options.h"
 
@@ -121,7 +122,7 @@ class CpuDeviceKernel final : public DeviceKernel {
   std::vector<uint32_t> pointer_offsets;
 };
 
-/// Work is done when it is handed over, so a mark is a time.
+/// Work is done when it is handed over (ThreadedQueue changes that), so a mark is a time.
 class Instant final : public Mark {
  public:
   bool reached() const override { return true; }
@@ -277,7 +278,9 @@ class CpuDevice final : public Device {
     return memory_ && other != nullptr && other->memory_;
   }
   Result<std::unique_ptr<Queue>> create_queue() override {
-    return std::unique_ptr<Queue>(std::make_unique<CpuQueue>(memory_.get()));
+    auto queue = std::make_unique<CpuQueue>(memory_.get());
+    if (!memory_) return std::unique_ptr<Queue>(std::move(queue));
+    return std::unique_ptr<Queue>(std::make_unique<ThreadedQueue>(std::move(queue)));
   }
   const EmulatedMemory* memory() const { return memory_.get(); }
 

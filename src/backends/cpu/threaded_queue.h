@@ -1,0 +1,173 @@
+// A queue that is asynchronous to its caller, made of one that is not: a thread runs the work of the inner queue in
+// order.
+#pragma once
+
+#include "backends/device.h"
+
+#include <condition_variable>
+#include <cstring>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+namespace guda::backend {
+
+class ThreadedQueue final : public Queue {
+  /// How far a queue's thread has come; outlives the queue with its marks.
+  struct Progress {
+    std::mutex mutex;
+    std::condition_variable changed;
+    uint64_t done = 0;  // operations
+    Status failure;     // first of those that nobody has been told of
+  };
+
+ public:
+  explicit ThreadedQueue(std::unique_ptr<Queue> inner)
+      : inner_(std::move(inner)), progress_(std::make_shared<Progress>()) {}
+  ~ThreadedQueue() override {
+    if (!thread_.joinable()) return;
+    {
+      std::unique_lock lock(progress_->mutex);
+      ending_ = true;
+    }
+    progress_->changed.notify_all();
+    thread_.join();
+  }
+
+  Status launch(const Launch& launch) override {
+    std::vector<std::byte> params(launch.params.begin(), launch.params.end());
+    return add([this, launch, params = std::move(params)] {
+      Launch own = launch;
+      own.params = params;
+      return inner_->launch(own);
+    });
+  }
+  Status upload(void* address, const void* host, size_t bytes) override {
+    return add([=, this] { return inner_->upload(address, host, bytes); });
+  }
+  Status download(void* host, const void* address, size_t bytes) override {
+    return add([=, this] { return inner_->download(host, address, bytes); });
+  }
+  Status copy(void* to, const void* from, size_t bytes) override {
+    return add([=, this] { return inner_->copy(to, from, bytes); });
+  }
+  Status fill(void* address, uint32_t value, uint32_t element, size_t bytes) override {
+    return add([=, this] { return inner_->fill(address, value, element, bytes); });
+  }
+  Status gemm(const GemmProblem& problem) override {
+    struct Scalars {
+      alignas(16) std::byte alpha[16], beta[16];
+    } scalars;
+    const size_t bytes = scalar_bytes(problem.input);
+    std::memcpy(scalars.alpha, problem.alpha, bytes);
+    std::memcpy(scalars.beta, problem.beta, bytes);
+    return add([this, problem, scalars] {
+      GemmProblem own = problem;
+      own.alpha = scalars.alpha;
+      own.beta = scalars.beta;
+      return inner_->gemm(own);
+    });
+  }
+
+  Result<std::unique_ptr<Mark>> mark() override {
+    auto time = std::make_shared<std::unique_ptr<Mark>>();
+    (void)add([this, time] {
+      auto made = inner_->mark();
+      if (made) *time = std::move(*made);
+      return made.status();
+    });
+    std::unique_lock lock(progress_->mutex);
+    return std::unique_ptr<Mark>(std::make_unique<QueueMark>(progress_, added_, std::move(time)));
+  }
+  Status wait_for(const Mark& mark) override {
+    const auto& other = static_cast<const QueueMark&>(mark);
+    return add([progress = other.progress(), number = other.number()] {
+      std::unique_lock lock(progress->mutex);
+      progress->changed.wait(lock, [&] { return progress->done >= number; });
+      return Status::ok();
+    });
+  }
+  Status synchronize() override {
+    std::unique_lock lock(progress_->mutex);
+    const uint64_t wanted = added_;
+    progress_->changed.wait(lock, [&] { return progress_->done >= wanted; });
+    return std::exchange(progress_->failure, Status::ok());
+  }
+
+ private:
+  class QueueMark final : public Mark {
+   public:
+    QueueMark(std::shared_ptr<Progress> progress, uint64_t number,
+              std::shared_ptr<std::unique_ptr<Mark>> time)
+        : progress_(std::move(progress)), number_(number), time_(std::move(time)) {}
+    bool reached() const override {
+      std::unique_lock lock(progress_->mutex);
+      return progress_->done >= number_;
+    }
+    Status wait() override {
+      std::unique_lock lock(progress_->mutex);
+      progress_->changed.wait(lock, [&] { return progress_->done >= number_; });
+      return std::exchange(progress_->failure, Status::ok());
+    }
+    std::optional<int64_t> since(const Mark& earlier) const override {
+      const auto& other = static_cast<const QueueMark&>(earlier);
+      if (!*time_ || !*other.time_) return std::nullopt;
+      return (*time_)->since(**other.time_);
+    }
+    const std::shared_ptr<Progress>& progress() const { return progress_; }
+    uint64_t number() const { return number_; }
+
+   private:
+    std::shared_ptr<Progress> progress_;
+    uint64_t number_;
+    std::shared_ptr<std::unique_ptr<Mark>> time_;  // set when the mark is reached
+  };
+
+  static size_t scalar_bytes(ElementType type) {
+    switch (type) {
+      case ElementType::c64: return 16;
+      case ElementType::f64:
+      case ElementType::c32: return 8;
+      default: return 4;
+    }
+  }
+
+  Status add(std::function<Status()> work) {
+    std::unique_lock lock(progress_->mutex);
+    work_.push_back(std::move(work));
+    ++added_;
+    if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+    lock.unlock();
+    progress_->changed.notify_all();
+    return Status::ok();
+  }
+
+  void run() {
+    std::unique_lock lock(progress_->mutex);
+    for (;;) {
+      progress_->changed.wait(lock, [&] { return ending_ || !work_.empty(); });
+      if (work_.empty()) return;
+      auto work = std::move(work_.front());
+      work_.pop_front();
+      lock.unlock();
+      Status status = work();
+      if (status) status = inner_->synchronize();
+      work = nullptr;
+      lock.lock();
+      if (!status && progress_->failure) progress_->failure = status;
+      ++progress_->done;
+      progress_->changed.notify_all();
+    }
+  }
+
+  std::unique_ptr<Queue> inner_;
+  std::shared_ptr<Progress> progress_;
+  std::deque<std::function<Status()>> work_;  // guarded by progress_->mutex, as the next two
+  uint64_t added_ = 0;
+  bool ending_ = false;
+  std::thread thread_;
+};
+
+}  // namespace guda::backend
