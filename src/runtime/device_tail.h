@@ -53,7 +53,8 @@ class DeviceTail {
     auto began = queue_->mark();
     if (Status status = start(*queue_); !status) return status;
     auto ended = began ? queue_->mark() : std::move(began);
-    if (ended) samples_.push_back({ticket, std::move(*began), std::move(*ended), std::move(report)});
+    if (ended)
+      samples_.push_back({ticket, std::move(*began), std::move(*ended), std::move(report)});
     return Status::ok();
   }
 
@@ -93,7 +94,8 @@ class DeviceTail {
   std::deque<Marked> marks_;  // in order; the open ones
   std::vector<Sample> samples_;
   Status failure_;  // of work that nobody has waited for
-  std::deque<std::pair<uint64_t, uint64_t>> followed_;  // other tail's id, how far we have waited for it
+  std::deque<std::pair<uint64_t, uint64_t>>
+      followed_;  // other tail's id, how far we have waited for it
   const uint64_t id_ = next_id_.fetch_add(1, std::memory_order_relaxed);
   static inline std::atomic<uint64_t> next_id_{1};
 };

@@ -68,7 +68,9 @@ MemoryOrder::Turn Engines::take_turn(memory::Space space, std::span<const Range>
   auto turn = order_.wait(space, reads, writes);
   if (home() != nullptr) {
     // Whoever looked before our turn began has announced its work by now; those after it see the turn.
-    { std::unique_lock lock(home_mutex_); }
+    {
+      std::unique_lock lock(home_mutex_);
+    }
     quiesce();
   }
   return turn;
@@ -278,8 +280,8 @@ std::optional<Status> Engines::hand_over_fill(Engine& engine, FillOperation& ope
   if (!dense(operation.to(), operation.shape()) || !on_devices(to) ||
       to.bytes() % operation.element() != 0)
     return std::nullopt;
-  DeviceTail* tail = prepare_home(engine, stream, ticket, {}, {&to, 1}, {&to, 1},
-                                  pool_.all_in(engine.space));
+  DeviceTail* tail =
+      prepare_home(engine, stream, ticket, {}, {&to, 1}, {&to, 1}, pool_.all_in(engine.space));
   if (tail == nullptr) return std::nullopt;
   return handed(engine, tail->hand_over([&](backend::Queue& queue) {
     return queue.fill(reinterpret_cast<void*>(to.begin), operation.value(), operation.element(),

@@ -149,8 +149,8 @@ std::optional<Status> Engines::hand_over_product(Engine& engine, Operation& oper
                                                  Stream& stream, uint64_t ticket) {
   if (!engine.multiplies.load()) return std::nullopt;
   const backend::GemmProblem& problem = *operation.gemm();
-  HomeProduct shape{problem.input, problem.transpose_a, problem.transpose_b, problem.m, problem.n,
-                    problem.k,     scheduler_.epoch(),  kHomeUses};
+  HomeProduct shape{problem.input, problem.transpose_a, problem.transpose_b, problem.m,
+                    problem.n,     problem.k,           scheduler_.epoch(),  kHomeUses};
   bool known = false;
   {
     std::unique_lock lock(home_mutex_);
@@ -161,8 +161,8 @@ std::optional<Status> Engines::hand_over_product(Engine& engine, Operation& oper
   }
   const bool small = operations_of(problem) < kWorthPlanning;
   const bool all_home = (known || small) && pool_.all_in(engine.space) &&
-                        on_devices(Range::of(problem.a, 1)) && on_devices(Range::of(problem.b, 1)) &&
-                        on_devices(Range::of(problem.c, 1));
+                        on_devices(Range::of(problem.a, 1)) &&
+                        on_devices(Range::of(problem.b, 1)) && on_devices(Range::of(problem.c, 1));
   Operands operands;
   std::optional<scheduler::Work> measured;
   scheduler::Decision decision;
@@ -189,12 +189,13 @@ std::optional<Status> Engines::hand_over_product(Engine& engine, Operation& oper
       }
     }
   }
-  DeviceTail* tail = prepare_home(engine, stream, ticket, operands.all, {}, operands.writes, all_home);
+  DeviceTail* tail =
+      prepare_home(engine, stream, ticket, operands.all, {}, operands.writes, all_home);
   if (tail == nullptr) return std::nullopt;
   auto start = [&](backend::Queue& queue) { return queue.gemm(problem); };
-  Status status = measured ? tail->hand_over_timed(ticket, start,
-                                                   report_of(engine, *measured, decision))
-                           : tail->hand_over(start);
+  Status status = measured
+                      ? tail->hand_over_timed(ticket, start, report_of(engine, *measured, decision))
+                      : tail->hand_over(start);
   if (status.code() == StatusCode::not_supported) engine.multiplies.store(false);
   return handed(engine, status);
 }

@@ -198,6 +198,7 @@ void Engines::region_added(std::byte* base, size_t size, int file, bool fresh) {
 void Engines::region_removed(std::byte* base) { pool_.remove_region(base); }
 
 void Engines::region_withdrawn(std::byte* base, size_t size) {
+  quiesce();
   Range range = Range::of(base, size);
   if (Status status = pool_.bring_to_host({&range, 1}); !status)
     log(LogPart::memory, LogLevel::error, "contents are lost: {}", status.message());
@@ -214,7 +215,8 @@ void Engines::host_wrote(const void* start, size_t bytes) {
   pool_.commit(memory::kHostSpace, {&range, 1});
   // Sent home now: launches are quickest while everything is there and only there.
   if (const Engine* engine = home()) {
-    if (auto lease = pool_.acquire(engine->space, {&range, 1})) pool_.commit(engine->space, {&range, 1});
+    if (auto lease = pool_.acquire(engine->space, {&range, 1}))
+      pool_.commit(engine->space, {&range, 1});
   }
 }
 
@@ -234,7 +236,8 @@ Status Engines::run(Operation& operation) {
 /// On the host, whatever it is. `began`, when given, receives the time when its operands were there.
 Status Engines::host_work(Operation& operation, const Operands& operands, int64_t* began) {
   auto turn = take_turn(memory::kHostSpace, operands.reads, operands.writes);
-  pool_.commit(memory::kHostSpace, operands.host_visible);  // the program may have written there at any time
+  pool_.commit(memory::kHostSpace,
+               operands.host_visible);  // the program may have written there at any time
   if (Status status = pool_.bring_to_host(operands.all); !status) return status;
   if (began != nullptr) *began = now_nanoseconds();
   if (operation.expected_ns() == Operation::kMayWait) {

@@ -180,7 +180,8 @@ class Engines final : public memory::RegionObserver {
   std::atomic<int> host_only_{0};
   std::mutex kernels_mutex_;  // guards KernelOnEngines of all kernels
   std::atomic<Engine*> home_{nullptr};
-  std::mutex home_mutex_;  // held from looking whether work can be handed over until its ticket is announced
+  std::mutex
+      home_mutex_;  // held from looking whether work can be handed over until its ticket is announced
   std::mutex tails_mutex_;  // guards tails_; nothing else is locked under it
   std::vector<std::weak_ptr<DeviceTail>> tails_;
   std::unique_ptr<backend::Mark> clock_mark_;  // of the home device, reached at clock_ns_

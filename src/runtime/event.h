@@ -17,11 +17,10 @@ struct EventMark {
   std::shared_ptr<Stream> stream;      // null: reached at once, no dependency
   uint64_t ticket = 0;
   std::atomic<int64_t> nanoseconds{0};
-  std::shared_ptr<backend::Mark> device;  // when the home device has the time; set before `ticket` is issued
+  std::shared_ptr<backend::Mark>
+      device;  // when the home device has the time; set before `ticket` is issued
 
-  bool reached() const {
-    return !stream || stream->completed() >= ticket || stream->poll(ticket);
-  }
+  bool reached() const { return !stream || stream->completed() >= ticket || stream->poll(ticket); }
   /// Of a mark that has been reached; 0 when nobody knows.
   int64_t time() const;
 };

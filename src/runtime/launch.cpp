@@ -219,8 +219,7 @@ Status submit_launch(Stream& stream, KernelOperation& operation) {
   const bool home = engines != nullptr && Engines::with_home() != nullptr;
   if (engines != nullptr && !home) [[unlikely]]
     engines->prepare(operation);  // on its way to a home device it gets what it needs itself
-  const bool short_run =
-      !stream.capture() && !home && stream.idle() && operation.runs_inline();
+  const bool short_run = !stream.capture() && !home && stream.idle() && operation.runs_inline();
   if (Status status = submit(stream, operation, short_run); !status) return status;
   if (Context::instance().launch_blocking() && !stream.capture()) stream.synchronize();
   return Status::ok();

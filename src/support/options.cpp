@@ -33,9 +33,10 @@ constexpr std::array kOptions = {
     OptionInfo{Option::trace, "GUDA_TRACE", "", "file", "Writes a trace of launches and copies."},
     OptionInfo{Option::split, "GUDA_SPLIT", "auto", "auto|never|always",
                "Whether work may be split across engines."},
-    OptionInfo{Option::write_back, "GUDA_WRITE_BACK", "auto", "auto|never|always",
-               "Whether results of devices are copied to the host at once, so that nothing is lost "
-               "with a device; auto: unless the first engine is a GPU that runs nearly everything."},
+    OptionInfo{
+        Option::write_back, "GUDA_WRITE_BACK", "auto", "auto|never|always",
+        "Whether results of devices are copied to the host at once, so that nothing is lost "
+        "with a device; auto: unless the first engine is a GPU that runs nearly everything."},
     OptionInfo{Option::slice_check, "GUDA_SLICE_CHECK", "0", "0|1",
                "For tests: runs splittable launches again in slices and compares."},
     OptionInfo{Option::tier, "GUDA_TIER", "auto", "auto|c",

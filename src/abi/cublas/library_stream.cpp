@@ -56,8 +56,7 @@ GUDA_LIBRARY_API int guda_library_submit(void* handle, runtime::Operation* opera
         runtime::capture_operation(*stream, operation->clone(), runtime::NodeType::kernel).code());
   }
   const bool here = when == Return::complete || operation->expected_ns() <= kInlineNanoseconds;
-  uint64_t ticket =
-      here || runtime::Engines::with_home() != nullptr ? stream->try_begin() : 0;
+  uint64_t ticket = here || runtime::Engines::with_home() != nullptr ? stream->try_begin() : 0;
   if (ticket == 0) {
     ticket = stream->enqueue(operation->clone());
   } else if (!runtime::run_begun(*stream, *operation, ticket, here)) {

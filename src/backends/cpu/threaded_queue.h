@@ -20,7 +20,7 @@ class ThreadedQueue final : public Queue {
     std::mutex mutex;
     std::condition_variable changed;
     uint64_t done = 0;  // operations
-    Status failure;     // first of those that nobody has been told of
+    Status failure;  // first of those that nobody has been told of
   };
 
  public:
@@ -52,6 +52,9 @@ class ThreadedQueue final : public Queue {
   }
   Status copy(void* to, const void* from, size_t bytes) override {
     return add([=, this] { return inner_->copy(to, from, bytes); });
+  }
+  Status copy_from_peer(const Device& device, void* to, const void* from, size_t bytes) override {
+    return add([=, this, &device] { return inner_->copy_from_peer(device, to, from, bytes); });
   }
   Status fill(void* address, uint32_t value, uint32_t element, size_t bytes) override {
     return add([=, this] { return inner_->fill(address, value, element, bytes); });

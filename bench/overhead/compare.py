@@ -1,0 +1,41 @@
+#!/usr/bin/env python3
+"""Runs bench_overhead with two sets of libraries in turns and prints the ratio of the best times.
+
+compare.py PROGRAM --native DIR --guda DIR [--rounds N] [--env NAME=VALUE ...]
+"""
+import argparse
+import os
+import subprocess
+
+
+def measure(program, libraries, extra):
+    environment = dict(os.environ, LD_LIBRARY_PATH=libraries, **extra)
+    output = subprocess.run([program], env=environment, capture_output=True, text=True)
+    if output.returncode != 0:
+        raise SystemExit(f"{libraries}: exit {output.returncode}\n{output.stdout}{output.stderr}")
+    lines = (line.split() for line in output.stdout.splitlines())
+    return {words[0]: float(words[1]) for words in lines if len(words) == 3}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("program")
+    parser.add_argument("--native", required=True, help="directories of NVIDIA's libraries")
+    parser.add_argument("--guda", required=True, help="directory of GUDA's libraries")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--env", action="append", default=[], help="for GUDA")
+    arguments = parser.parse_args()
+    extra = dict(item.split("=", 1) for item in arguments.env)
+    best = [{}, {}]
+    for _ in range(arguments.rounds):
+        for side, (libraries, more) in enumerate([(arguments.native, {}), (arguments.guda, extra)]):
+            for name, value in measure(arguments.program, libraries, more).items():
+                best[side][name] = min(value, best[side].get(name, value))
+    print(f"{'':34}{'native us':>12}{'GUDA us':>12}{'ratio':>8}")
+    for name, native in best[0].items():
+        guda = best[1][name]
+        print(f"{name:34}{native:12.3f}{guda:12.3f}{guda / native:8.3f}")
+
+
+if __name__ == "__main__":
+    main()

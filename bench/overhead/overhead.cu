@@ -1,0 +1,217 @@
+// What a CUDA program sees of the runtime under it: times of launches, kernels, copies and cuBLAS products, one line
+// "name value unit" each. An ordinary CUDA program: run with NVIDIA's libraries and with GUDA's, compare.py does both
+// in turns.
+#include <cublas_v2.h>
+#include <cuda_runtime.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+namespace {
+
+#define CHECK(call)                                                                             \
+  do {                                                                                          \
+    const int status = static_cast<int>(call);                                                  \
+    if (status != 0) {                                                                          \
+      std::fprintf(stderr, "%s:%d: %s gave %d\n", __FILE__, __LINE__, #call, status);           \
+      std::exit(1);                                                                             \
+    }                                                                                           \
+  } while (false)
+
+using Clock = std::chrono::steady_clock;
+
+double microseconds_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
+}
+
+/// The least of several samples, in microseconds for one repetition.
+template <typename Body>
+double best(int samples, int repetitions, Body body) {
+  double least = 1e30;
+  for (int sample = 0; sample < samples; ++sample) {
+    CHECK(cudaDeviceSynchronize());
+    const auto start = Clock::now();
+    for (int i = 0; i < repetitions; ++i) body();
+    const double end = microseconds_since(start);
+    least = std::min(least, end / repetitions);
+  }
+  CHECK(cudaDeviceSynchronize());
+  return least;
+}
+
+__global__ void nothing() {}
+__global__ void with_arguments(float* out, int n, float value) {
+  if (n < 0) out[threadIdx.x] = value;
+}
+/// About `cycles` clock cycles, and a little memory traffic.
+__global__ void busy(float* data, long long cycles) {
+  const long long start = clock64();
+  float value = data[blockIdx.x * blockDim.x + threadIdx.x];
+  while (clock64() - start < cycles) value = value * 1.0001f + 0.5f;
+  data[blockIdx.x * blockDim.x + threadIdx.x] = value;
+}
+__global__ void scale(float* data, size_t n, float factor) {
+  for (size_t i = blockIdx.x * size_t{blockDim.x} + threadIdx.x; i < n;
+       i += size_t{gridDim.x} * blockDim.x)
+    data[i] *= factor;
+}
+
+void launches() {
+  float* data = nullptr;
+  CHECK(cudaMalloc(&data, 1 << 20));
+  cudaStream_t stream;
+  CHECK(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+  nothing<<<1, 32>>>();
+  with_arguments<<<1, 32>>>(data, 0, 0);
+  with_arguments<<<1, 32, 0, stream>>>(data, 0, 0);
+  CHECK(cudaDeviceSynchronize());
+  std::printf("launch_enqueue %.4f us\n", best(50, 500, [] { nothing<<<1, 32>>>(); }));
+  std::printf("launch_enqueue_arguments %.4f us\n",
+              best(50, 500, [&] { with_arguments<<<1, 32>>>(data, 0, 1); }));
+  std::printf("launch_enqueue_stream %.4f us\n",
+              best(50, 500, [&] { with_arguments<<<1, 32, 0, stream>>>(data, 0, 1); }));
+  std::printf("launch_synchronize %.4f us\n", best(50, 200, [] {
+                nothing<<<1, 32>>>();
+                CHECK(cudaDeviceSynchronize());
+              }));
+  std::printf("launch_stream_synchronize %.4f us\n", best(50, 200, [&] {
+                nothing<<<1, 32, 0, stream>>>();
+                CHECK(cudaStreamSynchronize(stream));
+              }));
+  cudaEvent_t event;
+  CHECK(cudaEventCreate(&event));
+  std::printf("event_record %.4f us\n", best(50, 200, [&] { CHECK(cudaEventRecord(event, stream)); }));
+  CHECK(cudaEventDestroy(event));
+  CHECK(cudaStreamDestroy(stream));
+  CHECK(cudaFree(data));
+}
+
+void kernels() {
+  constexpr size_t kFloats = size_t{64} << 20;
+  float* data = nullptr;
+  CHECK(cudaMalloc(&data, kFloats * sizeof(float)));
+  CHECK(cudaMemset(data, 0, kFloats * sizeof(float)));
+  for (long long cycles : {20000LL, 180000LL, 1800000LL}) {
+    busy<<<132, 128>>>(data, cycles);
+    const double each = best(7, 40, [&] {
+      busy<<<132, 128>>>(data, cycles);
+      CHECK(cudaDeviceSynchronize());
+    });
+    std::printf("kernel_busy_%lldk %.3f us\n", cycles / 1000, each);
+  }
+  for (size_t n : {size_t{16} << 20, kFloats}) {
+    scale<<<1024, 256>>>(data, n, 1.0f);
+    const double each = best(7, 40, [&] {
+      scale<<<1024, 256>>>(data, n, 1.0f);
+      CHECK(cudaDeviceSynchronize());
+    });
+    std::printf("kernel_scale_%zuM %.3f us\n", n >> 20, each);
+  }
+  // Back to back.
+  const double chain = best(5, 1, [&] {
+    for (int i = 0; i < 100; ++i) scale<<<1024, 256>>>(data, size_t{16} << 20, 1.0f);
+    CHECK(cudaDeviceSynchronize());
+  });
+  std::printf("kernel_scale_16M_chain %.3f us\n", chain / 100);
+  CHECK(cudaFree(data));
+}
+
+void copies() {
+  constexpr size_t kBytes = size_t{256} << 20;
+  void *device = nullptr, *other = nullptr, *pinned = nullptr;
+  CHECK(cudaMalloc(&device, kBytes));
+  CHECK(cudaMalloc(&other, kBytes));
+  CHECK(cudaMallocHost(&pinned, kBytes));
+  std::vector<char> pageable(kBytes / 4, 1);
+  auto time = [&](const char* name, size_t bytes, int repetitions, auto copy) {
+    copy(bytes);
+    const double each = best(7, repetitions, [&] { copy(bytes); });
+    std::printf("copy_%s_%zuK %.4f us\n", name, bytes >> 10, each);
+  };
+  for (size_t bytes : {size_t{4} << 10, size_t{1} << 20, kBytes}) {
+    const int repetitions = bytes == kBytes ? 3 : 100;
+    time("pinned_to_device", bytes, repetitions, [&](size_t count) {
+      CHECK(cudaMemcpy(device, pinned, count, cudaMemcpyHostToDevice));
+    });
+    time("device_to_pinned", bytes, repetitions, [&](size_t count) {
+      CHECK(cudaMemcpy(pinned, device, count, cudaMemcpyDeviceToHost));
+    });
+    time("within_device", bytes, repetitions, [&](size_t count) {
+      CHECK(cudaMemcpy(other, device, count, cudaMemcpyDeviceToDevice));
+      CHECK(cudaDeviceSynchronize());
+    });
+    time("set", bytes, repetitions, [&](size_t count) {
+      CHECK(cudaMemset(other, 0, count));
+      CHECK(cudaDeviceSynchronize());
+    });
+    if (bytes > pageable.size()) continue;
+    time("pageable_to_device", bytes, repetitions, [&](size_t count) {
+      CHECK(cudaMemcpy(device, pageable.data(), count, cudaMemcpyHostToDevice));
+    });
+    time("device_to_pageable", bytes, repetitions, [&](size_t count) {
+      CHECK(cudaMemcpy(pageable.data(), device, count, cudaMemcpyDeviceToHost));
+    });
+  }
+  time("pageable_to_device", pageable.size(), 3, [&](size_t count) {
+    CHECK(cudaMemcpy(device, pageable.data(), count, cudaMemcpyHostToDevice));
+  });
+  time("device_to_pageable", pageable.size(), 3, [&](size_t count) {
+    CHECK(cudaMemcpy(pageable.data(), device, count, cudaMemcpyDeviceToHost));
+  });
+  CHECK(cudaFreeHost(pinned));
+  CHECK(cudaFree(other));
+  CHECK(cudaFree(device));
+}
+
+void products() {
+  cublasHandle_t handle;
+  CHECK(cublasCreate(&handle));
+  constexpr int kLargest = 8192;
+  void *a = nullptr, *b = nullptr, *c = nullptr;
+  const size_t bytes = size_t{kLargest} * kLargest * sizeof(double);
+  for (void** matrix : {&a, &b, &c}) {
+    CHECK(cudaMalloc(matrix, bytes));
+    CHECK(cudaMemset(*matrix, 0, bytes));
+  }
+  auto time = [&](const char* name, int n, auto product) {
+    for (int i = 0; i < 3; ++i) product(n);
+    const int repetitions = n <= 2048 ? 50 : 5;
+    const double each = best(7, 1, [&] {
+      for (int i = 0; i < repetitions; ++i) product(n);
+      CHECK(cudaDeviceSynchronize());
+    });
+    std::printf("gemm_%s_%d %.3f us\n", name, n, each / repetitions);
+  };
+  const float one = 1, zero = 0;
+  const double one_d = 1, zero_d = 0;
+  for (int size : {1024, 2048, 4096, kLargest}) {
+    time("f32", size, [&](int n) {
+      CHECK(cublasSgemm(handle, CUBLAS_OP_N, CUBLAS_OP_T, n, n, n, &one, static_cast<float*>(a), n,
+                        static_cast<float*>(b), n, &zero, static_cast<float*>(c), n));
+    });
+    time("f64", size, [&](int n) {
+      CHECK(cublasDgemm(handle, CUBLAS_OP_N, CUBLAS_OP_N, n, n, n, &one_d, static_cast<double*>(a),
+                        n, static_cast<double*>(b), n, &zero_d, static_cast<double*>(c), n));
+    });
+    time("bf16", size, [&](int n) {
+      CHECK(cublasGemmEx(handle, CUBLAS_OP_N, CUBLAS_OP_N, n, n, n, &one, a, CUDA_R_16BF, n, b,
+                         CUDA_R_16BF, n, &zero, c, CUDA_R_16BF, n, CUBLAS_COMPUTE_32F,
+                         CUBLAS_GEMM_DEFAULT));
+    });
+  }
+  for (void* matrix : {a, b, c}) CHECK(cudaFree(matrix));
+  CHECK(cublasDestroy(handle));
+}
+
+}  // namespace
+
+int main() {
+  launches();
+  kernels();
+  copies();
+  products();
+  return 0;
+}
