@@ -121,7 +121,9 @@ TEST(ProductsOnEngines, AreRight) {
     EXPECT_EQ(counters.decisions, 0u);  // nothing to choose from
     return;
   }
-  EXPECT_GE(counters.decisions, 24u);
+  // What belongs at home is not decided every time.
+  const bool home = std::getenv("GUDA_WRITE_BACK") != nullptr;
+  EXPECT_GE(counters.decisions, home ? 8u : 24u);
   if (split != nullptr && std::string_view(split) == "always") {
     EXPECT_GE(counters.splits, 24u);
   }
