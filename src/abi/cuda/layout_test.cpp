@@ -62,6 +62,7 @@ static_assert(sizeof(own::CUDA_KERNEL_NODE_PARAMS_v1) == offsetof(::CUDA_KERNEL_
 SAME_SIZE(runtime_own::cudaMemLocation, ::CUmemLocation);
 SAME_SIZE(runtime_own::cudaMemAccessDesc, ::CUmemAccessDesc);
 SAME_SIZE(runtime_own::cudaMemPoolProps, ::CUmemPoolProps);
+SAME_SIZE(runtime_own::cudaMemPoolPtrExportData, ::CUmemPoolPtrExportData);
 SAME_MEMBER(runtime_own::cudaMemPoolProps, ::CUmemPoolProps, maxSize);
 SAME_SIZE(runtime_own::cudaLaunchAttribute, ::CUlaunchAttribute);
 SAME_SIZE(runtime_own::cudaMemsetParams, ::CUDA_MEMSET_NODE_PARAMS);

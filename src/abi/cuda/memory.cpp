@@ -2,6 +2,7 @@
 #include "abi/cuda/api.h"
 #include "abi/cudart/types.h"
 #include "memory/heap.h"
+#include "memory/pool.h"
 #include "memory/virtual_memory.h"
 
 #include <optional>
@@ -146,7 +147,13 @@ Error pointer_attribute(void* out, int attribute, CUdeviceptr address,
     case kRangeSize:
     case kMappingSize: store<size_t>(out, allocation ? allocation->size : 0); return kSuccess;
     case kMapped: store<unsigned>(out, allocation != nullptr); return kSuccess;
-    case kAllowedHandleTypes: store<unsigned long long>(out, 0); return kSuccess;
+    case kAllowedHandleTypes: {
+      const bool exportable =
+          allocation && allocation->kind == AllocationKind::pool && allocation->owner &&
+          static_cast<const memory::MemoryPool*>(allocation->owner)->exportable();
+      store<unsigned long long>(out, exportable ? kHandlePosixFile : 0);
+      return kSuccess;
+    }
     case kAccessFlags:
       store<unsigned>(out, allocation ? (allocation->read_only ? 1u : 3u) : 0u);
       return kSuccess;

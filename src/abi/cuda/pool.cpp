@@ -7,6 +7,7 @@ namespace guda::cuda {
 using cudart::cudaMemAccessDesc;
 using cudart::cudaMemLocation;
 using cudart::cudaMemPoolProps;
+using cudart::cudaMemPoolPtrExportData;
 
 GUDA_CU_SHARED_STREAM_PTSZ(cuMemAllocAsync, cudaMallocAsync,
                            (void** address, size_t size, CUstream stream), (address, size, stream))
@@ -31,6 +32,29 @@ GUDA_CU_SHARED_DEVICE(cuMemPoolSetAccess, cudaMemPoolSetAccess,
 GUDA_CU_SHARED_DEVICE(cuMemPoolGetAccess, cudaMemPoolGetAccess,
                       (int* flags, CUmemoryPool pool, cudaMemLocation* location),
                       (flags, pool, location))
+// Flags have other widths in the two interfaces.
+extern "C" Error guda_cudart_cudaMemPoolExportToShareableHandle(void*, CUmemoryPool, int, unsigned);
+extern "C" Error guda_cudart_cudaMemPoolImportFromShareableHandle(CUmemoryPool*, void*, int,
+                                                                  unsigned);
+GUDA_CU(cuMemPoolExportToShareableHandle)(void* out, CUmemoryPool pool, int type,
+                                          unsigned long long flags) {
+  GUDA_CU_INITIALIZED();
+  if (flags != 0) return kInvalidValue;
+  return without_runtime_state(
+      [&] { return guda_cudart_cudaMemPoolExportToShareableHandle(out, pool, type, 0); });
+}
+GUDA_CU(cuMemPoolImportFromShareableHandle)(CUmemoryPool* out, void* handle, int type,
+                                            unsigned long long flags) {
+  GUDA_CU_INITIALIZED();
+  if (flags != 0) return kInvalidValue;
+  return without_runtime_state(
+      [&] { return guda_cudart_cudaMemPoolImportFromShareableHandle(out, handle, type, 0); });
+}
+GUDA_CU_SHARED_DEVICE(cuMemPoolExportPointer, cudaMemPoolExportPointer,
+                      (cudaMemPoolPtrExportData * out, void* address), (out, address))
+GUDA_CU_SHARED_DEVICE(cuMemPoolImportPointer, cudaMemPoolImportPointer,
+                      (void** out, CUmemoryPool pool, cudaMemPoolPtrExportData* data),
+                      (out, pool, data))
 GUDA_CU_SHARED_DEVICE(cuMemGetDefaultMemPool, cudaMemGetDefaultMemPool,
                       (CUmemoryPool * out, cudaMemLocation* location, int type),
                       (out, location, type))

@@ -103,6 +103,8 @@ void fill_properties(Prop& out) {
   out.hostRegisterSupported = attribute(99);
   out.hostRegisterReadOnlySupported = attribute(113);
   out.memoryPoolsSupported = attribute(115);
+  out.memoryPoolSupportedHandleTypes = static_cast<unsigned>(attribute(119));
+  out.ipcEventSupported = attribute(125);
 }
 
 cudaDeviceProp12 properties12() {

@@ -7,6 +7,8 @@
 #include "runtime/submit.h"
 
 #include <atomic>
+#include <cstdint>
+#include <cstring>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -138,6 +140,24 @@ Error device_pool(cudaMemPool_t* out, int device, MemoryPool* pool) {
   return kSuccess;
 }
 
+/// Into the list of created ones.
+MemoryPool* keep(std::unique_ptr<MemoryPool> pool) {
+  std::unique_lock lock(pools().mutex);
+  MemoryPool* kept = pool.get();
+  pools().created.emplace(kept, std::move(pool));
+  return kept;
+}
+
+constexpr int kPosixFile = 1;  // cudaMemAllocationHandleType
+
+// What another process is told of an allocation.
+struct PointerContents {
+  uint64_t magic;
+  MemoryPool::Exported exported;
+};
+constexpr uint64_t kPointerMagic = 0x7274702d61647567;
+static_assert(sizeof(PointerContents) <= sizeof(cudaMemPoolPtrExportData));
+
 enum PoolAttribute : int {
   kReuseFollowEvents = 1,
   kReuseOpportunistic,
@@ -188,7 +208,7 @@ GUDA_API(cudaDeviceSetMemPool)(int device, cudaMemPool_t handle) {
   GUDA_ENTER();
   if (device != 0) return invalid_device();
   MemoryPool* pool = find_pool(handle);
-  if (!pool) return invalid_value();
+  if (!pool || pool->imported()) return invalid_value();
   std::unique_lock lock(pools().mutex);
   pools().current = pool;
   return kSuccess;
@@ -210,14 +230,67 @@ GUDA_API(cudaMemSetMemPool)(cudaMemLocation* location, int, cudaMemPool_t pool) 
 GUDA_API(cudaMemPoolCreate)(cudaMemPool_t* out, const cudaMemPoolProps* properties) {
   GUDA_ENTER();
   if (!out || !properties) return invalid_value();
-  if (properties->handleTypes != 0) {
-    return finish({StatusCode::not_supported, "memory pools shared between processes"});
+  constexpr int kDevice = 1, kHost = 2;  // location types
+  if (properties->location.type == kDevice && properties->location.id != 0) return invalid_device();
+  if (properties->location.type == kHost && properties->handleTypes != 0) return invalid_value();
+  if (properties->handleTypes & ~kPosixFile) {
+    return finish({StatusCode::not_supported, "only file descriptors share pools"});
   }
-  if (properties->location.type == 1 && properties->location.id != 0) return invalid_device();
-  auto pool = std::make_unique<MemoryPool>(properties->maxSize);
-  *out = pool.get();
-  std::unique_lock lock(pools().mutex);
-  pools().created.emplace(pool.get(), std::move(pool));
+  if (properties->handleTypes == 0) {
+    *out = keep(std::make_unique<MemoryPool>(properties->maxSize));
+    return kSuccess;
+  }
+  auto pool = MemoryPool::create_exportable(properties->maxSize);
+  if (!pool) return finish(pool.status());
+  *out = keep(std::move(*pool));
+  return kSuccess;
+}
+
+GUDA_API(cudaMemPoolExportToShareableHandle)(void* out, cudaMemPool_t handle, int type,
+                                             unsigned flags) {
+  GUDA_ENTER();
+  MemoryPool* pool = find_pool(handle);
+  if (!out || !pool || type != kPosixFile || flags != 0) return invalid_value();
+  auto file = pool->export_file();
+  if (!file) return finish(file.status());
+  *static_cast<int*>(out) = *file;
+  return kSuccess;
+}
+
+GUDA_API(cudaMemPoolImportFromShareableHandle)(cudaMemPool_t* out, void* handle, int type,
+                                               unsigned flags) {
+  GUDA_ENTER();
+  if (!out || flags != 0 || type != kPosixFile) return invalid_value();
+  auto pool = MemoryPool::import_file(static_cast<int>(reinterpret_cast<intptr_t>(handle)));
+  if (!pool) return finish(pool.status());
+  *out = keep(std::move(*pool));
+  return kSuccess;
+}
+
+GUDA_API(cudaMemPoolExportPointer)(cudaMemPoolPtrExportData* out, void* pointer) {
+  GUDA_ENTER();
+  auto found = pointer ? Heap::instance().find(pointer) : std::nullopt;
+  if (!out || !found || found->kind != AllocationKind::pool || !found->owner)
+    return invalid_value();
+  auto exported = static_cast<MemoryPool*>(found->owner)->export_pointer(pointer);
+  if (!exported) return finish(exported.status());
+  const PointerContents contents{kPointerMagic, *exported};
+  *out = {};
+  std::memcpy(out, &contents, sizeof contents);
+  return kSuccess;
+}
+
+GUDA_API(cudaMemPoolImportPointer)(void** out, cudaMemPool_t handle,
+                                   cudaMemPoolPtrExportData* data) {
+  GUDA_ENTER();
+  MemoryPool* pool = find_pool(handle);
+  if (!out || !pool || !data) return invalid_value();
+  PointerContents contents;
+  std::memcpy(static_cast<void*>(&contents), data, sizeof contents);
+  if (contents.magic != kPointerMagic) return invalid_value();
+  auto memory = pool->import_pointer(contents.exported);
+  if (!memory) return finish(memory.status());
+  *out = *memory;
   return kSuccess;
 }
 

@@ -128,6 +128,10 @@ struct cudaMemPoolProps {
   unsigned char reserved[54];
 };
 
+struct cudaMemPoolPtrExportData {
+  unsigned char reserved[64];
+};
+
 struct cudaMemcpyAttributes {
   int srcAccessOrder;
   cudaMemLocation srcLocHint, dstLocHint;
