@@ -84,6 +84,8 @@ class FreeOperation final : public runtime::Operation {
   }
   bool runs_after_error() const override { return true; }
   bool follow_device_work(runtime::Stream& stream, uint64_t ticket) override {
+    // Memory of the host's alone may be unmapped at once; a copy to it may be under way.
+    if (pool_.exportable() || pool_.imported()) return false;
     given_back().add(pointer_, {stream.shared_from_this(), ticket});
     (void)pool_.give_back(pointer_);
     return true;
