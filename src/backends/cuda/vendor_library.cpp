@@ -58,17 +58,20 @@ std::vector<std::string> in_loader_cache(std::string_view name) {
   return files;
 }
 
-/// Gives the C library of a new namespace the variables that were set since the process began.
+/// Gives the C library of a new namespace variables of its own, as the program has them now: it starts with the program's
+/// array, which the program's setenv() moves and frees.
 void copy_environment(void* c_library) {
-  using SetVariable = int (*)(const char*, const char*, int);
-  auto set = reinterpret_cast<SetVariable>(dlsym(c_library, "setenv"));
-  if (set == nullptr) return;
-  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
-    std::string_view text = *entry;
-    size_t equals = text.find('=');
-    if (equals == std::string_view::npos || equals == 0) continue;
-    set(std::string(text.substr(0, equals)).c_str(), *entry + equals + 1, 1);
+  auto** there = static_cast<char***>(dlsym(c_library, "environ"));
+  if (there == nullptr) return;
+  size_t count = 0;
+  while (environ != nullptr && environ[count] != nullptr) ++count;
+  // For the life of the process, as the namespace itself.
+  auto** copy = static_cast<char**>(std::calloc(count + 1, sizeof(char*)));
+  if (copy == nullptr) return;
+  for (size_t i = 0, kept = 0; i < count; ++i) {
+    if (char* entry = strdup(environ[i])) copy[kept++] = entry;
   }
+  *there = copy;
 }
 
 /// glibc keeps the values of this many keys in the thread's descriptor itself, those of further ones in blocks that one
