@@ -249,6 +249,21 @@ void CoherentPool::commit(Space space, std::span<const Range> written) {
   });
 }
 
+void CoherentPool::discard(Range range) {
+  if (home_ == kHostSpace) return;
+  std::unique_lock lock(mutex_);
+  (void)for_each_piece({&range, 1}, kHostSpace, [&](Region& region, Range piece) {
+    if (!region.is_mapped(home_)) return Status::ok();
+    const auto first = static_cast<uint32_t>((piece.begin - region.base + kGranule - 1) / kGranule);
+    const bool to_end = piece.end == region.base + region.size;
+    const uint32_t last = to_end ? region.granules() : region.granule(piece.end);
+    region.versions.change(first, last,
+                           [&](HeldVersions& held) { held = HeldVersions::only(home_); });
+    count_owner(region);
+    return Status::ok();
+  });
+}
+
 void CoherentPool::commit_copied(Space space, std::span<const Range> written) {
   std::unique_lock lock(mutex_);
   (void)for_each_piece(written, kHostSpace, [&](Region& region, Range piece) {

@@ -107,6 +107,8 @@ class CoherentPool {
   Result<Lease> acquire_scratch(Space space, std::span<const Range> scratch);
   /// Work in `space` has succeeded and may have written these ranges, which were acquired.
   void commit(Space space, std::span<const Range> written);
+  /// The contents of the range do not matter any more: what of it is whole granules is fresh again.
+  void discard(Range range);
   /// The same, and the host has got the written bytes by now: it stays current if it was before the work.
   void commit_copied(Space space, std::span<const Range> written);
   /// Parts of one piece of work ran in different spaces; `written` of each is exact to the byte where parts

@@ -201,6 +201,8 @@ Status Heap::release(void* pointer, uint32_t kinds) {
   Record record = found->second;
   erase_record(found);
   used_ -= record.block.charged;
+  // Before anybody else can get it.
+  if (observer_ != nullptr) observer_->released(record.allocation.base, record.allocation.size);
   if (record.allocation.kind == AllocationKind::imported) {
     munmap(record.block.mapping, record.block.mapping_size);
   } else if (record.block.of_file) {

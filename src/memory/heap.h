@@ -66,6 +66,8 @@ class RegionObserver {
   virtual void region_withdrawn(std::byte* base, size_t size) = 0;
   /// Memory is about to be given back: returns when nothing that has been started uses it.
   virtual void before_release() {}
+  /// It is being given back: its contents do not matter any more.
+  virtual void released(std::byte* base, size_t size) { (void)base, (void)size; }
 };
 
 class Heap {

@@ -5,8 +5,6 @@
 namespace guda::runtime {
 namespace {
 
-/// More marks than this are not kept without looking whether the oldest have been reached.
-constexpr size_t kManyMarks = 64;
 /// Of so many other tails we know how far we have waited for them.
 constexpr size_t kFollowed = 16;
 
@@ -62,7 +60,7 @@ Result<std::shared_ptr<backend::Mark>> DeviceTail::mark(uint64_t ticket) {
   last_ = ticket;
   if (first_open() == 0) first_open_.store(ticket, std::memory_order_release);
   auto marked = mark_end();
-  if (marks_.size() > kManyMarks) {
+  if (marks_.size() > many_) {
     uint64_t reached = 0;
     for (const Marked& each : marks_) {
       if (!each.mark->reached()) break;
@@ -70,6 +68,7 @@ Result<std::shared_ptr<backend::Mark>> DeviceTail::mark(uint64_t ticket) {
       if (Status status = each.mark->wait(); !status) failure_ = status;
     }
     if (reached != 0) complete = finish(reached);
+    many_ = std::max(kManyMarks, 2 * marks_.size());
   }
   lock.unlock();
   report(complete);

@@ -92,6 +92,9 @@ class DeviceTail {
   std::mutex mutex_;  // the queue, except for waiting, and all of the below
   uint64_t last_ = 0;  // newest operation handed over
   std::deque<Marked> marks_;  // in order; the open ones
+  // More marks than this are not kept without looking whether the oldest have been reached.
+  static constexpr size_t kManyMarks = 64;
+  size_t many_ = kManyMarks;
   std::vector<Sample> samples_;
   Status failure_;  // of work that nobody has waited for
   std::deque<std::pair<uint64_t, uint64_t>>

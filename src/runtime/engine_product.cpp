@@ -77,9 +77,8 @@ Engines::LaunchPlan Engines::plan_product(Operation& operation, const Operands& 
   work.indivisible_because = "the program may use the memory itself";
   work.engines = 0;
   for (auto& engine : engines_) {
-    if (engine->device &&
-        (operands.outside || !in_service(*engine) || !engine->multiplies.load() ||
-         (operands.several_regions && !engine->device->info().same_distances)))
+    if (engine->device && (operands.outside || !in_service(*engine) || !engine->multiplies.load() ||
+                           (operands.several_regions && !engine->device->info().same_distances)))
       continue;
     work.engines |= 1u << engine->index;
   }
@@ -167,11 +166,27 @@ std::optional<Status> Engines::hand_over_product(Engine& engine, Operation& oper
   std::optional<scheduler::Work> measured;
   scheduler::Decision decision;
   if (!all_home) {
-    scheduler::DivisibleGemm divisible(problem, backend::cpu_gemm);
-    const uint64_t units = divisible.units();
-    operands = operands_of(divisible.memory({0, units}));
+    // Whole matrices: the product is not divided.
+    const auto matrix = [](const void* start, int64_t rows, int64_t columns, int64_t ld,
+                           size_t element) {
+      return Range::of(start, static_cast<size_t>((columns - 1) * ld + rows) * element);
+    };
+    const bool ta = problem.transpose_a != backend::Transpose::none,
+               tb = problem.transpose_b != backend::Transpose::none;
+    scheduler::ChunkMemory touched;
+    if (problem.k > 0) {
+      const size_t element = scheduler::input_bytes(problem);
+      touched.accessed.push_back(matrix(problem.a, ta ? problem.k : problem.m,
+                                        ta ? problem.m : problem.k, problem.lda, element));
+      touched.accessed.push_back(matrix(problem.b, tb ? problem.n : problem.k,
+                                        tb ? problem.k : problem.n, problem.ldb, element));
+    }
+    touched.written.push_back(
+        matrix(problem.c, problem.m, problem.n, problem.ldc, scheduler::output_bytes(problem)));
+    operands = operands_of(touched);
     if (operands.outside || !operands.host_visible.empty()) return std::nullopt;
     if (!known) {
+      const uint64_t units = scheduler::DivisibleGemm(problem, backend::cpu_gemm).units();
       LaunchPlan plan = plan_product(operation, operands, units);
       if (plan.decision.part_count != 1 || plan.decision.parts[0].engine != engine.index)
         return std::nullopt;

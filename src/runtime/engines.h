@@ -85,6 +85,9 @@ class Engines final : public memory::RegionObserver {
   void region_removed(std::byte* base) override;
   void region_withdrawn(std::byte* base, size_t size) override;
   void before_release() override { quiesce(); }
+  void released(std::byte* base, size_t size) override {
+    pool_.discard(memory::Range::of(base, size));
+  }
 
  private:
   struct Engine {

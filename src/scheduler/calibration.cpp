@@ -13,6 +13,8 @@ using Clock = std::chrono::steady_clock;
 
 /// Below this, latency and the clock's grain are much of what is measured.
 constexpr double kLongEnoughNs = 2e6;
+/// From here the next size may be four times as large: 64 times the work.
+constexpr double kShortNs = 5e4;
 
 /// The least of several runs: disturbances only add. Runs at least once, at most `most` times, until the deadline.
 Result<double> least(const std::function<Result<double>()>& probe, int most,
@@ -97,18 +99,22 @@ class Calibration {
   void measure_gemm(Arithmetic kind) {
     double& rate = model_.gemm_rate[static_cast<size_t>(kind)];
     if (over()) return;
-    // The first product of a type may load a vendor's library for seconds, which says nothing about products.
-    const auto before = Clock::now();
-    if (!usable(probes_.gemm_ns(kind, 16), failure_)) return;
-    end_ += Clock::now() - before;
-    const auto deadline = term_deadline();
-    for (int64_t n = 16; n <= 8192 && !over(); n *= 2) {
+    auto deadline = term_deadline();
+    for (int64_t n = 16; n <= 8192 && !over();) {
+      // The first product of a type and size may load a vendor's library or kernels, which takes up to seconds and says
+      // nothing about products.
+      const auto before = Clock::now();
+      if (!usable(probes_.gemm_ns(kind, n), failure_)) return;
+      const auto loading = Clock::now() - before;
       const auto ns = least([&] { return probes_.gemm_ns(kind, n); }, 4, deadline);
       if (!usable(ns, failure_)) return;
+      const auto extra = loading - std::chrono::nanoseconds(static_cast<int64_t>(*ns));
+      if (extra.count() > 0) end_ += extra, deadline += extra;
       if (n == 16 && (model_.gemm_ns == 0 || *ns < model_.gemm_ns)) model_.gemm_ns = *ns;
       const auto size = static_cast<double>(n);
       rate = std::max(rate, 2 * size * size * size / *ns);
       if (*ns > 2 * kLongEnoughNs || Clock::now() > deadline) return;
+      n *= *ns < kShortNs ? 4 : 2;
     }
   }
 

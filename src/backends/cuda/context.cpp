@@ -33,8 +33,7 @@ bool ends_context(DriverResult code) {
 Result<std::shared_ptr<Context>> Context::create(std::shared_ptr<Driver> driver, int device) {
   std::shared_ptr<Context> context(new Context(std::move(driver), device));
   const DriverApi& api = context->api();
-  // Waiters sleep; short waits spin in Mark::wait first. The CPU engine needs the cores.
-  if (api.context_set_flags) (void)api.context_set_flags(device, kScheduleBlockingSync);
+  // Waiting as the driver does it for any program: on an H200 sleeping cost 35 us for each wait.
   if (DriverResult code = api.context_retain(&context->handle_, device); code != 0) {
     context->handle_ = nullptr;
     return context->driver_->failure(code, "cuDevicePrimaryCtxRetain");
@@ -69,9 +68,7 @@ Result<EventHandle> Context::take_event() {
     }
   }
   EventHandle event = nullptr;
-  if (Status status = check(api().event_create(&event, kEventBlockingSync), "cuEventCreate");
-      !status)
-    return status;
+  if (Status status = check(api().event_create(&event, 0), "cuEventCreate"); !status) return status;
   return event;
 }
 

@@ -182,6 +182,7 @@ Discovery discover_cuda(const std::shared_ptr<cuda::Driver>& driver, const CudaO
     }
     const cuda::AddressSpace space{program, static_cast<uint64_t>(own.data() - program.data())};
     info->stored_pointers = space.distance == 0;
+    info->reads_at_once = true;
     info->same_distances = true;
     found.devices.push_back(
         std::make_unique<cuda::CudaDevice>(std::move(*context), std::move(*info), space, options));

@@ -66,9 +66,7 @@ struct DeviceUuid {
 };
 
 inline constexpr int kLaunchAttributeCooperative = 2;
-inline constexpr unsigned kScheduleBlockingSync = 4;  // CU_CTX_SCHED_BLOCKING_SYNC
 inline constexpr unsigned kStreamNonBlocking = 1;  // CU_STREAM_NON_BLOCKING
-inline constexpr unsigned kEventBlockingSync = 1;  // CU_EVENT_BLOCKING_SYNC
 inline constexpr int kMinimumGranularity = 0;  // CU_MEM_ALLOC_GRANULARITY_MINIMUM
 inline constexpr int kJitErrorLogBuffer = 5;  // CU_JIT_ERROR_LOG_BUFFER
 inline constexpr int kJitErrorLogBufferSize = 6;  // CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES
@@ -155,7 +153,6 @@ inline constexpr uintptr_t kLaunchParamBuffer = 1, kLaunchParamBufferSize = 2, k
 
 /// Null when the driver lacks it; whoever calls it looks first.
 #define GUDA_CUDA_OPTIONAL_FUNCTIONS(F)                                                          \
-  F(context_set_flags, "cuDevicePrimaryCtxSetFlags_v2", (int device, unsigned flags))            \
   F(copy_from_peer, "cuMemcpyPeerAsync",                                                         \
     (DevicePointer to, ContextHandle to_context, DevicePointer from, ContextHandle from_context, \
      size_t bytes, StreamHandle stream))                                                         \

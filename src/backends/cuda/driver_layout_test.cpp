@@ -29,9 +29,7 @@ TEST(CudaDriverLayout, ConstantsAreThoseOfTheHeader) {
   EXPECT_EQ(properties.location.type, CU_MEM_LOCATION_TYPE_DEVICE);
   EXPECT_EQ(AccessDescription{}.flags, CU_MEM_ACCESS_FLAGS_PROT_READWRITE);
   EXPECT_EQ(kLaunchAttributeCooperative, CU_LAUNCH_ATTRIBUTE_COOPERATIVE);
-  EXPECT_EQ(kScheduleBlockingSync, static_cast<unsigned>(CU_CTX_SCHED_BLOCKING_SYNC));
   EXPECT_EQ(kStreamNonBlocking, static_cast<unsigned>(CU_STREAM_NON_BLOCKING));
-  EXPECT_EQ(kEventBlockingSync, static_cast<unsigned>(CU_EVENT_BLOCKING_SYNC));
   EXPECT_EQ(kMinimumGranularity, CU_MEM_ALLOC_GRANULARITY_MINIMUM);
   EXPECT_EQ(kJitErrorLogBuffer, CU_JIT_ERROR_LOG_BUFFER);
   EXPECT_EQ(kJitErrorLogBufferSize, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES);

@@ -10,20 +10,6 @@ namespace guda::backend::cuda {
 namespace {
 
 constexpr DriverResult kNotReady = 600;
-/// Waking a sleeping waiter takes about 10 us, so short waits spin for a little longer than that.
-constexpr std::chrono::microseconds kSpin{30};
-
-/// Calls `query` until it answers something else than "not ready" or the time for spinning is over.
-template <typename Query>
-DriverResult spin(Query query) {
-  DriverResult code = query();
-  auto end = std::chrono::steady_clock::now() + kSpin;
-  while (code == kNotReady && std::chrono::steady_clock::now() < end) {
-    __builtin_ia32_pause();
-    code = query();
-  }
-  return code;
-}
 
 }  // namespace
 
@@ -36,10 +22,7 @@ bool CudaMark::reached() const {
 
 Status CudaMark::wait() {
   context_->enter();
-  const DriverApi& api = context_->api();
-  DriverResult code = spin([&] { return api.event_query(event_); });
-  if (code == kNotReady) code = api.event_synchronize(event_);
-  return context_->check(code, "work before a mark");
+  return context_->check(context_->api().event_synchronize(event_), "work before a mark");
 }
 
 std::optional<int64_t> CudaMark::since(const Mark& earlier) const {
@@ -252,10 +235,7 @@ Status CudaQueue::wait_for(const Mark& mark) {
 
 Status CudaQueue::synchronize() {
   context_->enter();
-  const DriverApi& api = context_->api();
-  DriverResult code = spin([&] { return api.stream_query(stream_); });
-  if (code == kNotReady) code = api.stream_synchronize(stream_);
-  return context_->check(code, "work on the device");
+  return context_->check(context_->api().stream_synchronize(stream_), "work on the device");
 }
 
 }  // namespace guda::backend::cuda
