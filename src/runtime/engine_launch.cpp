@@ -236,7 +236,7 @@ void Engines::prepare(KernelOperation& operation) {
 Status Engines::launch(KernelOperation& operation) {
   const Operands operands = operands_of(operation);
   if (operation.expected_ns() == Operation::kMayWait || host_only_.load() > 0)
-    return launch_on_host(operation, operands, nullptr);
+    return work_on_host(operation, operands, nullptr);
   // Each round an engine that failed has left, or the launch is done.
   for (size_t round = 0; round <= engines_.size(); ++round) {
     LaunchPlan planned = plan(operation, operands);
@@ -246,7 +246,7 @@ Status Engines::launch(KernelOperation& operation) {
     auto chosen = std::find_if(engines_.begin(), engines_.end(), [&](auto& engine) {
       return engine->index == decision.parts[0].engine;
     });
-    if (!(*chosen)->device) return launch_on_host(operation, operands, &planned);
+    if (!(*chosen)->device) return work_on_host(operation, operands, &planned);
     Status status = launch_on(**chosen, operation, operands, planned);
     if (status) return status;
     if (status.code() == StatusCode::not_supported || status.code() == StatusCode::out_of_memory) {
@@ -260,15 +260,15 @@ Status Engines::launch(KernelOperation& operation) {
     }
     if (chosen->get() == home()) return status;  // the program's own fault
     // The program's fault or the device's: the CPU knows.
-    Status again = launch_on_host(operation, operands, nullptr);
+    Status again = work_on_host(operation, operands, nullptr);
     if (again) (void)quarantine(**chosen, status);
     return again;
   }
-  return launch_on_host(operation, operands, nullptr);
+  return work_on_host(operation, operands, nullptr);
 }
 
-Status Engines::launch_on_host(KernelOperation& operation, const Operands& operands,
-                               const LaunchPlan* plan) {
+Status Engines::work_on_host(Operation& operation, const Operands& operands,
+                             const LaunchPlan* plan) {
   const int64_t start = now_nanoseconds();
   int64_t began = start;
   Status status = host_work(operation, operands, &began);

@@ -123,7 +123,7 @@ Status Engines::product(Operation& operation) {
       return run_split(divisible, operands, plan, participants);
     }
     Engine& engine = *engines_[plan.decision.parts[0].engine];
-    if (!engine.device) break;
+    if (!engine.device) return work_on_host(operation, operands, &plan);
     Status status =
         run_on(engine, operands, plan, [&](backend::Queue& queue) { return queue.gemm(problem); });
     if (status) return status;

@@ -114,8 +114,8 @@ class Engines final : public memory::RegionObserver {
   Status launch_on(Engine& engine, KernelOperation& operation, const Operands& operands,
                    const LaunchPlan& plan);
   Status launch_split(KernelOperation& operation, const Operands& operands, const LaunchPlan& plan);
-  Status launch_on_host(KernelOperation& operation, const Operands& operands,
-                        const LaunchPlan* plan);
+  /// host_work() that the scheduler learns from, when there is a plan.
+  Status work_on_host(Operation& operation, const Operands& operands, const LaunchPlan* plan);
   void trace_launch(const std::string& track, const LaunchPlan& plan, int64_t start, int64_t began,
                     int64_t finished, int64_t end);
   /// Which engines can run it, what it costs, and the scheduler's decision.
