@@ -6,7 +6,9 @@ namespace guda::scheduler {
 namespace {
 
 /// Pieces are not made smaller than this part of the plan: starting one costs something, too.
-constexpr uint64_t kMostPieces = 64;
+constexpr uint64_t kMostPieces = 24;
+/// Finishing this much later than all together could is not late.
+constexpr double kLate = 1.02;
 
 }  // namespace
 
@@ -33,8 +35,14 @@ Chunk ChunkHandout::take_front(Chunk& from, uint64_t units) const {
 }
 
 std::optional<Chunk> ChunkHandout::next(size_t engine) {
+  if (!slots_[engine].active) return std::nullopt;
+  const auto chunk = choose(engine);
+  if (chunk) slots_[engine].outstanding += chunk->units();
+  return chunk;
+}
+
+std::optional<Chunk> ChunkHandout::choose(size_t engine) {
   Slot& slot = slots_[engine];
-  if (!slot.active) return std::nullopt;
   if (!returned_.empty()) {
     // What others failed at comes first, a tile or a piece at a time, so that all can help.
     Chunk& left = returned_.back();
@@ -44,22 +52,33 @@ std::optional<Chunk> ChunkHandout::next(size_t engine) {
     if (left.units() == 0) returned_.pop_back();
     return chunk;
   }
+  const double remaining = remaining_ns();
+  const double busy = slot.cost.ns_per_unit * static_cast<double>(slot.outstanding);
+  // Who has something to do already gets no more than it can do while the others finish what is left.
+  const auto in_time = [&](uint64_t units) {
+    return busy == 0 || busy + slot.cost.ns(static_cast<double>(units)) <= kLate * remaining;
+  };
+  if (!in_time(tile_)) return std::nullopt;
   if (slot.left.units() == 0) return take_over(engine);
   const auto tail = static_cast<uint64_t>(cuts_.tail * static_cast<double>(slot.planned));
   const uint64_t left = slot.left.units();
   uint64_t piece = left > tail ? std::min((slot.planned - tail) / cuts_.pieces, left) : left / 2;
   // An engine that is slower than was thought must not be stuck in a piece when the others are done.
-  const double share = cuts_.largest_share * remaining_ns() / slot.cost.ns_per_unit;
+  const double share = cuts_.largest_share * remaining / slot.cost.ns_per_unit;
   piece = std::min(piece, static_cast<uint64_t>(share));
-  return take_front(slot.left, std::max({piece, slot.planned / kMostPieces, uint64_t{1}}));
+  const uint64_t least = round_up(std::max<uint64_t>(slot.planned / kMostPieces, 1));
+  piece = std::max(piece, least);
+  if (left < piece + least) piece = left;  // no crumbs
+  if (!in_time(piece)) return std::nullopt;
+  return take_front(slot.left, piece);
 }
 
-/// Until all that is not handed out would be finished, at the speeds known now.
+/// Until all that is not completed would be finished, at the speeds known now.
 double ChunkHandout::remaining_ns() const {
   double units = 0;
   double rate = 0;
   for (const Slot& slot : slots_) {
-    units += static_cast<double>(slot.left.units());
+    units += static_cast<double>(slot.left.units() + slot.outstanding);
     if (slot.active) rate += 1 / slot.cost.ns_per_unit;
   }
   return rate > 0 ? units / rate : 0;
@@ -90,7 +109,7 @@ std::optional<Chunk> ChunkHandout::take_over(size_t engine) {
     units = static_cast<uint64_t>(0.5 * mine * static_cast<double>(left));
   }
   // From the end, where the victim comes last; cuts stay at multiples of the tile.
-  units = std::max<uint64_t>(units, 1);
+  units = std::max({units, std::min(left, victim->planned / kMostPieces), uint64_t{1}});
   uint64_t begin = victim->left.end > units ? victim->left.end - units : 0;
   begin = std::max(begin / tile_ * tile_, victim->left.begin);
   const Chunk chunk{begin, victim->left.end};
@@ -101,6 +120,7 @@ std::optional<Chunk> ChunkHandout::take_over(size_t engine) {
 void ChunkHandout::completed(size_t engine, Chunk chunk, double ns) {
   completed_units_ += chunk.units();
   Slot& slot = slots_[engine];
+  slot.outstanding -= std::min(slot.outstanding, chunk.units());
   if (chunk.units() == 0 || !(ns > 0)) return;
   const double per_unit = ns / static_cast<double>(chunk.units());
   // Small chunks carry the engine's fixed costs, which the next one has, too.
@@ -118,7 +138,10 @@ void ChunkHandout::revoke(Chunk chunk) {
   give_back(chunk);
 }
 
-void ChunkHandout::retire(size_t engine) { slots_[engine].active = false; }
+void ChunkHandout::retire(size_t engine) {
+  slots_[engine].active = false;
+  slots_[engine].outstanding = 0;  // what it has will be given back
+}
 
 bool ChunkHandout::deserted() const {
   return std::none_of(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.active; });

@@ -71,6 +71,7 @@ class ChunkHandout {
   struct Slot {
     Chunk left;  // of its planned part, not yet handed out
     uint64_t planned = 0;
+    uint64_t outstanding = 0;  // units handed out and not completed
     CostLine cost;
     bool measured = false;
     bool active = true;
@@ -78,6 +79,7 @@ class ChunkHandout {
 
   uint64_t round_up(uint64_t units) const { return (units + tile_ - 1) / tile_ * tile_; }
   Chunk take_front(Chunk& from, uint64_t units) const;
+  std::optional<Chunk> choose(size_t engine);
   std::optional<Chunk> take_over(size_t engine);
   double remaining_ns() const;
 

@@ -143,6 +143,18 @@ TEST(ChunkHandout, WherePredictionsAreSureChunksAreFewAndLarge) {
   EXPECT_GT(static_cast<double>(units) / ns, 0.97 * sum_of_throughputs(truth));
 }
 
+TEST(ChunkHandout, AnEngineWithWorkGetsNoMoreThanItCanDoInTime) {
+  const std::vector<CostLine> lines = {{0, 1}, {0, 10}};
+  ChunkHandout handout(plan(lines, 1100, 1), 1);
+  // All together need 1000; the slow engine asks again and again.
+  uint64_t units = 0;
+  while (const auto chunk = handout.next(1)) units += chunk->units();
+  EXPECT_GT(units, 50u);
+  EXPECT_LE(units, 102u);
+  // Who has nothing to do still gets something.
+  EXPECT_TRUE(handout.next(0));
+}
+
 TEST(ChunkHandout, ChunksAreWholeTiles) {
   const std::vector<CostLine> lines = {{0, 1}, {0, 2}};
   ChunkHandout handout(plan(lines, 1000, 48), 48);

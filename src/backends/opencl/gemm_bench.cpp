@@ -1,7 +1,7 @@
 // Products of the machine's first OpenCL device, by type and transposes; of a CPU device on one core also as a share
 // of that core's peak, measured in turns with them.
 //
-//   POCL_MAX_PTHREAD_COUNT=1 opencl_gemm_bench [n] [runs]
+//   POCL_MAX_PTHREAD_COUNT=1 opencl_gemm_bench [n [runs [columns]]]
 #include "backends/opencl/opencl_device.h"
 #include "blas/peak.h"
 
@@ -73,6 +73,7 @@ int main(int argc, char** argv) {
       problem.transpose_a = form & 1 ? Transpose::transpose : Transpose::none;
       problem.transpose_b = form & 2 ? Transpose::transpose : Transpose::none;
       problem.m = problem.n = problem.k = problem.lda = problem.ldb = problem.ldc = n;
+      if (argc > 3) problem.n = std::min<int64_t>(n, std::atoll(argv[3]));
       problem.alpha = one;
       problem.beta = zero;
       problem.a = base;
@@ -85,7 +86,7 @@ int main(int argc, char** argv) {
         if (device.info().host_cores) peak = std::max(peak, bench::peak(bench::Unit::f32, 1));
       }
       const bool wide = row.type == ElementType::f64 || row.type == ElementType::c64;
-      const double rate = row.operations * static_cast<double>(n * n * n) / best;
+      const double rate = row.operations * static_cast<double>(n * problem.n * n) / best;
       fmt::print("{:6}{:>7}{}{:>12.1f}", row.name, form & 1 ? 'T' : 'N', form & 2 ? 'T' : 'N',
                  rate * 1e-9);
       if (peak > 0) fmt::print("{:>12.2f}", rate / (wide ? peak / 2 : peak));

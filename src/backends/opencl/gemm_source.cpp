@@ -101,29 +101,35 @@ constexpr std::string_view kElements = R"cl(
 constexpr std::string_view kOnCore = R"cl(
 #define TILE (NR * PARTS * RV)
 
-// Rows beyond the matrix are zeros.
+// `left` rows into panels, filled up with zeros. Where columns are contiguous, each is read to its end before the next:
+// they lie on pages of their own.
 static void pack_a(local SUM* to, global const IN* a, long lda, int left, int depth) {
-  int inside = min(left, MR);
 #if A_DEPTH_FIRST
-  for (int r = 0; r < inside; ++r)
-    for (int l = 0; l < depth; ++l)
-      for (int part = 0; part < PARTS; ++part) {
-        SUM value = LOAD(a[A_AT(r, l) * PARTS + part]);
-        to[(l * PARTS + part) * MR + r] = part == 1 && CONJUGATE_A ? -value : value;
-      }
-  for (int r = inside; r < MR; ++r)
-    for (int l = 0; l < depth * PARTS; ++l) to[l * MR + r] = 0;
+  for (int p = 0; p * MR < left; ++p, to += DEPTH * PARTS * MR) {
+    int inside = min(left - p * MR, MR);
+    for (int r = 0; r < inside; ++r)
+      for (int l = 0; l < depth; ++l)
+        for (int part = 0; part < PARTS; ++part) {
+          SUM value = LOAD(a[A_AT(p * MR + r, l) * PARTS + part]);
+          to[(l * PARTS + part) * MR + r] = part == 1 && CONJUGATE_A ? -value : value;
+        }
+    for (int r = inside; r < MR; ++r)
+      for (int l = 0; l < depth * PARTS; ++l) to[l * MR + r] = 0;
+  }
 #else
   for (int l = 0; l < depth; ++l) {
-    global const IN* from = a + l * lda * PARTS;
-    local SUM* at = to + l * PARTS * MR;
-    if (inside == MR) {
-      for (int part = 0; part < PARTS; ++part)
-        for (int r = 0; r < MR; ++r) at[part * MR + r] = LOAD(from[r * PARTS + part]);
-    } else {
-      for (int part = 0; part < PARTS; ++part)
-        for (int r = 0; r < MR; ++r)
-          at[part * MR + r] = r < inside ? LOAD(from[r * PARTS + part]) : (SUM)0;
+    for (int p = 0; p * MR < left; ++p) {
+      int inside = min(left - p * MR, MR);
+      global const IN* from = a + (p * MR + l * lda) * PARTS;
+      local SUM* at = to + (p * DEPTH + l) * PARTS * MR;
+      if (inside == MR) {
+        for (int part = 0; part < PARTS; ++part)
+          for (int r = 0; r < MR; ++r) at[part * MR + r] = LOAD(from[r * PARTS + part]);
+      } else {
+        for (int part = 0; part < PARTS; ++part)
+          for (int r = 0; r < MR; ++r)
+            at[part * MR + r] = r < inside ? LOAD(from[r * PARTS + part]) : (SUM)0;
+      }
     }
   }
 #endif
@@ -156,9 +162,7 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void guda_gemm(PARAMETERS)
   int row_panels = (height + MR - 1) / MR, column_panels = (width + NR - 1) / NR;
   for (int l0 = 0; l0 < k; l0 += DEPTH) {
     int depth = min(DEPTH, k - l0);
-    for (int p = 0; p < row_panels; ++p)
-      pack_a((local SUM*)(a_panels + p * DEPTH * PARTS * RV), a + A_AT(i0 + p * MR, l0) * PARTS, lda,
-             height - p * MR, depth);
+    pack_a((local SUM*)a_panels, a + A_AT(i0, l0) * PARTS, lda, height, depth);
     for (int q = 0; q < column_panels; ++q) {
       global const IN* from = b + B_AT(l0, j0 + q * NR) * PARTS;
       local VEC* tiles = sums + q * row_panels * TILE;
