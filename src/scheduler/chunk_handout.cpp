@@ -41,6 +41,12 @@ std::optional<Chunk> ChunkHandout::next(size_t engine) {
   return chunk;
 }
 
+/// Who has something to do already gets no more than it can do while the others finish what is left.
+bool ChunkHandout::in_time(const Slot& slot, uint64_t units, double remaining_ns) {
+  const double busy = slot.cost.ns_per_unit * static_cast<double>(slot.outstanding);
+  return busy == 0 || busy + slot.cost.ns(static_cast<double>(units)) <= kLate * remaining_ns;
+}
+
 std::optional<Chunk> ChunkHandout::choose(size_t engine) {
   Slot& slot = slots_[engine];
   if (!returned_.empty()) {
@@ -53,13 +59,8 @@ std::optional<Chunk> ChunkHandout::choose(size_t engine) {
     return chunk;
   }
   const double remaining = remaining_ns();
-  const double busy = slot.cost.ns_per_unit * static_cast<double>(slot.outstanding);
-  // Who has something to do already gets no more than it can do while the others finish what is left.
-  const auto in_time = [&](uint64_t units) {
-    return busy == 0 || busy + slot.cost.ns(static_cast<double>(units)) <= kLate * remaining;
-  };
-  if (!in_time(tile_)) return std::nullopt;
-  if (slot.left.units() == 0) return take_over(engine);
+  if (!in_time(slot, tile_, remaining)) return std::nullopt;
+  if (slot.left.units() == 0) return take_over(engine, remaining);
   const auto tail = static_cast<uint64_t>(cuts_.tail * static_cast<double>(slot.planned));
   const uint64_t left = slot.left.units();
   uint64_t piece = left > tail ? std::min((slot.planned - tail) / cuts_.pieces, left) : left / 2;
@@ -69,7 +70,7 @@ std::optional<Chunk> ChunkHandout::choose(size_t engine) {
   const uint64_t least = round_up(std::max<uint64_t>(slot.planned / kMostPieces, 1));
   piece = std::max(piece, least);
   if (left < piece + least) piece = left;  // no crumbs
-  if (!in_time(piece)) return std::nullopt;
+  if (!in_time(slot, piece, remaining)) return std::nullopt;
   return take_front(slot.left, piece);
 }
 
@@ -85,7 +86,7 @@ double ChunkHandout::remaining_ns() const {
 }
 
 /// Of the engine that would work longest, so much that both finish together, then half of that.
-std::optional<Chunk> ChunkHandout::take_over(size_t engine) {
+std::optional<Chunk> ChunkHandout::take_over(size_t engine, double remaining) {
   Slot& slot = slots_[engine];
   Slot* victim = nullptr;
   double longest = 0;
@@ -106,13 +107,18 @@ std::optional<Chunk> ChunkHandout::take_over(size_t engine) {
   if (victim->active) {
     const double mine =
         victim->cost.ns_per_unit / (victim->cost.ns_per_unit + slot.cost.ns_per_unit);
-    units = static_cast<uint64_t>(0.5 * mine * static_cast<double>(left));
+    // Half of that, but no less than takes as long as the victim's smallest piece.
+    const auto least = static_cast<double>(victim->planned / kMostPieces) *
+                       victim->cost.ns_per_unit / slot.cost.ns_per_unit;
+    units = static_cast<uint64_t>(std::max(0.5 * mine * static_cast<double>(left),
+                                           std::min(mine * static_cast<double>(left), least)));
   }
   // From the end, where the victim comes last; cuts stay at multiples of the tile.
-  units = std::max({units, std::min(left, victim->planned / kMostPieces), uint64_t{1}});
+  units = std::max<uint64_t>(units, 1);
   uint64_t begin = victim->left.end > units ? victim->left.end - units : 0;
   begin = std::max(begin / tile_ * tile_, victim->left.begin);
   const Chunk chunk{begin, victim->left.end};
+  if (!in_time(slot, chunk.units(), remaining)) return std::nullopt;
   victim->left.end = begin;
   return chunk;
 }

@@ -80,7 +80,8 @@ class ChunkHandout {
   uint64_t round_up(uint64_t units) const { return (units + tile_ - 1) / tile_ * tile_; }
   Chunk take_front(Chunk& from, uint64_t units) const;
   std::optional<Chunk> choose(size_t engine);
-  std::optional<Chunk> take_over(size_t engine);
+  std::optional<Chunk> take_over(size_t engine, double remaining_ns);
+  static bool in_time(const Slot& slot, uint64_t units, double remaining_ns);
   double remaining_ns() const;
 
   std::vector<Slot> slots_;

@@ -31,6 +31,9 @@ constexpr uint32_t kWorthLearning = 4;
 /// Not when it is expected to take longer than this many times the best.
 constexpr double kExploreAtMost = 1.5;
 
+/// In about so many chunks an engine gets its part of a split.
+constexpr double kChunks = 7;
+
 thread_local EngineIndex t_forced = kNoEngine;
 
 struct LastDecision {
@@ -236,6 +239,7 @@ struct Transfers {
   double reduced_ns = 0;  // of fixed_ns: contents that a part of a split does without
   double copies_ns = 0;  // that it has instead: filled, brought back, combined
   double results_ns = 0;  // back to the host, of all that is written in parts
+  double all_results_ns = 0;  // and of all that is written
 };
 
 }  // namespace
@@ -286,24 +290,28 @@ Decision Scheduler::decide(const Work& work, const Residency* residency,
                                    bytes / kCombinedBytesPerNs;
           }
         }
-        if (use.written && use.divided && work.results_to_host && !engine.description.host_memory) {
-          transfers.results_ns +=
-              engine.description.model.download.ns(static_cast<double>(use.bytes));
+        if (use.written && work.results_to_host && !engine.description.host_memory) {
+          const double ns = engine.description.model.download.ns(static_cast<double>(use.bytes));
+          transfers.all_results_ns += ns;
+          if (use.divided) transfers.results_ns += ns;
         }
       }
     }
     const double backlog = e < backlog_ns.size() ? std::max(backlog_ns[e], 0.0) : 0;
     const Estimate& estimate = estimates[e];
     const double start = backlog + estimate.fixed_ns + transfers.fixed_ns;
-    decision.alone_ns[e] =
-        std::max(start + transfers.divided_ns + estimate.ns_per_unit * units, 1.0);
-    // Parts of a split overlap moving the next chunk with computing this one, in both directions; the first
-    // chunk, an eighth, has nothing to hide behind.
-    const double moved = std::max(transfers.divided_ns, transfers.results_ns) / units;
+    decision.alone_ns[e] = std::max(
+        start + transfers.divided_ns + transfers.all_results_ns + estimate.ns_per_unit * units,
+        1.0);
+    // Parts of a split overlap bringing the next chunk's operands with computing this one; the first chunk, an eighth,
+    // has nothing to hide behind, and results come back when all is done. Each chunk has to be started.
+    const double moved = std::max(transfers.divided_ns, transfers.results_ns);
     if (moved > 0) decision.moving |= 1u << e;
     const double copies = transfers.copies_ns - transfers.reduced_ns;
-    decision.lines[e] = {start + copies + (transfers.divided_ns + transfers.results_ns) / 8,
-                         std::max({estimate.ns_per_unit, moved, 1e-6})};
+    decision.lines[e] = {
+        start + copies + (kChunks - 1) * estimate.fixed_ns + transfers.divided_ns / 8,
+        std::max({estimate.ns_per_unit, transfers.divided_ns / units, 1e-6}) +
+            transfers.results_ns / units};
     ++candidates;
   }
   if (candidates == 0) return decision;

@@ -2,7 +2,7 @@
 // it against the CPU alone, in processes that take turns; best of many samples, and every process begins with what
 // earlier ones have learnt.
 //
-//   GUDA_NUM_THREADS=1 POCL_MAX_PTHREAD_COUNT=1 bench_overhead [rounds [second engine]]
+//   GUDA_NUM_THREADS=1 POCL_MAX_PTHREAD_COUNT=1 bench_second_engine [rounds [second engine]]
 #include <cuda_runtime.h>
 #include <guda/scheduler.h>
 
@@ -28,7 +28,7 @@ namespace {
 
 void require(bool good, const char* what) {
   if (good) return;
-  std::fprintf(stderr, "bench_overhead: %s\n", what);
+  std::fprintf(stderr, "bench_second_engine: %s\n", what);
   std::exit(1);
 }
 
@@ -89,7 +89,7 @@ int main(int argc, char** argv) {
   std::string why;
   for (int round = 0; round < rounds; ++round) {
     for (int way = 0; way < 2; ++way) {
-      const auto result = bench::run_process("bench_overhead", {"measure"}, {devices[way]});
+      const auto result = bench::run_process("bench_second_engine", {"measure"}, {devices[way]});
       double times[3] = {};
       int used = 0;
       require(result.succeeded && std::sscanf(result.output.c_str(), "%lf %lf %lf %n", &times[0],
