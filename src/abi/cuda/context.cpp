@@ -367,8 +367,8 @@ GUDA_CU_SHARED(cuCtxResetPersistingL2Cache, cudaCtxResetPersistingL2Cache, (), (
 GUDA_CU(cuCtxEnablePeerAccess)(void* peer, unsigned flags) {
   GUDA_CU_ENTER();
   if (flags != 0) return kInvalidValue;
-  return find_context(peer) ? static_cast<Error>(StatusCode::peer_access_unsupported)
-                            : kInvalidContext;
+  if (!find_context(peer) || peer == current_context()) return kInvalidContext;
+  return static_cast<Error>(StatusCode::peer_access_unsupported);
 }
 GUDA_CU(cuCtxDisablePeerAccess)(void* peer) {
   GUDA_CU_ENTER();

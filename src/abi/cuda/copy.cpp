@@ -278,6 +278,19 @@ GUDA_CU_SHARED_PTSZ(cuMemcpyBatchAsync_v2, cudaMemcpyBatchAsync,
                      cudart::cudaMemcpyAttributes* attributes, size_t* indices,
                      size_t attribute_count, CUstream stream),
                     (to, from, sizes, count, attributes, indices, attribute_count, stream))
+GUDA_CU_SHARED_PTSZ(cuMemcpyBatchAsync, cudaMemcpyBatchAsync_v1,
+                    (void** to, void** from, size_t* sizes, size_t count,
+                     cudart::cudaMemcpyAttributes* attributes, size_t* indices,
+                     size_t attribute_count, size_t* failed, CUstream stream),
+                    (to, from, sizes, count, attributes, indices, attribute_count, failed, stream))
+GUDA_CU_SHARED_PTSZ(cuMemcpy3DBatchAsync_v2, cudaMemcpy3DBatchAsync,
+                    (size_t count, cudart::cudaMemcpy3DBatchOp* operations,
+                     unsigned long long flags, CUstream stream),
+                    (count, operations, flags, stream))
+GUDA_CU_SHARED_PTSZ(cuMemcpy3DBatchAsync, cudaMemcpy3DBatchAsync_v1,
+                    (size_t count, cudart::cudaMemcpy3DBatchOp* operations, size_t* failed,
+                     unsigned long long flags, CUstream stream),
+                    (count, operations, failed, flags, stream))
 
 // Fills ------------------------------------------------------------------------------------------------
 

@@ -320,8 +320,9 @@ GUDA_API(cudaDeviceCanAccessPeer)(int* can, int device, int peer) {
   *can = 0;
   return kSuccess;
 }
-GUDA_API(cudaDeviceEnablePeerAccess)(int peer, unsigned) {
+GUDA_API(cudaDeviceEnablePeerAccess)(int peer, unsigned flags) {
   GUDA_ENTER();
+  if (flags != 0) return invalid_value();
   if (Error error = check_device(peer)) return error;
   return invalid_device();  // a device is not its own peer
 }
