@@ -251,6 +251,93 @@ TEST_F(DriverApi, EventsTimeStreams) {
   EXPECT_EQ(cu("cuEventDestroy_v2", last), 0);
 }
 
+// The same through one function for nodes of any type.
+TEST_F(DriverApi, GraphNodesOfAnyTypeAreAddedAndChanged) {
+  struct Fill {
+    CUdeviceptr dst;
+    size_t pitch;
+    unsigned value, element;
+    size_t width, height;
+    void* context;
+  };
+  struct Copy {
+    int flags, reserved;
+    void* context;
+    CUDA_MEMCPY3D copy;
+  };
+  struct Node {
+    int type, reserved0[3];
+    union {
+      long long reserved1[29];
+      CUDA_KERNEL_NODE_PARAMS kernel;
+      Copy copy;
+      Fill fill;
+    };
+    long long reserved2;
+  };
+  static_assert(sizeof(Node) == 256);
+  CUmodule module = load();
+  CUdeviceptr data = allocate(400);
+  unsigned count = 100;
+  float by = 0.5f;
+  void* parameters[] = {&data, &count, &by};
+  std::vector<float> host(100);
+  CUgraph graph = nullptr;
+  ASSERT_EQ(cu("cuGraphCreate", &graph, 0u), 0);
+  auto add = [&](CUgraphNode* out, const CUgraphNode* after, Node node) {
+    return cu("cuGraphAddNode_v2", out, graph, after, static_cast<const void*>(nullptr),
+              size_t{after ? 1u : 0u}, &node);
+  };
+  CUgraphNode filled = nullptr, scaled = nullptr, copied = nullptr, none = nullptr;
+  Node fill{};
+  fill.type = 2;
+  fill.fill = {data, 400, 0x40000000u /* 2.0f */, 4, 100, 1, nullptr};
+  ASSERT_EQ(add(&filled, nullptr, fill), 0);
+  Node kernel{};
+  kernel.type = 0;
+  kernel.kernel.kern = function(module, "scale");  // not func
+  kernel.kernel.gridDimX = kernel.kernel.gridDimY = kernel.kernel.gridDimZ = 1;
+  kernel.kernel.blockDimY = kernel.kernel.blockDimZ = 1;
+  kernel.kernel.blockDimX = 128;
+  kernel.kernel.kernelParams = parameters;
+  ASSERT_EQ(add(&scaled, &filled, kernel), 0);
+  Node copy{};
+  copy.type = 1;
+  copy.copy.copy.srcMemoryType = kMemoryDevice;
+  copy.copy.copy.srcDevice = data;
+  copy.copy.copy.dstMemoryType = kMemoryHost;
+  copy.copy.copy.dstHost = host.data();
+  copy.copy.copy.WidthInBytes = 400;
+  copy.copy.copy.Height = copy.copy.copy.Depth = 1;
+  ASSERT_EQ(add(&copied, &scaled, copy), 0);
+  Node unknown{};
+  unknown.type = 13;
+  EXPECT_EQ(add(&none, nullptr, unknown), 801) << "conditional nodes";
+  EXPECT_EQ(cu("cuGraphAddNode_v2", &none, graph, static_cast<const CUgraphNode*>(nullptr),
+               static_cast<const void*>(nullptr), size_t{0}, static_cast<Node*>(nullptr)),
+            1);
+  auto run = [&](CUgraphExec exec) {
+    EXPECT_EQ(cu("cuGraphLaunch", exec, CUstream{}), 0);
+    EXPECT_EQ(cu("cuCtxSynchronize"), 0);
+    return host[99];
+  };
+  CUgraphExec exec = nullptr;
+  ASSERT_EQ(cu("cuGraphInstantiateWithFlags", &exec, graph, 0ull), 0);
+  EXPECT_EQ(run(exec), 1.0f);
+  fill.fill.value = 0x40800000u;  // 4.0f
+  EXPECT_EQ(cu("cuGraphExecNodeSetParams", exec, filled, &fill), 0);
+  EXPECT_EQ(run(exec), 2.0f);
+  by = 4;
+  EXPECT_EQ(cu("cuGraphNodeSetParams", scaled, &kernel), 0);
+  EXPECT_EQ(cu("cuGraphNodeSetParams", copied, &kernel), 1) << "another type";
+  EXPECT_EQ(cu("cuGraphExecDestroy", exec), 0);
+  ASSERT_EQ(cu("cuGraphInstantiateWithFlags", &exec, graph, 0ull), 0);
+  EXPECT_EQ(run(exec), 8.0f);
+  EXPECT_EQ(cu("cuGraphExecDestroy", exec), 0);
+  EXPECT_EQ(cu("cuGraphDestroy", graph), 0);
+  EXPECT_EQ(cu("cuMemFree_v2", data), 0);
+}
+
 TEST_F(DriverApi, GraphsRunCopiesFillsAndKernels) {
   CUmodule module = load();
   CUfunction scale = function(module, "scale");

@@ -3,6 +3,8 @@
 #include "abi/cuda/api.h"
 #include "abi/cudart/types.h"
 
+#include <cstring>
+
 namespace guda::cuda {
 
 using cudart::cudaGraphEdgeData;
@@ -308,6 +310,81 @@ GUDA_CU(cuGraphMemcpyNodeGetParams)(CUgraphNode node, CUDA_MEMCPY3D* p) {
   Error error = shared([&] { return guda_cudart_cudaGraphMemcpyNodeGetParams(node, &same); });
   if (error == kSuccess) *p = to_driver(same);
   return error;
+}
+
+// Nodes of any type ------------------------------------------------------------------------------------
+
+extern "C" {
+Error guda_cudart_cudaGraphAddNode_v1(PLACE_PARAMETERS, cudart::cudaGraphNodeParams* p);
+Error guda_cudart_cudaGraphNodeSetParams(void* node, cudart::cudaGraphNodeParams* p);
+Error guda_cudart_cudaGraphExecNodeSetParams(void* exec, void* node,
+                                             cudart::cudaGraphNodeParams* p);
+}
+
+namespace {
+
+/// CUgraphNodeParams. Members that are not here are the runtime API's, too.
+struct NodeParameters {
+  int type;  // CUgraphNodeType
+  int reserved0[3];
+  union {
+    long long reserved1[29];
+    CUDA_KERNEL_NODE_PARAMS kernel;
+    struct {
+      int flags, reserved;
+      void* context;
+      CUDA_MEMCPY3D copy;
+    } memcpy;
+  };
+  long long reserved2;
+};
+static_assert(sizeof(NodeParameters) == sizeof(cudart::cudaGraphNodeParams) &&
+              offsetof(cudart::cudaGraphNodeParams, kernel) == 4 * sizeof(int));
+constexpr int kKernelNode = 0, kMemcpyNode = 1, kAllocationNode = 10;
+
+/// call(parameters as the runtime API has them)
+template <typename Call>
+Error with_node(const NodeParameters* p, Call&& call) {
+  GUDA_CU_ENTER();
+  if (!p) return kInvalidValue;
+  NodeParameters driver = *p;
+  if (driver.type == kKernelNode && !driver.kernel.func) driver.kernel.func = driver.kernel.kern;
+  cudart::cudaGraphNodeParams same;
+  std::memcpy(static_cast<void*>(&same), &driver, sizeof same);
+  if (driver.type == kMemcpyNode) {
+    same.memcpy = {};
+    if (!to_runtime(&p->memcpy.copy, same.memcpy.copyParams))
+      return finish({StatusCode::not_supported, "copy nodes of arrays through the driver API"});
+  }
+  return without_runtime_state([&] { return call(same); });
+}
+
+Error add_node(PLACE_PARAMETERS, NodeParameters* p) {
+  return with_node(p, [&](cudart::cudaGraphNodeParams& same) {
+    Error error = guda_cudart_cudaGraphAddNode_v1(PLACE, &same);
+    // Where the memory is, the caller is told.
+    if (error == kSuccess && p->type == kAllocationNode)
+      std::memcpy(static_cast<void*>(p), &same, sizeof same);
+    return error;
+  });
+}
+
+}  // namespace
+
+GUDA_CU(cuGraphAddNode)(PLACE_PARAMETERS, NodeParameters* p) { return add_node(PLACE, p); }
+GUDA_CU(cuGraphAddNode_v2)(CUgraphNode* out, CUgraph graph, const CUgraphNode* dependencies,
+                           const cudaGraphEdgeData*, size_t count, NodeParameters* p) {
+  return add_node(PLACE, p);
+}
+GUDA_CU(cuGraphNodeSetParams)(CUgraphNode node, NodeParameters* p) {
+  return with_node(p, [&](cudart::cudaGraphNodeParams& same) {
+    return guda_cudart_cudaGraphNodeSetParams(node, &same);
+  });
+}
+GUDA_CU(cuGraphExecNodeSetParams)(CUgraphExec exec, CUgraphNode node, NodeParameters* p) {
+  return with_node(p, [&](cudart::cudaGraphNodeParams& same) {
+    return guda_cudart_cudaGraphExecNodeSetParams(exec, node, &same);
+  });
 }
 
 }  // namespace guda::cuda
