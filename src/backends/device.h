@@ -48,11 +48,19 @@ struct DeviceInfo {
   bool host_cores = false;
   /// upload() has read pageable host memory when it returns; only memory that the device reaches itself is read later.
   bool reads_at_once = false;
+  /// Has memory that the program and kernels reach at one address: allocate_shared() and what follows it.
+  bool shared_memory = false;
   /// map() takes ranges that start and end at multiples of this; a power of two.
   size_t map_alignment = 4096;
 
   /// "cuda:1".
   std::string id() const { return backend + ':' + std::to_string(ordinal); }
+};
+
+/// Kinds of memory that the program and devices reach at one address.
+enum class SharedKind : uint8_t {
+  pinned,  // stays with the host, whose contents devices read and write where they are
+  managed,  // goes to whoever uses it
 };
 
 /// A module-scope variable: where the program sees it.
@@ -197,6 +205,31 @@ class Device {
     return false;
   }
 
+  /// Memory at one address in the program and in device code, coherent as CUDA says for that kind: never mapped, never
+  /// sent. All devices of the backend reach it, whichever of them gave it; queues take addresses in it both as the
+  /// device's and as the host's. Page-aligned. It may wait for work of the device's.
+  /// Errors: not_supported (without DeviceInfo::shared_memory, or not of this kind), out_of_memory.
+  virtual Result<void*> allocate_shared(size_t bytes, SharedKind kind) {
+    (void)bytes, (void)kind;
+    return no_shared_memory();
+  }
+  /// Errors: invalid_value unless allocate_shared() gave it. The caller has waited for work that uses it.
+  virtual Status free_shared(void* address) {
+    (void)address;
+    return no_shared_memory();
+  }
+  /// Makes memory of the program's own, in whole bytes, reachable as if it came from allocate_shared(pinned).
+  /// Errors: not_supported, also for memory that the device does not take; invalid_value when it overlaps such memory.
+  virtual Status register_host(void* address, size_t bytes) {
+    (void)address, (void)bytes;
+    return no_shared_memory();
+  }
+  /// Errors: invalid_value unless register_host() took it. The caller has waited for work that uses it.
+  virtual Status unregister_host(void* address) {
+    (void)address;
+    return no_shared_memory();
+  }
+
   /// Errors: not_supported with the reason, invalid_ptx, out_of_memory.
   virtual Result<std::shared_ptr<DeviceKernel>> load(const KernelSource& source) = 0;
   virtual Result<std::unique_ptr<Queue>> create_queue() = 0;
@@ -205,6 +238,11 @@ class Device {
   virtual std::optional<int> cuda_attribute(int attribute) const {
     (void)attribute;
     return std::nullopt;
+  }
+
+ private:
+  static Status no_shared_memory() {
+    return {StatusCode::not_supported, "the device has memory of its own only"};
   }
 };
 

@@ -122,6 +122,17 @@ class FaultyDevice final : public Device {
     if (Status status = plan_->check("unmap"); !status) return status;
     return device_->unmap(address, bytes);
   }
+  Result<void*> allocate_shared(size_t bytes, SharedKind kind) override {
+    if (Status status = plan_->check("allocate_shared"); !status) return status;
+    return device_->allocate_shared(bytes, kind);
+  }
+  /// The memory is the program's, too: it stays when the device has vanished, and goes all the same.
+  Status free_shared(void* address) override { return device_->free_shared(address); }
+  Status register_host(void* address, size_t bytes) override {
+    if (Status status = plan_->check("register_host"); !status) return status;
+    return device_->register_host(address, bytes);
+  }
+  Status unregister_host(void* address) override { return device_->unregister_host(address); }
   Result<std::shared_ptr<DeviceKernel>> load(const KernelSource& source) override {
     if (Status status = plan_->check("load"); !status) return status;
     return device_->load(source);

@@ -20,6 +20,20 @@ size_t round_up(size_t value, size_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
+/// What a device calls memory of this kind; empty: it has no part in it.
+std::optional<backend::SharedKind> shared_kind(AllocationKind kind) {
+  if (kind == AllocationKind::host) return backend::SharedKind::pinned;
+  if (kind == AllocationKind::managed) return backend::SharedKind::managed;
+  return std::nullopt;
+}
+
+void give_back(backend::Device& device, void* memory) {
+  Status status = device.free_shared(memory);
+  // A device that has vanished takes nothing back.
+  if (!status && device.usable())
+    log(LogPart::memory, LogLevel::warn, "{}: {}", device.info().id(), status.message());
+}
+
 }  // namespace
 
 struct Heap::Mapping {
@@ -134,10 +148,20 @@ Heap::Heap(size_t limit) : limit_(limit ? limit : machine_memory_bytes()) {}
 
 Heap::~Heap() {
   for (auto& [address, record] : records_) {
-    if (record.block.mapping) munmap(record.block.mapping, record.block.mapping_size);
+    if (record.block.shared_by) {
+      give_back(*record.block.shared_by, record.block.mapping);
+    } else if (record.block.mapping) {
+      munmap(record.block.mapping, record.block.mapping_size);
+    }
   }
   for (auto& [size, kept] : kept_) munmap(kept.block.mapping, kept.block.mapping_size);
-  for (auto& [start, chunk] : chunks_) munmap(reinterpret_cast<void*>(start), chunk.size);
+  for (auto& [start, chunk] : chunks_) {
+    if (chunk.shared_by) {
+      give_back(*chunk.shared_by, reinterpret_cast<void*>(start));
+    } else {
+      munmap(reinterpret_cast<void*>(start), chunk.size);
+    }
+  }
   for (auto& [start, size] : reserved_) munmap(reinterpret_cast<void*>(start), size);
 }
 
@@ -157,22 +181,31 @@ Result<void*> Heap::allocate(size_t size, AllocationKind kind, uint32_t flags, v
     return Status(StatusCode::out_of_memory,
                   fmt::format("{} bytes asked, {} of {} in use", size, used_, limit_));
   }
-  Block block{nullptr, 0, charged, -1, false};
-  std::byte* base = nullptr;
-  if (large) {
-    block = take_mapping(
-        charged, charged >= kHugePage ? std::max(alignment, kHugePage) : std::max(alignment, kPage),
-        base);
-    if (!base)
-      return Status(StatusCode::out_of_memory, fmt::format("the system refuses {} bytes", size));
-  } else {
-    auto taken = take_small(charged, alignment, observer_ != nullptr && host_visible(kind));
-    if (!taken) return taken.status();
-    base = *taken;
-  }
   used_ += charged;
+  Block block{nullptr, 0, charged, -1, false, nullptr};
+  std::byte* base = nullptr;
+  backend::Device* shared_by = nullptr;
+  if (auto shared = shared_kind(kind); shared && sharing_ != nullptr) {
+    shared_by = sharing_;
+    base = take_shared(lock, alignment, *shared, block);
+  }
+  if (base == nullptr) {
+    shared_by = nullptr;
+    if (large) {
+      block = take_mapping(
+          charged,
+          charged >= kHugePage ? std::max(alignment, kHugePage) : std::max(alignment, kPage), base);
+    } else if (auto taken =
+                   take_small(charged, alignment, observer_ != nullptr && host_visible(kind))) {
+      base = *taken;
+    }
+  }
+  if (base == nullptr) {
+    used_ -= charged;
+    return Status(StatusCode::out_of_memory, fmt::format("the system refuses {} bytes", size));
+  }
   Record record;
-  record.allocation = {base, size, kind, flags, next_id_++, owner, false, false};
+  record.allocation = {base, size, kind, flags, next_id_++, owner, false, false, shared_by};
   record.block = block;
   add_record(record);
   return static_cast<void*>(base);
@@ -202,8 +235,12 @@ Status Heap::release(void* pointer, uint32_t kinds) {
   erase_record(found);
   used_ -= record.block.charged;
   // Before anybody else can get it.
-  if (observer_ != nullptr) observer_->released(record.allocation.base, record.allocation.size);
-  if (record.allocation.kind == AllocationKind::imported) {
+  if (observer_ != nullptr && record.allocation.shared_by == nullptr)
+    observer_->released(record.allocation.base, record.allocation.size);
+  if (record.block.shared_by) {
+    lock.unlock();  // as in take_shared()
+    give_back(*record.block.shared_by, record.block.mapping);
+  } else if (record.allocation.kind == AllocationKind::imported) {
     munmap(record.block.mapping, record.block.mapping_size);
   } else if (record.block.of_file) {
     give_reservation(record.block.mapping, record.block.mapping_size);
@@ -235,8 +272,23 @@ Status Heap::add_registered(void* pointer, size_t size, uint32_t flags) {
                        next_id_++,
                        nullptr,
                        false,
-                       false};
+                       false,
+                       nullptr};
   add_record(record);
+  backend::Device* device = sharing_;
+  if (device == nullptr || !device->usable()) return Status::ok();
+  lock.unlock();  // as in take_shared()
+  if (Status status = device->register_host(pointer, size); !status) {
+    log(LogPart::memory, LogLevel::info, "{} does not reach registered memory at {}: {}",
+        device->info().id(), pointer, status.message());
+    return Status::ok();
+  }
+  lock.lock();
+  if (auto found = records_.find(start); found != records_.end()) {
+    erase_record(found);
+    record.allocation.shared_by = device;
+    add_record(record);
+  }
   return Status::ok();
 }
 
@@ -246,8 +298,55 @@ Status Heap::remove_registered(void* pointer) {
   if (found == records_.end() || found->second.allocation.kind != AllocationKind::registered) {
     return {StatusCode::host_memory_not_registered, fmt::format("{} is not registered", pointer)};
   }
+  backend::Device* device = found->second.allocation.shared_by;
   erase_record(found);
+  lock.unlock();
+  if (device == nullptr) return Status::ok();
+  if (Status status = device->unregister_host(pointer); !status && device->usable())
+    log(LogPart::memory, LogLevel::warn, "{}: {}", device->info().id(), status.message());
   return Status::ok();
+}
+
+void Heap::share_with(backend::Device& device) {
+  std::unique_lock lock(mutex_);
+  sharing_ = &device;
+}
+
+/// Room for `block.charged` bytes that the sharing device gives; null when it gives none. Large blocks are its own
+/// pieces, small ones parts of chunks: a call of a driver takes long. The lock is open meanwhile: drivers wait for
+/// the device's work, and that may wait for a thread that needs the heap.
+std::byte* Heap::take_shared(std::unique_lock<std::shared_mutex>& lock, size_t alignment,
+                             backend::SharedKind kind, Block& block) {
+  backend::Device* device = sharing_;
+  const size_t ranges = kind == backend::SharedKind::pinned ? kPinnedRanges : kManagedRanges;
+  const bool large = block.charged >= kLarge || alignment > kPage;
+  if (!large) {
+    if (std::byte* found = take_free(block.charged, alignment, ranges)) return found;
+  }
+  if (!device->usable()) return nullptr;
+  const size_t bytes = large ? round_up(block.charged, kPage) : kSharedChunk;
+  lock.unlock();
+  auto memory = device->allocate_shared(bytes, kind);
+  if (memory && reinterpret_cast<uintptr_t>(*memory) % std::max(alignment, kPage) != 0) {
+    give_back(*device, *memory);
+    memory = Status(StatusCode::not_supported, "memory that is not aligned");
+  }
+  lock.lock();
+  if (!memory) {
+    log(LogPart::memory, LogLevel::info, "{} shares no memory of {} bytes: {}", device->info().id(),
+        bytes, memory.status().message());
+    return nullptr;
+  }
+  auto* start = static_cast<std::byte*>(*memory);
+  if (!large) {
+    chunks_.emplace(reinterpret_cast<uintptr_t>(start), Chunk{bytes, start, -1, ranges, device});
+    give_small(start, bytes);
+    return take_free(block.charged, alignment, ranges);
+  }
+  block.mapping = start;
+  block.mapping_size = bytes;
+  block.shared_by = device;
+  return start;
 }
 
 Status Heap::observe_regions(RegionObserver& observer, size_t alignment,
@@ -334,7 +433,7 @@ Heap::Block Heap::take_mapping(size_t bytes, size_t alignment, std::byte*& base)
     mapping = map(bytes, alignment);
   }
   base = mapping.usable;
-  return {mapping.start, mapping.size, bytes, mapping.descriptor, false};
+  return {mapping.start, mapping.size, bytes, mapping.descriptor, false, nullptr};
 }
 
 void Heap::keep_mapping(const Block& block, std::byte* base, size_t bytes) {
@@ -354,6 +453,7 @@ void Heap::keep_mapping(const Block& block, std::byte* base, size_t bytes) {
 }
 
 void Heap::release_all(uint32_t kinds) {
+  std::vector<Block> shared;
   std::unique_lock lock(mutex_);
   for (auto record = records_.begin(); record != records_.end();) {
     auto& [allocation, block] = record->second;
@@ -362,7 +462,9 @@ void Heap::release_all(uint32_t kinds) {
       continue;
     }
     used_ -= block.charged;
-    if (block.of_file) {
+    if (block.shared_by) {
+      shared.push_back(block);
+    } else if (block.of_file) {
       give_reservation(block.mapping, block.mapping_size);
     } else if (block.mapping) {
       unmap(block, allocation.base);
@@ -371,6 +473,8 @@ void Heap::release_all(uint32_t kinds) {
     }
     record = erase_record(record);
   }
+  lock.unlock();
+  for (const Block& block : shared) give_back(*block.shared_by, block.mapping);
 }
 
 size_t Heap::used_bytes() const {
@@ -392,21 +496,24 @@ Status Heap::add_chunk(size_t ranges) {
   Mapping mapping = map(kChunk, kHugePage);
   if (!mapping.usable) return {StatusCode::out_of_memory, "the system refuses another chunk"};
   chunks_.emplace(reinterpret_cast<uintptr_t>(mapping.start),
-                  Chunk{mapping.size, mapping.usable, mapping.descriptor, ranges});
+                  Chunk{mapping.size, mapping.usable, mapping.descriptor, ranges, nullptr});
   give_small(mapping.usable, kChunk);
   return Status::ok();
 }
 
-// Best fit; the range's tail goes back. Ranges keep their start, so alignment beyond the granule is got
-// by returning the head as well.
 Result<std::byte*> Heap::take_small(size_t bytes, size_t alignment, size_t ranges) {
+  if (std::byte* found = take_free(bytes, alignment, ranges)) return found;
+  if (auto status = add_chunk(ranges); !status) return status;
+  return take_free(bytes, alignment, ranges);
+}
+
+// Best fit; the range's tail goes back. Ranges keep their start, so alignment beyond the granule is got
+// by returning the head as well. Null when no range is large enough.
+std::byte* Heap::take_free(size_t bytes, size_t alignment, size_t ranges) {
   auto& [by_address, by_size] = small_[ranges];
   size_t slack = alignment > kGranule ? alignment : 0;
   auto best = by_size.lower_bound({bytes + slack, 0});
-  if (best == by_size.end()) {
-    if (auto status = add_chunk(ranges); !status) return status;
-    best = by_size.lower_bound({bytes + slack, 0});
-  }
+  if (best == by_size.end()) return nullptr;
   auto [size, start] = *best;
   by_size.erase(best);
   by_address.erase(start);
@@ -425,12 +532,14 @@ void Heap::give_small(std::byte* pointer, size_t bytes) {
   auto start = reinterpret_cast<uintptr_t>(pointer);
   auto& [by_address, by_size] = small_[std::prev(chunks_.upper_bound(start))->second.ranges];
   auto next = by_address.lower_bound(start);
-  if (next != by_address.end() && start + bytes == next->first) {
+  // Pieces of the sharing device may be neighbours, and yet copies do not cross from one to the other.
+  auto starts_chunk = [&](uintptr_t address) { return chunks_.count(address) != 0; };
+  if (next != by_address.end() && start + bytes == next->first && !starts_chunk(next->first)) {
     bytes += next->second;
     by_size.erase({next->second, next->first});
     next = by_address.erase(next);
   }
-  if (next != by_address.begin()) {
+  if (next != by_address.begin() && !starts_chunk(start)) {
     auto before = std::prev(next);
     if (before->first + before->second == start) {
       by_size.erase({before->second, before->first});

@@ -7,6 +7,7 @@
 // chunks that have guard pages at both ends.
 #pragma once
 
+#include "backends/device.h"
 #include "support/status.h"
 
 #include <array>
@@ -15,6 +16,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <shared_mutex>
@@ -45,6 +47,8 @@ struct Allocation {
   bool read_only = false;
   bool host_only =
       false;  // devices cannot have copies: other processes or other addresses show the same bytes
+  /// The device that gave or registered it: the devices of that backend reach it where it is. Null: nobody did.
+  backend::Device* shared_by = nullptr;
 
   bool contains(const void* pointer) const {
     auto address = reinterpret_cast<uintptr_t>(pointer);
@@ -86,6 +90,9 @@ class Heap {
   /// `addresses` (ours from now on, nothing mapped there but inaccessible pages) unless it is empty.
   Status observe_regions(RegionObserver& observer, size_t alignment,
                          std::span<std::byte> addresses = {});
+  /// From now on pinned and managed memory comes from `device` (which stays), and what the program registers is
+  /// announced to it, as long as it can: Allocation::shared_by tells.
+  void share_with(backend::Device& device);
   /// Changes whenever an allocation comes or goes.
   uint64_t generation() const { return generation_.load(std::memory_order_relaxed); }
   /// Every allocation, in order of addresses.
@@ -154,7 +161,9 @@ class Heap {
   size_t used_bytes() const;
   size_t free_bytes() const;
   size_t allocation_count() const;
-  /// Allocations that are host_visible() or host_only.
+  /// The one of share_with(); null: nobody shares.
+  const backend::Device* sharing_device() const { return sharing_; }
+  /// Allocations that are host_visible() or host_only, and that no device shares.
   size_t special_count() const { return special_.load(std::memory_order_relaxed); }
 
  private:
@@ -164,12 +173,14 @@ class Heap {
     size_t charged = 0;  // bytes counted against the limit
     int descriptor = -1;  // of the file behind it, when it is shared
     bool of_file = false;  // of a file that is not ours: only a view
+    backend::Device* shared_by = nullptr;  // large: it came from there
   };
   struct Chunk {
     size_t size = 0;  // of the mapping
     std::byte* usable = nullptr;
     int descriptor = -1;
     size_t ranges = 0;  // index in small_
+    backend::Device* shared_by = nullptr;  // it came from there
   };
   struct Record {
     Allocation allocation;
@@ -188,7 +199,10 @@ class Heap {
   void give_reservation(void* start, size_t size);
   Result<std::byte*> take_small(size_t bytes, size_t alignment, size_t ranges);
   void give_small(std::byte* pointer, size_t bytes);
+  std::byte* take_free(size_t bytes, size_t alignment, size_t ranges);
   Status add_chunk(size_t ranges);
+  std::byte* take_shared(std::unique_lock<std::shared_mutex>& lock, size_t alignment,
+                         backend::SharedKind kind, Block& block);
   bool in_heap_locked(uintptr_t address) const;
   Block take_mapping(size_t bytes, size_t alignment, std::byte*& base);
   void keep_mapping(const Block& block, std::byte* base, size_t bytes);
@@ -197,6 +211,7 @@ class Heap {
   RegionObserver* observer_ = nullptr;
   size_t region_alignment_ = 0;
   std::span<std::byte> addresses_;  // not yet used part of what mappings are placed in
+  backend::Device* sharing_ = nullptr;
   std::multimap<size_t, void*> returned_;  // reservations in there that were given back, by size
   bool placed_ = false;
   mutable std::shared_mutex mutex_;
@@ -212,10 +227,10 @@ class Heap {
     std::set<std::pair<size_t, uintptr_t>> by_size;
   };
   // Of device memory, and, when somebody observes, of memory that the program writes without telling anybody:
-  // coherence is kept in granules larger than blocks. The last one is of chunks that other processes see while
-  // somebody observes; nothing new comes from there.
-  static constexpr size_t kSharedRanges = 2;
-  std::array<SmallRanges, 3> small_;
+  // coherence is kept in granules larger than blocks. Then of chunks that other processes see while somebody observes
+  // (nothing new comes from there), and of pinned and managed memory of the device that shares its own.
+  static constexpr size_t kSharedRanges = 2, kPinnedRanges = 3, kManagedRanges = 4;
+  std::array<SmallRanges, 5> small_;
   std::map<uintptr_t, Chunk> chunks_;  // mappings of small blocks
   // Mappings given back lately, inaccessible but with their pages: programs that allocate and free in a loop
   // must not fault gigabytes in again. By size.
@@ -234,7 +249,7 @@ constexpr bool host_visible(AllocationKind kind) {
 }
 
 inline bool Heap::special(const Allocation& allocation) {
-  return allocation.host_only || host_visible(allocation.kind);
+  return allocation.host_only || (host_visible(allocation.kind) && allocation.shared_by == nullptr);
 }
 
 constexpr uint32_t kind_bit(AllocationKind kind) { return 1u << static_cast<uint32_t>(kind); }

@@ -110,9 +110,9 @@ Result<void*> Heap::import(const Shared& shared) {
   auto* base = static_cast<std::byte*>(region) + shared.offset;
   std::unique_lock lock(mutex_);
   Record record;
-  record.allocation = {base,  shared.size, AllocationKind::imported, 0, next_id_++, nullptr,
-                       false, true};
-  record.block = {static_cast<std::byte*>(region), shared.region_size, 0, -1, false};
+  record.allocation = {base, shared.size, AllocationKind::imported, 0, next_id_++, nullptr, false,
+                       true, nullptr};
+  record.block = {static_cast<std::byte*>(region), shared.region_size, 0, -1, false, nullptr};
   add_record(record);
   return static_cast<void*>(base);
 }
@@ -172,8 +172,8 @@ void Heap::replace_mapped(std::byte* begin, size_t bytes, std::span<const Alloca
   std::unique_lock lock(mutex_);
   auto old = records_.lower_bound(reinterpret_cast<uintptr_t>(begin));
   while (old != records_.end() && old->first < reinterpret_cast<uintptr_t>(begin) + bytes)
-    old = old->second.allocation.kind == AllocationKind::mapped ? erase_record(old)
-                                                                : std::next(old);
+    old =
+        old->second.allocation.kind == AllocationKind::mapped ? erase_record(old) : std::next(old);
   for (const Allocation& allocation : usable) {
     Record record;
     record.allocation = allocation;
@@ -199,8 +199,8 @@ Result<void*> Heap::map_file(int file, size_t offset, size_t size, AllocationKin
     return Status(StatusCode::out_of_memory, fmt::format("the system refuses {} bytes", size));
   }
   Record record;
-  record.allocation = {base, size, kind, 0, next_id_++, owner, false, true};
-  record.block = {start, whole, size, -1, true};
+  record.allocation = {base, size, kind, 0, next_id_++, owner, false, true, nullptr};
+  record.block = {start, whole, size, -1, true, nullptr};
   add_record(record);
   return static_cast<void*>(base);
 }

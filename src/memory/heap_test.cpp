@@ -4,7 +4,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <cstring>
+#include <map>
+#include <memory>
 #include <random>
 #include <thread>
 #include <vector>
@@ -170,6 +173,143 @@ TEST(Heap, RandomUseFromManyThreadsNeverOverlaps) {
   }
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(heap.used_bytes(), 0u);
+}
+
+/// Shares memory of this process, and counts.
+class SharingDevice final : public backend::Device {
+ public:
+  bool refuses = false;
+  std::byte* neighbours = nullptr;  // where pieces lie side by side
+  int calls = 0;
+  std::map<void*, size_t> pieces, registered;
+
+  const backend::DeviceInfo& info() const override { return info_; }
+  bool usable() const override { return true; }
+  Status map(void*, size_t, int) override { return {StatusCode::not_supported, "none"}; }
+  Status unmap(void*, size_t) override { return {StatusCode::not_supported, "none"}; }
+  Result<std::shared_ptr<backend::DeviceKernel>> load(const backend::KernelSource&) override {
+    return Status(StatusCode::not_supported, "none");
+  }
+  Result<std::unique_ptr<backend::Queue>> create_queue() override {
+    return Status(StatusCode::not_supported, "none");
+  }
+  Result<void*> allocate_shared(size_t bytes, backend::SharedKind) override {
+    ++calls;
+    if (refuses) return Status(StatusCode::out_of_memory, "full");
+    void* memory = neighbours != nullptr ? neighbours : std::aligned_alloc(4096, bytes);
+    if (neighbours != nullptr) neighbours += bytes;
+    pieces[memory] = bytes;
+    return memory;
+  }
+  Status free_shared(void* address) override {
+    EXPECT_EQ(pieces.erase(address), 1u);
+    if (neighbours == nullptr) std::free(address);
+    return Status::ok();
+  }
+  Status register_host(void* address, size_t bytes) override {
+    if (refuses) return {StatusCode::not_supported, "none"};
+    registered[address] = bytes;
+    return Status::ok();
+  }
+  Status unregister_host(void* address) override {
+    EXPECT_EQ(registered.erase(address), 1u);
+    return Status::ok();
+  }
+
+ private:
+  backend::DeviceInfo info_;
+};
+
+TEST(Heap, PinnedAndManagedMemoryComesFromTheSharingDevice) {
+  SharingDevice device;
+  {
+    Heap heap;
+    heap.share_with(device);
+    std::vector<void*> small;
+    for (AllocationKind kind : {AllocationKind::host, AllocationKind::managed}) {
+      for (int i = 0; i < 1000; ++i) {
+        auto memory = heap.allocate(100, kind);
+        ASSERT_TRUE(memory);
+        EXPECT_EQ(heap.find(*memory)->shared_by, &device);
+        std::memset(*memory, i, 100);
+        small.push_back(*memory);
+      }
+    }
+    EXPECT_EQ(device.calls, 2) << "one chunk for each kind";
+    auto large = heap.allocate(3 << 20, AllocationKind::host);
+    ASSERT_TRUE(large);
+    EXPECT_EQ(device.pieces.count(*large), 1u);
+    EXPECT_TRUE(heap.release(*large, kind_bit(AllocationKind::host)));
+    EXPECT_EQ(device.pieces.size(), 2u);
+    auto own = heap.allocate(100, AllocationKind::device);
+    EXPECT_EQ(heap.find(*own)->shared_by, nullptr);
+    for (void* each : small)
+      EXPECT_TRUE(
+          heap.release(each, kind_bit(AllocationKind::host) | kind_bit(AllocationKind::managed)));
+    auto left = heap.allocate(5 << 20, AllocationKind::managed);
+    EXPECT_TRUE(left);
+    heap.release_all(kind_bit(AllocationKind::managed));
+    EXPECT_EQ(device.pieces.size(), 2u);
+    EXPECT_TRUE(heap.allocate(5 << 20, AllocationKind::managed));
+  }
+  EXPECT_TRUE(device.pieces.empty());
+}
+
+/// Two pieces of a device may be neighbours; a copy must not cross from one to the other.
+TEST(Heap, BlocksLieInOnePieceOfTheSharingDevice) {
+  std::vector<std::byte> memory(size_t{64} << 20);
+  SharingDevice device;
+  auto start = (reinterpret_cast<uintptr_t>(memory.data()) + 4095) & ~uintptr_t{4095};
+  device.neighbours = reinterpret_cast<std::byte*>(start);
+  Heap heap;
+  heap.share_with(device);
+  const size_t sizes[] = {700 << 10, 900 << 10, 300 << 10, 1000 << 10};
+  for (int round = 0; round < 3; ++round) {
+    std::vector<void*> taken;
+    for (int i = 0; i < 24; ++i) {
+      const size_t size = sizes[(i + round) % 4];
+      auto block = heap.allocate(size, AllocationKind::host);
+      ASSERT_TRUE(block);
+      taken.push_back(*block);
+      auto* first = static_cast<std::byte*>(*block);
+      for (auto& [piece, bytes] : device.pieces)
+        EXPECT_FALSE(first < piece && first + size > piece) << "across two pieces";
+    }
+    for (void* each : taken) EXPECT_TRUE(heap.release(each, kind_bit(AllocationKind::host)));
+  }
+}
+
+TEST(Heap, WithoutHelpOfTheSharingDeviceMemoryIsTheHeapsOwn) {
+  SharingDevice device;
+  device.refuses = true;
+  Heap heap;
+  heap.share_with(device);
+  for (size_t size : {size_t{100}, size_t{2} << 20}) {
+    auto memory = heap.allocate(size, AllocationKind::managed);
+    ASSERT_TRUE(memory);
+    EXPECT_EQ(heap.find(*memory)->shared_by, nullptr);
+    std::memset(*memory, 1, size);
+    EXPECT_TRUE(heap.release(*memory, kind_bit(AllocationKind::managed)));
+  }
+  std::vector<char> mine(100);
+  ASSERT_TRUE(heap.add_registered(mine.data(), mine.size(), 0));
+  EXPECT_EQ(heap.find(mine.data())->shared_by, nullptr);
+  EXPECT_TRUE(heap.remove_registered(mine.data()));
+  EXPECT_EQ(heap.used_bytes(), 0u);
+}
+
+TEST(Heap, RegisteredMemoryIsAnnouncedToTheSharingDevice) {
+  SharingDevice device;
+  Heap heap;
+  heap.share_with(device);
+  std::vector<char> mine(1000);
+  ASSERT_TRUE(heap.add_registered(mine.data() + 5, 100, 0));
+  EXPECT_EQ(device.registered[mine.data() + 5], 100u);
+  EXPECT_EQ(heap.find(mine.data() + 50)->shared_by, &device);
+  EXPECT_FALSE(heap.add_registered(mine.data() + 50, 100, 0));
+  EXPECT_EQ(device.registered.size(), 1u);
+  EXPECT_TRUE(heap.remove_registered(mine.data() + 5));
+  EXPECT_TRUE(device.registered.empty());
 }
 
 }  // namespace

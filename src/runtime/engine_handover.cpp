@@ -86,8 +86,11 @@ int64_t Engines::time_of(const backend::Mark& mark) const {
   return since ? clock_ns_ + *since : 0;
 }
 
-bool Engines::reaches_everything(const Engine&) const {
-  return memory::Heap::instance().special_count() == 0;
+bool Engines::reaches_everything(const Engine& engine) const {
+  const memory::Heap& heap = memory::Heap::instance();
+  const backend::Device* sharing = heap.sharing_device();
+  return heap.special_count() == 0 &&
+         (sharing == nullptr || sharing->info().backend == engine.device->info().backend);
 }
 
 DeviceTail* Engines::prepare_home(Engine& engine, Stream& stream, uint64_t ticket,
@@ -215,7 +218,8 @@ std::optional<Status> Engines::hand_over_launch(Engine& engine, KernelOperation&
   std::optional<LaunchPlan> planned;
   if (!all_home) {
     operands = operands_of(operation);
-    if (operands.outside || !operands.host_visible.empty()) return std::nullopt;
+    if (!operands.reached_by(engine.device->info()) || !operands.host_visible.empty())
+      return std::nullopt;
     if (!code) {
       planned = plan(operation, operands);
       const scheduler::Decision& decision = planned->decision;
@@ -249,14 +253,16 @@ std::optional<Status> Engines::hand_over_copy(Engine& engine, CopyOperation& ope
   if (from.empty()) return Status::ok();
   if (!dense(operation.from(), operation.shape()) || !dense(operation.to(), operation.shape()))
     return std::nullopt;
-  const bool from_device = on_devices(from), to_device = on_devices(to);
+  const bool from_pool = on_devices(from), to_pool = on_devices(to);
+  const bool from_device = from_pool || managed_with(engine, from),
+             to_device = to_pool || managed_with(engine, to);
   if (!from_device && !to_device) return std::nullopt;
   if (from.begin < to.end && to.begin < from.end) return std::nullopt;
   const bool all_home = pool_.all_in(engine.space);
   // What lives elsewhere is copied from there.
-  if (!all_home && from_device && pool_.missing_bytes(engine.space, {&from, 1}) > 0)
+  if (!all_home && from_pool && pool_.missing_bytes(engine.space, {&from, 1}) > 0)
     return std::nullopt;
-  const std::span<const Range> reads(&from, from_device ? 1 : 0), writes(&to, to_device ? 1 : 0);
+  const std::span<const Range> reads(&from, from_pool ? 1 : 0), writes(&to, to_pool ? 1 : 0);
   DeviceTail* tail = prepare_home(engine, stream, ticket, reads, writes, writes, all_home);
   if (tail == nullptr) return std::nullopt;
   void* target = reinterpret_cast<void*>(to.begin);
@@ -277,11 +283,13 @@ std::optional<Status> Engines::hand_over_fill(Engine& engine, FillOperation& ope
                                               Stream& stream, uint64_t ticket) {
   const Range to = box(operation.to(), operation.shape());
   if (to.empty()) return Status::ok();
-  if (!dense(operation.to(), operation.shape()) || !on_devices(to) ||
+  const bool in_pool = on_devices(to);
+  if (!dense(operation.to(), operation.shape()) || !(in_pool || managed_with(engine, to)) ||
       to.bytes() % operation.element() != 0)
     return std::nullopt;
+  const std::span<const Range> writes(&to, in_pool ? 1 : 0);
   DeviceTail* tail =
-      prepare_home(engine, stream, ticket, {}, {&to, 1}, {&to, 1}, pool_.all_in(engine.space));
+      prepare_home(engine, stream, ticket, {}, writes, writes, pool_.all_in(engine.space));
   if (tail == nullptr) return std::nullopt;
   return handed(engine, tail->hand_over([&](backend::Queue& queue) {
     return queue.fill(reinterpret_cast<void*>(to.begin), operation.value(), operation.element(),

@@ -15,7 +15,6 @@
 namespace guda::runtime {
 namespace {
 
-using memory::AllocationKind;
 using memory::Range;
 
 access::ByteRange allocation_of(uint64_t address) {
@@ -39,9 +38,9 @@ access::LaunchArguments arguments_of(const LaunchConfiguration& configuration,
 }
 
 /// Why the device must not run a launch that touches this; null: it may.
-const char* unsuited(const backend::DeviceInfo& info, uint32_t flags, bool outside,
+const char* unsuited(const backend::DeviceInfo& info, uint32_t flags, bool reached,
                      bool several_regions, bool known) {
-  if (outside) return "it may use memory that only the host has";
+  if (!reached) return "it may use memory that this device does not reach";
   if (several_regions && !info.same_distances && !info.stored_pointers)
     return "its memory is put together from several mappings";
   if (flags & (access::kTextures | access::kSurfaceStores)) return "it uses textures";
@@ -108,19 +107,6 @@ Engines::Operands Engines::operands_of(KernelOperation& operation) {
     operands = everything();
   } else {
     auto& heap = memory::Heap::instance();
-    auto add_piece = [&](const memory::Allocation& allocation, Range range,
-                         std::vector<Range>& out) {
-      if (allocation.kind == AllocationKind::registered || allocation.host_only) {
-        operands.outside = true;
-        return;
-      }
-      if (allocation.kind == AllocationKind::mapped && !operands.several_regions)
-        operands.several_regions =
-            !active()->pool_.in_one_region(Range::of(allocation.base, allocation.size));
-      out.push_back(range);
-      operands.all.push_back(range);
-      if (memory::host_visible(allocation.kind)) operands.host_visible.push_back(range);
-    };
     auto add = [&](const std::vector<access::ByteSet>& sets, std::vector<Range>& out) {
       for (Range range : hulls(sets)) {
         auto first = heap.find(reinterpret_cast<const void*>(range.begin));
@@ -129,14 +115,14 @@ Engines::Operands Engines::operands_of(KernelOperation& operation) {
           continue;
         }
         if (range.end <= end_of(*first)) {
-          add_piece(*first, range, out);
+          operands.enter(*first, range, out);
           continue;
         }
         // A bound, which may lie behind the end or span several allocations.
         for (const memory::Allocation& each : heap.allocations()) {
           const Range piece{std::max(range.begin, reinterpret_cast<uintptr_t>(each.base)),
                             std::min(range.end, end_of(each))};
-          if (!piece.empty()) add_piece(each, piece, out);
+          if (!piece.empty()) operands.enter(each, piece, out);
         }
       }
     };
@@ -169,7 +155,8 @@ Engines::LaunchPlan Engines::plan(KernelOperation& operation, const Operands& op
       continue;
     }
     if (!in_service(*engine)) continue;
-    if (const char* why = unsuited(engine->device->info(), operands.flags(), operands.outside,
+    if (const char* why = unsuited(engine->device->info(), operands.flags(),
+                                   operands.reached_by(engine->device->info()),
                                    operands.several_regions, operands.known)) {
       log(LogPart::scheduler, LogLevel::info, "kernel {} not on {}: {}", work.name,
           engine->device->info().id(), why);
@@ -191,7 +178,7 @@ Engines::LaunchPlan Engines::plan(KernelOperation& operation, const Operands& op
     axis = access->axis;
     work.divisible = access->splittable();
     work.indivisible_because = access->reason;
-    if (!operands.host_visible.empty() && work.divisible) {
+    if (operands.with_program() && work.divisible) {
       work.divisible = false;
       work.indivisible_because = "the program may use the memory itself";
     }

@@ -42,14 +42,13 @@ Engines::Operands Engines::operands_of(const scheduler::ChunkMemory& touched) {
   auto add = [&](const std::vector<Range>& from, std::vector<Range>& to) {
     for (Range range : from) {
       auto allocation = memory::Heap::instance().find(reinterpret_cast<const void*>(range.begin));
-      if (!allocation || !pool_.covers(range)) {
+      if (!allocation || (allocation->shared_by == nullptr && !pool_.covers(range))) {
         operands.outside = true;
         continue;
       }
-      operands.several_regions = operands.several_regions || !pool_.in_one_region(range);
-      to.push_back(range);
-      operands.all.push_back(range);
-      if (memory::host_visible(allocation->kind)) operands.host_visible.push_back(range);
+      operands.enter(*allocation, range, to);
+      operands.several_regions = operands.several_regions ||
+                                 (allocation->shared_by == nullptr && !pool_.in_one_region(range));
     }
   };
   add(touched.accessed, operands.reads);
@@ -73,11 +72,12 @@ Engines::LaunchPlan Engines::plan_product(Operation& operation, const Operands& 
   work.units = units;
   work.tile = std::clamp(std::bit_floor(units / 64), uint64_t{16}, uint64_t{128});
   work.results_to_host = home() == nullptr;
-  work.divisible = !operands.outside && operands.host_visible.empty();
+  work.divisible = !operands.outside && !operands.with_program();
   work.indivisible_because = "the program may use the memory itself";
   work.engines = 0;
   for (auto& engine : engines_) {
-    if (engine->device && (operands.outside || !in_service(*engine) || !engine->multiplies.load() ||
+    if (engine->device && (!operands.reached_by(engine->device->info()) || !in_service(*engine) ||
+                           !engine->multiplies.load() ||
                            (operands.several_regions && !engine->device->info().same_distances)))
       continue;
     work.engines |= 1u << engine->index;
@@ -184,7 +184,8 @@ std::optional<Status> Engines::hand_over_product(Engine& engine, Operation& oper
     touched.written.push_back(
         matrix(problem.c, problem.m, problem.n, problem.ldc, scheduler::output_bytes(problem)));
     operands = operands_of(touched);
-    if (operands.outside || !operands.host_visible.empty()) return std::nullopt;
+    if (!operands.reached_by(engine.device->info()) || !operands.host_visible.empty())
+      return std::nullopt;
     if (!known) {
       const uint64_t units = scheduler::DivisibleGemm(problem, backend::cpu_gemm).units();
       LaunchPlan plan = plan_product(operation, operands, units);

@@ -32,7 +32,48 @@ Status copy_results(backend::Queue& queue, std::span<const memory::Range> writte
   return Status::ok();
 }
 
+/// Host memory that a device writes where it is. Until keep() its contents from before come back at the end, so that
+/// work which failed half-way can be done again.
+class Undo {
+ public:
+  explicit Undo(std::span<const memory::Range> ranges) {
+    for (memory::Range range : ranges) {
+      const auto* from = reinterpret_cast<const std::byte*>(range.begin);
+      saved_.emplace_back(range, std::vector<std::byte>(from, from + range.bytes()));
+    }
+  }
+  ~Undo() {
+    for (auto& [range, bytes] : saved_)
+      std::memcpy(reinterpret_cast<void*>(range.begin), bytes.data(), bytes.size());
+  }
+  Undo(const Undo&) = delete;
+  Undo& operator=(const Undo&) = delete;
+  void keep() { saved_.clear(); }
+
+ private:
+  std::vector<std::pair<memory::Range, std::vector<std::byte>>> saved_;
+};
+
 }  // namespace
+
+void Engines::Operands::enter(const memory::Allocation& allocation, memory::Range range,
+                              std::vector<memory::Range>& uses) {
+  if (allocation.shared_by != nullptr) {
+    shared_with = allocation.shared_by->info().backend;
+    if (&uses == &writes) shared_writes.push_back(range);
+    return;
+  }
+  if (allocation.kind == memory::AllocationKind::registered || allocation.host_only) {
+    outside = true;
+    return;
+  }
+  if (allocation.kind == memory::AllocationKind::mapped && !several_regions)
+    several_regions =
+        !active()->pool_.in_one_region(memory::Range::of(allocation.base, allocation.size));
+  uses.push_back(range);
+  all.push_back(range);
+  if (memory::host_visible(allocation.kind)) host_visible.push_back(range);
+}
 
 /// Transfers, the kernel, and the way back, with what was predicted.
 void Engines::trace_launch(const std::string& track, const LaunchPlan& plan, int64_t start,
@@ -49,7 +90,10 @@ void Engines::trace_launch(const std::string& track, const LaunchPlan& plan, int
 Status Engines::run_on(Engine& engine, const Operands& operands, const LaunchPlan& plan,
                        const std::function<Status(backend::Queue&)>& start) {
   const int64_t arrived = now_nanoseconds();
-  auto turn = take_turn(engine.space, operands.reads, operands.writes);
+  // Memory that the program writes comes from the host and goes back to it: two memories are at work.
+  const memory::Space space =
+      operands.host_visible.empty() ? engine.space : memory::Space{MemoryOrder::kSeveral};
+  auto turn = take_turn(space, operands.reads, operands.writes);
   if (host_only_.load() > 0)
     return {StatusCode::not_supported, "a kernel that waits for others is running on the CPU"};
   // The program may have written there at any time.
@@ -61,6 +105,10 @@ Status Engines::run_on(Engine& engine, const Operands& operands, const LaunchPla
 
   QueueLoan queue(engine);
   if (Status status = queue.open(); !status) return status;
+  // The home device's failures are the program's, and nobody does its work again.
+  const bool redone = &engine != home() && engine.space != memory::kHostSpace;
+  Undo undo(redone ? std::span<const memory::Range>(operands.shared_writes)
+                   : std::span<const memory::Range>());
   const int64_t began = now_nanoseconds();
   if (Status status = start(*queue); !status) return status;
   if (Status status = queue->synchronize(); !status) return status;
@@ -74,6 +122,7 @@ Status Engines::run_on(Engine& engine, const Operands& operands, const LaunchPla
   } else if (engine.space != memory::kHostSpace) {
     // A device that only helps may go away without taking anything with it.
     if (Status status = copy_results(*queue, operands.writes); !status) return status;
+    undo.keep();
     pool_.commit_copied(engine.space, operands.writes);
   }
   const int64_t end = now_nanoseconds();

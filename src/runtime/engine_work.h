@@ -9,6 +9,7 @@
 
 #include <array>
 #include <memory>
+#include <string_view>
 
 namespace guda::runtime {
 
@@ -18,13 +19,27 @@ struct Engines::Operands {
   std::vector<memory::Range> all;           // both
   std::vector<memory::Range>
       host_visible;  // of all: memory that the program writes without telling
-  bool outside = false;                     // some of it is memory that devices cannot have
+  /// Memory that devices of one backend reach where it is stands in none of the lists: nothing is sent, nothing
+  /// fetched, nobody takes turns. That backend; empty: there is no such memory among the operands.
+  std::string_view shared_with;
+  std::vector<memory::Range> shared_writes;  // of it, what may be written
+  bool outside = false;  // some of it is memory that devices cannot have
   bool several_regions = false;  // one pointer may lead to several mappings (cuMemMap)
-  bool known = true;                        // false: everything that there is
+  bool known = true;  // false: everything that there is
   // Of a launch whose kernel could be analysed.
   access::AccessEvaluator* evaluator = nullptr;
   std::shared_ptr<const access::LaunchAccess> access;
   std::vector<void*> variables;  // addresses of the summary's
+
+  /// Enters bytes of an allocation that the operation uses, into `uses` (reads or writes).
+  void enter(const memory::Allocation& allocation, memory::Range range,
+             std::vector<memory::Range>& uses);
+  /// The device gets at all of it, what is shared included.
+  bool reached_by(const backend::DeviceInfo& device) const {
+    return !outside && (shared_with.empty() || device.host_memory || device.backend == shared_with);
+  }
+  /// Some of it the program uses itself, at any time.
+  bool with_program() const { return !host_visible.empty() || !shared_with.empty(); }
 
   uint32_t flags() const { return evaluator ? evaluator->summary().flags : 0; }
 };
@@ -74,7 +89,7 @@ struct Engines::HomeLaunch {
   kernel::Dim3 grid, block;
   size_t dynamic_shared = 0;
   std::shared_ptr<backend::DeviceKernel> code;
-  uint64_t epoch = 0;     // of the scheduler
+  uint64_t epoch = 0;  // of the scheduler
   uint32_t uses_left = 0;
 };
 

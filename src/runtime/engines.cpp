@@ -22,7 +22,6 @@
 namespace guda::runtime {
 namespace {
 
-using memory::AllocationKind;
 using memory::Range;
 
 /// Code of a kernel of the program for the CPU engine behind the device interface.
@@ -92,15 +91,8 @@ Engines::Operands Engines::everything() {
   Operands operands;
   operands.known = false;
   for (const memory::Allocation& allocation : memory::Heap::instance().allocations()) {
-    if (allocation.kind == AllocationKind::registered || allocation.host_only) {
-      operands.outside = true;
-      continue;
-    }
-    Range range = Range::of(allocation.base, allocation.size);
-    operands.all.push_back(range);
-    if (memory::host_visible(allocation.kind)) operands.host_visible.push_back(range);
+    operands.enter(allocation, Range::of(allocation.base, allocation.size), operands.writes);
   }
-  operands.writes = operands.all;
   return operands;
 }
 
@@ -113,8 +105,11 @@ void Engines::start() {
     auto* engines = new Engines(std::move(choices));  // runner threads outlive static objects
     size_t alignment = 4096;
     std::span<std::byte> addresses;
+    backend::Device* sharing = nullptr;
     for (auto& engine : engines->engines_) {
       if (!engine->device) continue;
+      if (sharing == nullptr && engine->device->info().shared_memory)
+        sharing = engine->device.get();
       alignment = std::max(alignment, engine->device->info().map_alignment);
       if (addresses.empty()) addresses = engine->device->address_space();
     }
@@ -123,6 +118,7 @@ void Engines::start() {
       log(LogPart::scheduler, LogLevel::error, "devices are not used: {}", status.message());
       return;
     }
+    if (sharing != nullptr) memory::Heap::instance().share_with(*sharing);
     if (engines->visible_) {
       set_device_capability(
           static_cast<uint32_t>(engines->visible_->cuda_attribute(75).value_or(0) * 10 +
@@ -290,6 +286,14 @@ void Engines::choose_home() {
 bool Engines::on_devices(Range range) const {
   auto allocation = memory::Heap::instance().find(reinterpret_cast<const void*>(range.begin));
   return allocation && !memory::host_visible(allocation->kind) && pool_.covers(range);
+}
+
+/// Managed memory that the engine reaches: its home is wherever it was used last.
+bool Engines::managed_with(const Engine& engine, Range range) {
+  auto allocation = memory::Heap::instance().find(reinterpret_cast<const void*>(range.begin));
+  return allocation && allocation->kind == memory::AllocationKind::managed &&
+         allocation->shared_by != nullptr &&
+         allocation->shared_by->info().backend == engine.device->info().backend;
 }
 
 Status Engines::copy(CopyOperation& operation) {

@@ -156,6 +156,7 @@ class Engines final : public memory::RegionObserver {
   MemoryOrder::Turn take_turn(memory::Space space, std::span<const memory::Range> reads,
                               std::span<const memory::Range> writes);
   bool on_devices(memory::Range range) const;
+  static bool managed_with(const Engine& engine, memory::Range range);
   Status fill(FillOperation& operation);
   Status host_work(Operation& operation, const Operands& operands, int64_t* began = nullptr);
   static Operands everything();

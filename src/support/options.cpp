@@ -20,6 +20,8 @@ constexpr std::array kOptions = {
                "for tests."},
     OptionInfo{Option::emulated_fault, "GUDA_EMULATED_FAULT", "", "[call]:number:error|vanish",
                "Makes that call of emulated devices fail, such as launch:3:error, for tests."},
+    OptionInfo{Option::emulated_shared_memory, "GUDA_EMULATED_SHARED_MEMORY", "1", "0|1",
+               "Whether emulated devices reach pinned and managed memory where it is; for tests."},
     OptionInfo{Option::num_threads, "GUDA_NUM_THREADS", "0", "number",
                "Worker threads of the CPU engine; 0 means one per core."},
     OptionInfo{Option::cpu, "GUDA_CPU", "native", "native|x86-64-v3|x86-64-v4|sapphirerapids",

@@ -13,6 +13,7 @@ enum class Option {
   devices,
   emulated_devices,
   emulated_fault,
+  emulated_shared_memory,
   num_threads,
   cpu,
   compute_capability,

@@ -1,5 +1,6 @@
 #include "backends/cpu/cpu_device.h"
 
+#include "backends/cpu/emulated_shared_memory.h"
 #include "backends/cpu/executor.h"
 #include "backends/cpu/threaded_queue.h"
 #include "backends/faulty_device.h"
@@ -212,7 +213,11 @@ class CpuQueue final : public Queue {
     return Status::ok();
   }
   void* here(const void* address, size_t bytes) const {
-    return memory_ != nullptr ? memory_->at(address, bytes) : const_cast<void*>(address);
+    if (memory_ != nullptr) {
+      if (std::byte* mapped = memory_->at(address, bytes)) return mapped;
+      if (!EmulatedSharedMemory::instance().holds(address, bytes)) return nullptr;
+    }
+    return const_cast<void*>(address);
   }
   void translate(std::vector<std::byte>& params, size_t offset) const {
     if (offset + 8 > params.size()) return;
@@ -246,6 +251,7 @@ class CpuDevice final : public Device {
     info_.name = "emulated device";
     info_.memory_bytes = kEmulatedMemory;
     info_.same_distances = true;
+    info_.shared_memory = option_flag(Option::emulated_shared_memory);
     describe();
   }
 
@@ -261,6 +267,23 @@ class CpuDevice final : public Device {
     return memory_->unmap(address, bytes);
   }
   uint64_t free_bytes() const override { return memory_ ? memory_->free_bytes() : 0; }
+
+  Result<void*> allocate_shared(size_t bytes, SharedKind kind) override {
+    if (!info_.shared_memory) return Device::allocate_shared(bytes, kind);
+    return EmulatedSharedMemory::instance().allocate(bytes);
+  }
+  Status free_shared(void* address) override {
+    if (!info_.shared_memory) return Device::free_shared(address);
+    return EmulatedSharedMemory::instance().free(address);
+  }
+  Status register_host(void* address, size_t bytes) override {
+    if (!info_.shared_memory) return Device::register_host(address, bytes);
+    return EmulatedSharedMemory::instance().add_registered(address, bytes);
+  }
+  Status unregister_host(void* address) override {
+    if (!info_.shared_memory) return Device::unregister_host(address);
+    return EmulatedSharedMemory::instance().remove_registered(address);
+  }
 
   Result<std::shared_ptr<DeviceKernel>> load(const KernelSource& source) override {
     CpuKernelLoader loader = kernel_loader.load(std::memory_order_acquire);

@@ -5,6 +5,7 @@
 #include "backends/cuda/kernel.h"
 #include "backends/cuda/matrix_product.h"
 #include "backends/cuda/queue.h"
+#include "backends/cuda/shared_memory.h"
 #include "support/options.h"
 
 #include <fmt/format.h>
@@ -29,11 +30,12 @@ unsigned capability_of(Context& context) {
 class CudaDevice final : public Device, public Peer {
  public:
   CudaDevice(std::shared_ptr<Context> context, DeviceInfo info, const AddressSpace& space,
-             const CudaOptions& options)
+             std::shared_ptr<SharedMemory> shared, const CudaOptions& options)
       : context_(std::move(context)),
         info_(std::move(info)),
         space_(space),
-        memory_(context_, space, info_.map_alignment),
+        shared_(std::move(shared)),
+        memory_(context_, space, info_.map_alignment, *shared_),
         modules_(context_, space, capability_of(*context_)),
         products_(context_, options.cublas) {}
 
@@ -61,6 +63,14 @@ class CudaDevice final : public Device, public Peer {
            context_->api().copy_from_peer != nullptr;
   }
   DeviceMemory& memory() const override { return memory_; }
+  Result<void*> allocate_shared(size_t bytes, SharedKind kind) override {
+    return shared_->allocate(context_, bytes, kind);
+  }
+  Status free_shared(void* address) override { return shared_->free(address); }
+  Status register_host(void* address, size_t bytes) override {
+    return shared_->register_host(context_, address, bytes);
+  }
+  Status unregister_host(void* address) override { return shared_->unregister_host(address); }
   std::optional<int> cuda_attribute(int attribute) const override {
     context_->enter();
     int value = 0;
@@ -73,6 +83,7 @@ class CudaDevice final : public Device, public Peer {
   std::shared_ptr<Context> context_;
   DeviceInfo info_;
   AddressSpace space_;
+  std::shared_ptr<SharedMemory> shared_;
   mutable DeviceMemory memory_;
   ModuleCache modules_;
   MatrixProducts products_;
@@ -104,6 +115,7 @@ Result<DeviceInfo> describe(const Driver& driver, int ordinal, int device) {
       code != 0 || granularity == 0)
     return driver.failure(code, "cuMemGetAllocationGranularity");
   info.map_alignment = granularity;
+  info.shared_memory = SharedMemory::offered_by(driver, device);
   return info;
 }
 
@@ -153,6 +165,7 @@ Discovery discover_cuda(const std::shared_ptr<cuda::Driver>& driver, const CudaO
     note(driver->failure(code, "cuDeviceGetCount").message());
   else if (count == 0)
     note("the driver has no devices");
+  auto shared = std::make_shared<cuda::SharedMemory>();
   std::vector<int> ordinals;
   auto want = [&](int ordinal) {
     if (ordinal < count && !std::count(ordinals.begin(), ordinals.end(), ordinal))
@@ -184,8 +197,10 @@ Discovery discover_cuda(const std::shared_ptr<cuda::Driver>& driver, const CudaO
     info->stored_pointers = space.distance == 0;
     info->reads_at_once = true;
     info->same_distances = true;
-    found.devices.push_back(
-        std::make_unique<cuda::CudaDevice>(std::move(*context), std::move(*info), space, options));
+    found.devices.push_back(std::make_unique<cuda::CudaDevice>(
+        std::move(*context), std::move(*info), space, shared, options));
+    if (found.devices.back()->cuda_attribute(cuda::kAttributeConcurrentManaged).value_or(0) == 0)
+      shared->forbid_managed();
   }
   std::sort(found.devices.begin(), found.devices.end(),
             [](const auto& a, const auto& b) { return a->info().ordinal < b->info().ordinal; });

@@ -11,8 +11,8 @@
 namespace guda::backend::cuda {
 
 DeviceMemory::DeviceMemory(std::shared_ptr<Context> context, const AddressSpace& space,
-                           size_t granularity)
-    : context_(std::move(context)), space_(space), granularity_(granularity) {}
+                           size_t granularity, const SharedMemory& shared)
+    : context_(std::move(context)), space_(space), granularity_(granularity), shared_(shared) {}
 
 DeviceMemory::~DeviceMemory() {
   for (auto& [base, mapped] : ranges_) release(base, mapped);
@@ -122,8 +122,9 @@ DeviceMemory::HostPart DeviceMemory::host_part(const void* host, size_t bytes) {
   auto space = reinterpret_cast<uintptr_t>(space_.program.data());
   const size_t space_size = space_.program.size();
   auto pageable = const_cast<std::byte*>(static_cast<const std::byte*>(host));
-  if (start >= space + space_size) return {pageable, bytes};
-  if (start < space) return {pageable, std::min<size_t>(bytes, space - start)};
+  if (start >= space + space_size) return {pageable, shared_.before_edge(host, bytes)};
+  if (start < space)
+    return {pageable, shared_.before_edge(host, std::min<size_t>(bytes, space - start))};
   size_t left = space + space_size - start;
   if (left < bytes) bytes = left;
 

@@ -7,6 +7,7 @@
 
 #include "backends/cuda/address_space.h"
 #include "backends/cuda/context.h"
+#include "backends/cuda/shared_memory.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -21,7 +22,9 @@ namespace guda::backend::cuda {
 
 class DeviceMemory {
  public:
-  DeviceMemory(std::shared_ptr<Context> context, const AddressSpace& space, size_t granularity);
+  /// `shared` outlives it.
+  DeviceMemory(std::shared_ptr<Context> context, const AddressSpace& space, size_t granularity,
+               const SharedMemory& shared);
   ~DeviceMemory();
   DeviceMemory(const DeviceMemory&) = delete;
   DeviceMemory& operator=(const DeviceMemory&) = delete;
@@ -65,6 +68,7 @@ class DeviceMemory {
   std::shared_ptr<Context> context_;
   AddressSpace space_;
   size_t granularity_;
+  const SharedMemory& shared_;
   std::shared_mutex ranges_mutex_;
   std::map<uintptr_t, Mapped> ranges_;
   std::mutex pieces_mutex_;  // of all ranges' pieces; held while a piece is pinned

@@ -75,6 +75,12 @@ inline constexpr int kFunctionMaxDynamicShared =
     8;  // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 inline constexpr int kAttributeMultiprocessors = 16;  // CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT
 inline constexpr int kAttributeComputeMajor = 75, kAttributeComputeMinor = 76;
+inline constexpr int kAttributeMapsHostMemory = 19;  // CU_DEVICE_ATTRIBUTE_CAN_MAP_HOST_MEMORY
+inline constexpr int kAttributeUnifiedAddressing = 41;
+inline constexpr int kAttributeConcurrentManaged = 89;  // ..._CONCURRENT_MANAGED_ACCESS
+inline constexpr unsigned kHostPortable = 1,
+                          kHostDeviceMap = 2;  // CU_MEMHOSTALLOC_, _MEMHOSTREGISTER_
+inline constexpr unsigned kManagedGlobal = 1;  // CU_MEM_ATTACH_GLOBAL
 inline constexpr int kAttributeVirtualMemory = 102;  // ..._VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED
 /// Values for cuLaunchKernel's `extra`: the packed parameters, their size, the end.
 inline constexpr uintptr_t kLaunchParamBuffer = 1, kLaunchParamBufferSize = 2, kLaunchParamEnd = 0;
@@ -157,6 +163,11 @@ inline constexpr uintptr_t kLaunchParamBuffer = 1, kLaunchParamBufferSize = 2, k
     (DevicePointer to, ContextHandle to_context, DevicePointer from, ContextHandle from_context, \
      size_t bytes, StreamHandle stream))                                                         \
   F(can_access_peer, "cuDeviceCanAccessPeer", (int* can, int device, int peer))                  \
+  F(host_device_pointer, "cuMemHostGetDevicePointer_v2",                                         \
+    (DevicePointer * device, void* host, unsigned flags))                                        \
+  F(managed_allocate, "cuMemAllocManaged",                                                       \
+    (DevicePointer * address, size_t bytes, unsigned flags))                                     \
+  F(memory_free, "cuMemFree_v2", (DevicePointer address))                                        \
   F(device_uuid, "cuDeviceGetUuid_v2", (DeviceUuid * uuid, int device))                          \
   F(launch_kernel_ex, "cuLaunchKernelEx",                                                        \
     (const LaunchConfig* config, FunctionHandle function, void** parameters, void** extra))

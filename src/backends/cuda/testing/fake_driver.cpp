@@ -87,7 +87,8 @@ struct State {
   char contexts[kFakeDevices] = {};  // a context is the address of its device's
   std::map<MemoryHandle, Allocation> allocations;
   std::map<uintptr_t, Mapping> mappings;
-  std::map<uintptr_t, size_t> registered;
+  std::map<uintptr_t, size_t> registered;  // pinned, all of it
+  std::map<uintptr_t, size_t> shared;  // host memory that kernels reach
   std::map<std::pair<const Module*, std::string>, Function> functions;
   DriverResult fault = 0;
 };
@@ -122,6 +123,10 @@ bool in_space(uintptr_t address) {
 
 /// Device memory behind an address; null where [address, address + bytes) is not mapped for the device.
 std::byte* at(uintptr_t address, size_t bytes, int device = current_device()) {
+  for (auto& [base, size] : state().shared) {
+    if (address >= base && address + bytes <= base + size)
+      return reinterpret_cast<std::byte*>(address);
+  }
   auto next = state().mappings.upper_bound(address);
   if (next == state().mappings.begin()) return nullptr;
   auto& [base, mapping] = *std::prev(next);
@@ -391,10 +396,11 @@ EXPORT DriverResult cuDeviceTotalMem_v2(size_t* bytes, int) {
 EXPORT DriverResult cuDeviceGetAttribute(int* value, int attribute, int) {
   CALL("cuDeviceGetAttribute");
   if (attribute <= 0 || attribute > 140) return kInvalidValue;
-  *value = attribute == kAttributeVirtualMemory  ? 1
-           : attribute == kAttributeComputeMajor ? 9
-           : attribute == kAttributeComputeMinor ? 0
-                                                 : attribute;
+  *value = attribute == kAttributeVirtualMemory       ? 1
+           : attribute == kAttributeComputeMajor      ? 9
+           : attribute == kAttributeComputeMinor      ? 0
+           : attribute == kAttributeConcurrentManaged ? fake_cuda.concurrent_managed
+                                                      : attribute;
   return 0;
 }
 EXPORT DriverResult cuDevicePrimaryCtxRetain(ContextHandle* context, int device) {
@@ -526,7 +532,7 @@ EXPORT DriverResult cuMemSetAccess(DevicePointer address, size_t bytes,
   found->second.accessible |= 1u << access->location.id;
   return 0;
 }
-EXPORT DriverResult cuMemHostRegister_v2(void* pointer, size_t bytes, unsigned) {
+EXPORT DriverResult cuMemHostRegister_v2(void* pointer, size_t bytes, unsigned flags) {
   CALL("cuMemHostRegister_v2");
   auto address = reinterpret_cast<uintptr_t>(pointer);
   if (in_space(address)) return kInvalidValue;
@@ -534,28 +540,55 @@ EXPORT DriverResult cuMemHostRegister_v2(void* pointer, size_t bytes, unsigned) 
     if (address < base + size && base < address + bytes) return 712;
   }
   state().registered[address] = bytes;
+  if (flags & kHostDeviceMap) state().shared[address] = bytes;
   ++fake_cuda.registered;
   return 0;
 }
 EXPORT DriverResult cuMemHostUnregister(void* pointer) {
   std::lock_guard<std::recursive_mutex> lock(state().mutex);
   if (state().registered.erase(reinterpret_cast<uintptr_t>(pointer)) == 0) return 713;
+  state().shared.erase(reinterpret_cast<uintptr_t>(pointer));
   --fake_cuda.registered;
   return enter("cuMemHostUnregister", false);
 }
-EXPORT DriverResult cuMemHostAlloc(void** pointer, size_t bytes, unsigned) {
+EXPORT DriverResult cuMemHostAlloc(void** pointer, size_t bytes, unsigned flags) {
   CALL("cuMemHostAlloc");
-  *pointer = std::malloc(bytes);
+  *pointer = std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
   state().registered[reinterpret_cast<uintptr_t>(*pointer)] = bytes;
+  if (flags & kHostDeviceMap) state().shared[reinterpret_cast<uintptr_t>(*pointer)] = bytes;
   ++fake_cuda.host_buffers;
   return 0;
 }
 EXPORT DriverResult cuMemFreeHost(void* pointer) {
   std::lock_guard<std::recursive_mutex> lock(state().mutex);
   state().registered.erase(reinterpret_cast<uintptr_t>(pointer));
+  state().shared.erase(reinterpret_cast<uintptr_t>(pointer));
   std::free(pointer);
   --fake_cuda.host_buffers;
   return enter("cuMemFreeHost", false);
+}
+EXPORT DriverResult cuMemHostGetDevicePointer_v2(DevicePointer* device, void* pointer, unsigned) {
+  CALL("cuMemHostGetDevicePointer_v2");
+  const auto address = reinterpret_cast<uintptr_t>(pointer);
+  if (!state().registered.contains(address) || at(address, 1) == nullptr) return kInvalidValue;
+  *device = fake_cuda.one_address ? address : address + (uint64_t{1} << 40);
+  return 0;
+}
+EXPORT DriverResult cuMemAllocManaged(DevicePointer* address, size_t bytes, unsigned flags) {
+  CALL("cuMemAllocManaged");
+  if (flags != kManagedGlobal || bytes == 0) return kInvalidValue;
+  *address =
+      reinterpret_cast<DevicePointer>(std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096));
+  state().shared[*address] = bytes;
+  ++fake_cuda.managed;
+  return 0;
+}
+EXPORT DriverResult cuMemFree_v2(DevicePointer address) {
+  std::lock_guard<std::recursive_mutex> lock(state().mutex);
+  if (state().shared.erase(address) == 0) return kInvalidValue;
+  std::free(reinterpret_cast<void*>(address));
+  --fake_cuda.managed;
+  return enter("cuMemFree_v2", false);
 }
 
 namespace {

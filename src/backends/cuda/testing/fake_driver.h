@@ -7,6 +7,8 @@ namespace guda::backend::cuda::testing {
 
 struct FakeControl {
   int devices = 1;  // that the driver has; at most kFakeDevices
+  bool concurrent_managed = true;  // the host may use managed memory at any time
+  bool one_address = true;  // of host memory for the host and for devices
   bool peers = true;  // they reach each other's memory
   // Faults. A failing call does nothing but answer the code.
   long fail_at = 0;  // the nth call from now of a driver function (1: the next); 0: none
@@ -25,7 +27,7 @@ struct FakeControl {
   char last_module[4096] = {};  // its text, from the start
   char environment[64] = {};  // FAKE_CUDA_TEST as cuInit found it
   // What is alive.
-  long allocations = 0, mappings = 0, registered = 0, host_buffers = 0;
+  long allocations = 0, mappings = 0, registered = 0, host_buffers = 0, managed = 0;
   long modules = 0, streams = 0, events = 0, contexts = 0;
 };
 
