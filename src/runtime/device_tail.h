@@ -35,28 +35,48 @@ class DeviceTail {
     return open == 0 || ticket < open;
   }
 
-  /// Operation `ticket` will be handed over: until then waiters wait for hand_over().
-  void announce(uint64_t ticket);
+  using Report = std::function<void(int64_t nanoseconds)>;
+
+  /// The right to hand one operation over; waiters wait for its end.
+  class Turn {
+   public:
+    /// No turn: something is in the way.
+    Turn() = default;
+    explicit operator bool() const { return tail_ != nullptr; }
+    /// `start` puts the work into the queue.
+    template <typename Start>
+    Status hand_over(Start&& start) {
+      Status status = start(*tail_->queue_);
+      lock_.unlock();
+      return status;
+    }
+    /// The same, with the device's time for it reported when it is known to have finished.
+    template <typename Start>
+    Status hand_over_timed(Start&& start, Report report) {
+      auto began = tail_->queue_->mark();
+      Status status = start(*tail_->queue_);
+      if (status && began) {
+        if (auto ended = tail_->queue_->mark())
+          tail_->samples_.push_back(
+              {ticket_, std::move(*began), std::move(*ended), std::move(report)});
+      }
+      lock_.unlock();
+      return status;
+    }
+    /// Waits until it has finished, after handing over.
+    Status wait() { return tail_->wait(ticket_); }
+
+   private:
+    friend class DeviceTail;
+    Turn(DeviceTail& tail, uint64_t ticket) : tail_(&tail), ticket_(ticket), lock_(tail.mutex_) {}
+    DeviceTail* tail_ = nullptr;
+    uint64_t ticket_ = 0;
+    std::unique_lock<std::mutex> lock_;
+  };
+  /// Operation `ticket` will be handed over in the turn: from now on it is open.
+  Turn announce(uint64_t ticket);
   /// Operation `ticket` is done when those before it are.
   void follow_own(uint64_t ticket);
-  /// Hands it over: `start` puts work into the queue.
-  template <typename Start>
-  Status hand_over(Start&& start) {
-    std::unique_lock lock(mutex_);
-    return start(*queue_);
-  }
-  /// The same, with the device's time for it reported when it is known to have finished.
-  using Report = std::function<void(int64_t nanoseconds)>;
-  template <typename Start>
-  Status hand_over_timed(uint64_t ticket, Start&& start, Report report) {
-    std::unique_lock lock(mutex_);
-    auto began = queue_->mark();
-    if (Status status = start(*queue_); !status) return status;
-    auto ended = began ? queue_->mark() : std::move(began);
-    if (ended)
-      samples_.push_back({ticket, std::move(*began), std::move(*ended), std::move(report)});
-    return Status::ok();
-  }
 
   /// A mark behind operation `ticket`, the newest one. Errors: the device's.
   Result<std::shared_ptr<backend::Mark>> mark(uint64_t ticket);

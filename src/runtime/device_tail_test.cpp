@@ -83,8 +83,8 @@ class TestQueue final : public backend::Queue {
 class DeviceTailTest : public testing::Test {
  protected:
   void launch(DeviceTail& tail, uint64_t ticket) {
-    tail.announce(ticket);
-    ASSERT_TRUE(tail.hand_over([](backend::Queue& queue) { return queue.launch({}); }));
+    ASSERT_TRUE(
+        tail.announce(ticket).hand_over([](backend::Queue& queue) { return queue.launch({}); }));
   }
   Device device_, other_device_;
   DeviceTail tail_{std::make_unique<TestQueue>(device_)};
@@ -161,10 +161,9 @@ TEST_F(DeviceTailTest, FailuresReachWhoeverWaits) {
 
 TEST_F(DeviceTailTest, TimedWorkIsReportedWhenItHasFinished) {
   int64_t reported = 0;
-  tail_.announce(1);
-  ASSERT_TRUE(tail_.hand_over_timed(
-      1, [](backend::Queue& queue) { return queue.launch({}); },
-      [&](int64_t nanoseconds) { reported = nanoseconds; }));
+  ASSERT_TRUE(
+      tail_.announce(1).hand_over_timed([](backend::Queue& queue) { return queue.launch({}); },
+                                        [&](int64_t nanoseconds) { reported = nanoseconds; }));
   EXPECT_EQ(reported, 0);
   device_.finish(1);
   EXPECT_TRUE(tail_.wait(1));

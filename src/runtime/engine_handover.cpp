@@ -93,28 +93,27 @@ bool Engines::reaches_everything(const Engine& engine) const {
          (sharing == nullptr || sharing->info().backend == engine.device->info().backend);
 }
 
-DeviceTail* Engines::prepare_home(Engine& engine, Stream& stream, uint64_t ticket,
-                                  std::span<const Range> accessed,
-                                  std::span<const Range> overwritten,
-                                  std::span<const Range> written, bool all_home) {
+DeviceTail::Turn Engines::prepare_home(Engine& engine, Stream& stream, uint64_t ticket,
+                                       std::span<const Range> accessed,
+                                       std::span<const Range> overwritten,
+                                       std::span<const Range> written, bool all_home) {
   DeviceTail* tail = open_tail(stream);
-  if (tail == nullptr) return nullptr;
+  if (tail == nullptr) return {};
   std::unique_lock lock(home_mutex_);
-  if (host_only_.load() > 0) return nullptr;
+  if (host_only_.load() > 0) return {};
   if (all_home) {
-    if (!order_.idle() || !pool_.all_in(engine.space)) return nullptr;
+    if (!order_.idle() || !pool_.all_in(engine.space)) return {};
   } else {
-    if (!order_.clear(engine.space, accessed, written)) return nullptr;
+    if (!order_.clear(engine.space, accessed, written)) return {};
     auto lease = pool_.acquire(engine.space, accessed, overwritten);
     if (!lease) {
       log(LogPart::scheduler, LogLevel::debug, "not handed to {}: {}", engine.device->info().id(),
           lease.status().message());
-      return nullptr;
+      return {};
     }
     pool_.commit(engine.space, written);
   }
-  tail->announce(ticket);
-  return tail;
+  return tail->announce(ticket);
 }
 
 std::optional<Status> Engines::handed(Engine& engine, const Status& status) {
@@ -236,14 +235,13 @@ std::optional<Status> Engines::hand_over_launch(Engine& engine, KernelOperation&
   launch.block = configuration.block;
   launch.dynamic_shared_bytes = static_cast<uint32_t>(configuration.dynamic_shared);
   launch.cooperative = configuration.cooperative;
-  DeviceTail* tail =
+  DeviceTail::Turn turn =
       prepare_home(engine, stream, ticket, operands.all, {}, operands.writes, all_home);
-  if (tail == nullptr) return std::nullopt;
+  if (!turn) return std::nullopt;
   auto start = [&](backend::Queue& queue) { return queue.launch(launch); };
-  return handed(engine,
-                planned ? tail->hand_over_timed(ticket, start,
-                                                report_of(engine, planned->work, planned->decision))
-                        : tail->hand_over(start));
+  return handed(engine, planned ? turn.hand_over_timed(
+                                      start, report_of(engine, planned->work, planned->decision))
+                                : turn.hand_over(start));
 }
 
 std::optional<Status> Engines::hand_over_copy(Engine& engine, CopyOperation& operation,
@@ -263,11 +261,11 @@ std::optional<Status> Engines::hand_over_copy(Engine& engine, CopyOperation& ope
   if (!all_home && from_pool && pool_.missing_bytes(engine.space, {&from, 1}) > 0)
     return std::nullopt;
   const std::span<const Range> reads(&from, from_pool ? 1 : 0), writes(&to, to_pool ? 1 : 0);
-  DeviceTail* tail = prepare_home(engine, stream, ticket, reads, writes, writes, all_home);
-  if (tail == nullptr) return std::nullopt;
+  DeviceTail::Turn turn = prepare_home(engine, stream, ticket, reads, writes, writes, all_home);
+  if (!turn) return std::nullopt;
   void* target = reinterpret_cast<void*>(to.begin);
   const void* source = reinterpret_cast<const void*>(from.begin);
-  Status status = tail->hand_over([&](backend::Queue& queue) {
+  Status status = turn.hand_over([&](backend::Queue& queue) {
     return !to_device     ? queue.download(target, source, to.bytes())
            : !from_device ? queue.upload(target, source, to.bytes())
                           : queue.copy(target, source, to.bytes());
@@ -275,7 +273,7 @@ std::optional<Status> Engines::hand_over_copy(Engine& engine, CopyOperation& ope
   // The caller may change or give back what the device has yet to read.
   if (status && !from_device && !engine.device->info().reads_at_once &&
       !memory::Heap::instance().find(source))
-    status = tail->wait(ticket);
+    status = turn.wait();
   return handed(engine, status);
 }
 
@@ -288,10 +286,10 @@ std::optional<Status> Engines::hand_over_fill(Engine& engine, FillOperation& ope
       to.bytes() % operation.element() != 0)
     return std::nullopt;
   const std::span<const Range> writes(&to, in_pool ? 1 : 0);
-  DeviceTail* tail =
+  DeviceTail::Turn turn =
       prepare_home(engine, stream, ticket, {}, writes, writes, pool_.all_in(engine.space));
-  if (tail == nullptr) return std::nullopt;
-  return handed(engine, tail->hand_over([&](backend::Queue& queue) {
+  if (!turn) return std::nullopt;
+  return handed(engine, turn.hand_over([&](backend::Queue& queue) {
     return queue.fill(reinterpret_cast<void*>(to.begin), operation.value(), operation.element(),
                       to.bytes());
   }));

@@ -143,6 +143,7 @@ Engines::LaunchPlan Engines::plan(KernelOperation& operation, const Operands& op
   const double blocks =
       double{1} * configuration.grid.x * configuration.grid.y * configuration.grid.z;
   work.kind = scheduler::WorkKind::launch;
+  work.explore = home() == nullptr;
   work.name = operation.kernel().name();
   work.key = scheduler::launch_key(operation.kernel().module().ptx_hash().low, work.name, threads,
                                    static_cast<uint32_t>(configuration.dynamic_shared));

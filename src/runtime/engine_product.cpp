@@ -72,6 +72,7 @@ Engines::LaunchPlan Engines::plan_product(Operation& operation, const Operands& 
   work.units = units;
   work.tile = std::clamp(std::bit_floor(units / 64), uint64_t{16}, uint64_t{128});
   work.results_to_host = home() == nullptr;
+  work.explore = home() == nullptr;
   work.divisible = !operands.outside && !operands.with_program();
   work.indivisible_because = "the program may use the memory itself";
   work.engines = 0;
@@ -205,13 +206,12 @@ std::optional<Status> Engines::hand_over_product(Engine& engine, Operation& oper
       }
     }
   }
-  DeviceTail* tail =
+  DeviceTail::Turn turn =
       prepare_home(engine, stream, ticket, operands.all, {}, operands.writes, all_home);
-  if (tail == nullptr) return std::nullopt;
+  if (!turn) return std::nullopt;
   auto start = [&](backend::Queue& queue) { return queue.gemm(problem); };
-  Status status = measured
-                      ? tail->hand_over_timed(ticket, start, report_of(engine, *measured, decision))
-                      : tail->hand_over(start);
+  Status status = measured ? turn.hand_over_timed(start, report_of(engine, *measured, decision))
+                           : turn.hand_over(start);
   if (status.code() == StatusCode::not_supported) engine.multiplies.store(false);
   return handed(engine, status);
 }

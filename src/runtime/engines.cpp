@@ -201,6 +201,17 @@ void Engines::region_withdrawn(std::byte* base, size_t size) {
   pool_.remove_region(base);
 }
 
+void Engines::released(std::byte* base, size_t size) {
+  const Engine* engine = home();
+  if (engine == nullptr || pool_.all_in(engine->space)) return;
+  const Range range = Range::of(base, size);
+  pool_.discard(range);
+  // Granules at its ends, which others share, follow: else they would keep every launch from its shortest way.
+  const Range ends[2] = {Range::of(base, 1), Range::of(base + size - 1, 1)};
+  if (!pool_.covers(range)) return;
+  if (auto lease = pool_.acquire(engine->space, ends)) pool_.commit(engine->space, ends);
+}
+
 Status Engines::host_will_write(const void* start, size_t bytes) {
   Range range = Range::of(start, bytes);
   return pool_.bring_to_host({&range, 1});

@@ -85,9 +85,7 @@ class Engines final : public memory::RegionObserver {
   void region_removed(std::byte* base) override;
   void region_withdrawn(std::byte* base, size_t size) override;
   void before_release() override { quiesce(); }
-  void released(std::byte* base, size_t size) override {
-    pool_.discard(memory::Range::of(base, size));
-  }
+  void released(std::byte* base, size_t size) override;
 
  private:
   struct Engine {
@@ -143,11 +141,11 @@ class Engines final : public memory::RegionObserver {
   std::optional<Status> hand_over_fill(Engine& engine, FillOperation& operation, Stream& stream,
                                        uint64_t ticket);
   std::optional<Status> hand_over_program(Operation& operation, Stream& stream, uint64_t ticket);
-  /// Memory in order and current at home, the ticket announced. Null: something is in the way.
-  DeviceTail* prepare_home(Engine& engine, Stream& stream, uint64_t ticket,
-                           std::span<const memory::Range> accessed,
-                           std::span<const memory::Range> overwritten,
-                           std::span<const memory::Range> written, bool all_home);
+  /// Memory in order and current at home, the ticket announced.
+  DeviceTail::Turn prepare_home(Engine& engine, Stream& stream, uint64_t ticket,
+                                std::span<const memory::Range> accessed,
+                                std::span<const memory::Range> overwritten,
+                                std::span<const memory::Range> written, bool all_home);
   /// What became of handing over; empty: run() shall do it.
   std::optional<Status> handed(Engine& engine, const Status& status);
   std::shared_ptr<backend::DeviceKernel> remembered(KernelOperation& operation);

@@ -343,7 +343,7 @@ Decision Scheduler::decide(const Work& work, const Residency* residency,
   if (candidates == 1) return decision;
 
   split(work, estimates[fastest].mean_sigma, std::span(estimates).first(count), decision);
-  if (decision.is_split() || backlog_ns.size() > 0) return decision;
+  if (decision.is_split() || backlog_ns.size() > 0 || !work.explore) return decision;
   if (const EngineIndex other = worth_exploring(std::span(estimates).first(count), decision);
       other != kNoEngine) {
     decision.verdict = Verdict::explored;

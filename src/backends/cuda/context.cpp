@@ -46,6 +46,7 @@ Context::~Context() {
   enter();
   for (EventHandle event : free_events_) (void)api().event_destroy(event);
   (void)api().context_set_current(nullptr);
+  entered_ = nullptr;
   (void)api().context_release(device_);
 }
 
