@@ -593,6 +593,9 @@ bool CoherentPool::copy_directly(Space to, Space from, Range bytes) {
   if (bytes.bytes() >= kTelling)
     state.direct_rate = std::max(static_cast<double>(bytes.bytes()) / std::max(took.count(), 1.0),
                                  0.8 * state.direct_rate);
+  log(LogPart::memory, LogLevel::debug, "{}: {} bytes from {} in {:.0f} us",
+      state.device->info().id(), bytes.bytes(), devices_[from - 1].device->info().id(),
+      took.count() * 1e-3);
   ++statistics_.transfers;
   statistics_.direct_bytes += bytes.bytes();
   return true;

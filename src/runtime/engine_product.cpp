@@ -34,6 +34,9 @@ double operations_of(const backend::GemmProblem& problem) {
 
 /// Products below this many operations are done before another engine has heard of them.
 constexpr double kWorthPlanning = 2.0 * 64 * 64 * 64;
+/// From here on a decision costs nothing beside the product, so it is made, and the product measured, each time:
+/// whether several engines pay is learnt within a few.
+constexpr double kAlwaysPlanned = 2e10;
 
 }  // namespace
 
@@ -156,7 +159,8 @@ std::optional<Status> Engines::hand_over_product(Engine& engine, Operation& oper
     std::unique_lock lock(home_mutex_);
     auto found = std::find_if(home_products_.begin(), home_products_.end(),
                               [&](const HomeProduct& each) { return each.same_shape(shape); });
-    known = found != home_products_.end() && found->epoch == shape.epoch && found->uses_left > 0;
+    known = found != home_products_.end() && found->epoch == shape.epoch && found->uses_left > 0 &&
+            operations_of(problem) < kAlwaysPlanned;
     if (known) --found->uses_left;
   }
   const bool small = operations_of(problem) < kWorthPlanning;

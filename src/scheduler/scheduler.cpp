@@ -398,6 +398,21 @@ void Scheduler::split(const Work& work, double mean_sigma_alone,
   }
   std::array<uint64_t, kMaxEngines> shares{};
   double finish = split_in_tiles({lines.data(), count}, work.units, tile, shares);
+  // Who would take over less than a split has to gain costs more, on a bad day, than it brings.
+  while (mode == SplitMode::automatic && count > 2) {
+    size_t least = count;
+    for (size_t i = 0; i < count; ++i) {
+      const bool little = shares[i] != 0 && static_cast<double>(shares[i]) <
+                                                kLeastGain * static_cast<double>(work.units);
+      if (little && (least == count || shares[i] < shares[least])) least = i;
+    }
+    if (least == count) break;
+    std::copy(lines.begin() + least + 1, lines.begin() + count, lines.begin() + least);
+    std::copy(engines.begin() + least + 1, engines.begin() + count, engines.begin() + least);
+    --count;
+    shares.fill(0);
+    finish = split_in_tiles({lines.data(), count}, work.units, tile, shares);
+  }
   const auto donor = static_cast<size_t>(std::max_element(shares.begin(), shares.begin() + count) -
                                          shares.begin());
   if (mode == SplitMode::always) {

@@ -93,6 +93,22 @@ TEST(Place, WhatComesFromAnotherDeviceDirectlyCostsOneWay) {
   EXPECT_NEAR(alone["unseen"] - alone["seen"], 5e7 - 5e6, 1e6);
 }
 
+TEST(Split, AnEngineThatWouldHardlyHelpStaysOut) {
+  Scheduler scheduler;
+  for (const char* id : {"cpu", "cuda:0", "cuda:1"})
+    ASSERT_TRUE(scheduler.add_engine(engine(id, 1'000, 1'000)));
+  const Work work = launch(1, 1000);
+  teach(scheduler, 0, work, 1'000, 150'000);  // a thirtieth of what both devices do
+  teach(scheduler, 1, work, 1'000, 10'000);
+  teach(scheduler, 2, work, 1'000, 10'000);
+  const Decision decision = scheduler.plan(work);
+  ASSERT_TRUE(decision.is_split());
+  ASSERT_EQ(decision.part_count, 2u) << scheduler.explain(work, decision);
+  EXPECT_EQ(decision.parts[0].engine, 1u);
+  EXPECT_EQ(decision.parts[1].engine, 2u);
+  EXPECT_EQ(decision.parts[0].count + decision.parts[1].count, 1000u);
+}
+
 TEST(Split, ResultsThatStayWhereTheyAreCostNothing) {
   Scheduler scheduler;
   ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 1'000, 10'000, false)));

@@ -6,7 +6,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <climits>
+#include <cstddef>
+#include <cstring>
 #include <filesystem>
 #include <vector>
 
@@ -54,6 +57,15 @@ Types types_of(const GemmProblem& problem) {
 }
 
 }  // namespace
+
+size_t scalar_bytes(ElementType type) {
+  switch (type) {
+    case ElementType::f64:
+    case ElementType::c32: return 8;
+    case ElementType::c64: return 16;
+    default: return 4;
+  }
+}
 
 Status Cublas::load(const std::string& file) {
   LinkNamespace& libraries = context_->driver().libraries();
@@ -127,11 +139,15 @@ Status Cublas::run(StreamHandle stream, const GemmProblem& problem) {
   if (!handle) return handle.status();
   auto narrow = [](int64_t value) { return static_cast<int>(value); };
   Types types = types_of(problem);
-  int code = api_.gemm(
-      *handle, static_cast<int>(problem.transpose_a), static_cast<int>(problem.transpose_b),
-      narrow(problem.m), narrow(problem.n), narrow(problem.k), problem.alpha, problem.a,
-      types.input, narrow(problem.lda), problem.b, types.input, narrow(problem.ldb), problem.beta,
-      problem.c, types.output, narrow(problem.ldc), types.compute, -1);
+  // cuBLAS reads complex scalars as if they were aligned to their size: it crashed where they were not.
+  alignas(16) std::array<std::byte, 16> alpha{}, beta{};
+  std::memcpy(alpha.data(), problem.alpha, scalar_bytes(problem.input));
+  std::memcpy(beta.data(), problem.beta, scalar_bytes(problem.input));
+  int code = api_.gemm(*handle, static_cast<int>(problem.transpose_a),
+                       static_cast<int>(problem.transpose_b), narrow(problem.m), narrow(problem.n),
+                       narrow(problem.k), alpha.data(), problem.a, types.input, narrow(problem.lda),
+                       problem.b, types.input, narrow(problem.ldb), beta.data(), problem.c,
+                       types.output, narrow(problem.ldc), types.compute, -1);
   if (code == 0) return Status::ok();
   if (code == kNotSupported || code == kInvalidValue)
     return {StatusCode::not_supported, "cuBLAS has no product of these types and sizes"};

@@ -11,6 +11,9 @@
 
 namespace guda::backend::cuda {
 
+/// Bytes of alpha and beta: of the type of the sums.
+size_t scalar_bytes(ElementType input);
+
 class Cublas {
  public:
   /// Opens `file`, or the machine's newest when empty, beside `context`'s driver.

@@ -10,16 +10,6 @@
 namespace guda::backend::cuda {
 namespace {
 
-/// Bytes of alpha and beta: of the type of the sums.
-size_t scalar_bytes(ElementType type) {
-  switch (type) {
-    case ElementType::f64:
-    case ElementType::c32: return 8;
-    case ElementType::c64: return 16;
-    default: return 4;
-  }
-}
-
 void copy_scalar(uint64_t (&slots)[2], const void* value, ElementType type) {
   size_t bytes = scalar_bytes(type);
   bool complex = type == ElementType::c32 || type == ElementType::c64;
