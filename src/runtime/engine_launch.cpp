@@ -186,6 +186,7 @@ Engines::LaunchPlan Engines::plan(KernelOperation& operation, const Operands& op
   }
   work.units = work.divisible ? along(configuration.grid, axis) : 1;
   work.results_to_host = home() == nullptr;
+  if (home() != nullptr) work.keeper = home()->index;
   std::vector<Range> reduced;
   if (work.divisible) reduced = scheduler::ranges_of(access->reductions);
   auto use = [&](const std::vector<Range>& ranges, bool written, bool is_reduced = false) {

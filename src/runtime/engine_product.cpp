@@ -76,6 +76,7 @@ Engines::LaunchPlan Engines::plan_product(Operation& operation, const Operands& 
   work.tile = std::clamp(std::bit_floor(units / 64), uint64_t{16}, uint64_t{128});
   work.results_to_host = home() == nullptr;
   work.explore = home() == nullptr;
+  if (home() != nullptr) work.keeper = home()->index;
   work.divisible = !operands.outside && !operands.with_program();
   work.indivisible_because = "the program may use the memory itself";
   work.engines = 0;

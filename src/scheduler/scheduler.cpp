@@ -290,10 +290,10 @@ Decision Scheduler::decide(const Work& work, const Residency* residency,
                                    bytes / kCombinedBytesPerNs;
           }
         }
-        if (use.written && work.results_to_host && !engine.description.host_memory) {
+        if (use.written && !engine.description.host_memory) {
           const double ns = engine.description.model.download.ns(static_cast<double>(use.bytes));
-          transfers.all_results_ns += ns;
-          if (use.divided) transfers.results_ns += ns;
+          if (work.results_to_host || work.keeper != e) transfers.all_results_ns += ns;
+          if (work.results_to_host && use.divided) transfers.results_ns += ns;
         }
       }
     }

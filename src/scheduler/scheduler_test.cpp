@@ -93,6 +93,43 @@ TEST(Place, WhatComesFromAnotherDeviceDirectlyCostsOneWay) {
   EXPECT_NEAR(alone["unseen"] - alone["seen"], 5e7 - 5e6, 1e6);
 }
 
+TEST(Place, AFirstProductThatLoadedALibraryIsNotBelieved) {
+  Scheduler scheduler;
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 10'000, 5'000, false)));
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:1", 10'000, 5'000, false)));
+  scheduler.set_split_mode(SplitMode::never);
+  Work work = launch(1, 4096, 1e7);
+  work.kind = WorkKind::gemm;
+  const MemoryUse use{nullptr, size_t{1} << 20, false, true, true};
+  work.memory = {&use, 1};
+  work.results_to_host = false;
+  work.keeper = 0;
+  const FixedResidency residency;
+  EXPECT_EQ(scheduler.plan(work, &residency).parts[0].engine, 0u);
+  scheduler.observe(0, work, 4096, 200e6);  // 4 ms, and a library
+  Decision decision = scheduler.plan(work, &residency);
+  EXPECT_EQ(decision.parts[0].engine, 0u) << scheduler.explain(work, decision);
+  EXPECT_LT(decision.alone_ns[0], 20e6);
+  scheduler.observe(0, work, 4096, 4.2e6);
+  for (int i = 0; i < 3; ++i) scheduler.observe(0, work, 4096, 4.1e6);
+  EXPECT_NEAR(scheduler.plan(work, &residency).alone_ns[0], 4.1e6, 0.4e6);
+}
+
+TEST(Place, WholeWorkElsewhereThanAtHomeBringsItsResultsBack) {
+  Scheduler scheduler;
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 1'000, 10'000, false)));
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:1", 1'000, 10'000, false)));
+  const MemoryUse use{nullptr, size_t{1} << 30, false, true, true};
+  Work work = launch(1, 100);
+  work.bytes = 1;
+  work.memory = {&use, 1};
+  work.results_to_host = false;
+  work.keeper = 1;
+  const FixedResidency residency;
+  const Decision decision = scheduler.plan(work, &residency);
+  EXPECT_NEAR(decision.alone_ns[0] - decision.alone_ns[1], 1.07e8, 1e6);
+}
+
 TEST(Split, AnEngineThatWouldHardlyHelpStaysOut) {
   Scheduler scheduler;
   for (const char* id : {"cpu", "cuda:0", "cuda:1"})

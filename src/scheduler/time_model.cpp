@@ -81,6 +81,16 @@ Estimate TimeModel::estimate(const Work& work) const {
   estimate.mean_sigma = prediction.mean_sigma;
   estimate.sigma = prediction.sigma;
   estimate.observations = time.observations();
+  if (found->second.cold && work.kind == WorkKind::gemm &&
+      model_.compute_ns(work.operations, true) > 0) {
+    // The first product of a kind may have loaded a library; the calibrated rate says more.
+    Estimate calibrated = from_roofline(work);
+    const double units = static_cast<double>(std::max<uint64_t>(work.units, 1));
+    if (calibrated.fixed_ns + calibrated.ns_per_unit * units < kWarm * prediction.value) {
+      calibrated.observations = estimate.observations;
+      return calibrated;
+    }
+  }
   return estimate;
 }
 
@@ -156,7 +166,8 @@ void TimeModel::restore(std::span<const LearntTime> times) {
   const std::lock_guard lock(mutex_);
   for (const LearntTime& time : times) {
     if (entries_.size() >= kMaxEntries) return;
-    entries_.try_emplace(time.key, Entry{Regression<2>(time.state), false, 0, 0});
+    entries_.try_emplace(time.key,
+                         Entry{Regression<2>(time.state), time.state.observations <= 1, 0, 0});
   }
 }
 

@@ -52,6 +52,8 @@ struct Work {
   std::span<const MemoryUse> memory;
   /// What a device computes of it is copied to the host before it counts as done.
   bool results_to_host = true;
+  /// Where it is not, that holds for parts of splits, and for the whole on this engine only.
+  EngineIndex keeper = kNoEngine;
 };
 
 /// Key of a kernel's launches: blocks of about the same shape cost the same.
