@@ -12,6 +12,7 @@
 // Threads: a Device may be used from any thread; a Queue from one thread at a time; a Mark from any.
 #pragma once
 
+#include "backends/texture_description.h"
 #include "compiler/driver/kernel_abi.h"
 #include "support/status.h"
 
@@ -44,6 +45,8 @@ struct DeviceInfo {
   /// Mapped ranges are as far apart on the device as in the program, so that one pointer reaches neighbours. True with
   /// stored_pointers.
   bool same_distances = false;
+  /// Has arrays, textures and surfaces: create_array() and what belongs to it.
+  bool textures = false;
   /// Computes on the host's own cores: of no use beside the CPU engine unless asked for by name.
   bool host_cores = false;
   /// upload() has read pageable host memory when it returns; only memory that the device reaches itself is read later.
@@ -166,6 +169,16 @@ class Queue {
     return {StatusCode::not_supported, "the backend has no matrix product"};
   }
 
+  /// Between one level of an array and the device's memory at a program's address.
+  virtual Status copy_to_array(DeviceArray& array, uint32_t level, const ArrayRows& from) {
+    (void)array, (void)level, (void)from;
+    return {StatusCode::not_supported, "the backend has no arrays"};
+  }
+  virtual Status copy_from_array(const ArrayRows& to, const DeviceArray& array, uint32_t level) {
+    (void)to, (void)array, (void)level;
+    return {StatusCode::not_supported, "the backend has no arrays"};
+  }
+
   virtual Result<std::unique_ptr<Mark>> mark() = 0;
   /// Later work waits for `mark`, of the same device.
   virtual Status wait_for(const Mark& mark) = 0;
@@ -233,6 +246,25 @@ class Device {
   /// Errors: not_supported with the reason, invalid_ptx, out_of_memory.
   virtual Result<std::shared_ptr<DeviceKernel>> load(const KernelSource& source) = 0;
   virtual Result<std::unique_ptr<Queue>> create_queue() = 0;
+
+  /// An array with undefined contents, and objects that read and write arrays or mapped memory. The handles of textures
+  /// are one set of numbers, those of surfaces another. Objects keep their arrays alive; they are destroyed when nothing
+  /// uses them any more, and before the device. Errors: invalid_value for what the device's textures cannot do,
+  /// out_of_memory, not_supported.
+  virtual Result<std::shared_ptr<DeviceArray>> create_array(const ArrayDescription& description) {
+    (void)description;
+    return Status(StatusCode::not_supported, "the backend has no arrays");
+  }
+  virtual Result<std::unique_ptr<DeviceTexture>> create_texture(
+      const TextureDescription& description) {
+    (void)description;
+    return Status(StatusCode::not_supported, "the backend has no textures");
+  }
+  virtual Result<std::unique_ptr<DeviceTexture>> create_surface(
+      std::shared_ptr<const DeviceArray> array, uint32_t level) {
+    (void)array, (void)level;
+    return Status(StatusCode::not_supported, "the backend has no surfaces");
+  }
 
   /// Value of a cudaDeviceAttr when the device defines what programs see of it (CUDA devices); else empty.
   virtual std::optional<int> cuda_attribute(int attribute) const {

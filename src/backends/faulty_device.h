@@ -23,7 +23,8 @@ enum class FaultKind : uint8_t {
 struct Fault {
   FaultKind kind = FaultKind::error;
   /// Which call: "map", "unmap", "load", "create_queue", "launch", "upload", "download", "copy", "copy_from_peer", "fill",
-  /// "gemm", "mark", "wait", "wait_for", "flush", "synchronize"; empty: any.
+  /// "gemm", "mark", "wait", "wait_for", "flush", "synchronize", "create_array", "create_texture", "create_surface",
+  /// "copy_to_array", "copy_from_array"; empty: any.
   std::string call;
   /// From 1, counted since the plan was made, among calls of this name.
   uint64_t nth = 1;
@@ -143,6 +144,20 @@ class FaultyDevice final : public Device {
     if (!queue) return queue.status();
     return std::unique_ptr<Queue>(std::make_unique<FaultyQueue>(std::move(*queue), plan_));
   }
+  Result<std::shared_ptr<DeviceArray>> create_array(const ArrayDescription& description) override {
+    if (Status status = plan_->check("create_array"); !status) return status;
+    return device_->create_array(description);
+  }
+  Result<std::unique_ptr<DeviceTexture>> create_texture(
+      const TextureDescription& description) override {
+    if (Status status = plan_->check("create_texture"); !status) return status;
+    return device_->create_texture(description);
+  }
+  Result<std::unique_ptr<DeviceTexture>> create_surface(std::shared_ptr<const DeviceArray> array,
+                                                        uint32_t level) override {
+    if (Status status = plan_->check("create_surface"); !status) return status;
+    return device_->create_surface(std::move(array), level);
+  }
 
  private:
   /// Backends know each other's devices, not what is around them.
@@ -197,6 +212,14 @@ class FaultyDevice final : public Device {
     Status fill(void* address, uint32_t value, uint32_t element, size_t bytes) override {
       if (Status status = plan_->check("fill"); !status) return status;
       return queue_->fill(address, value, element, bytes);
+    }
+    Status copy_to_array(DeviceArray& array, uint32_t level, const ArrayRows& from) override {
+      if (Status status = plan_->check("copy_to_array"); !status) return status;
+      return queue_->copy_to_array(array, level, from);
+    }
+    Status copy_from_array(const ArrayRows& to, const DeviceArray& array, uint32_t level) override {
+      if (Status status = plan_->check("copy_from_array"); !status) return status;
+      return queue_->copy_from_array(to, array, level);
     }
     Status gemm(const GemmProblem& problem) override {
       if (Status status = plan_->check("gemm"); !status) return status;

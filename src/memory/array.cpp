@@ -101,6 +101,8 @@ Result<MipmappedArray*> create_mipmapped_array(const ChannelFormat& format, size
       }
       return array.status();
     }
+    (*array)->mipmapped = mipmapped.get();
+    (*array)->level = level;
     mipmapped->levels.push_back(std::move(*array));
     width = halve(width);
     height = halve(height);

@@ -24,6 +24,8 @@ enum ArrayFlags : uint32_t {
   kArrayGather = 8
 };
 
+struct MipmappedArray;
+
 /// Extents are in elements; 0 in height or depth means that the array has no such dimension.
 struct Array {
   ChannelFormat format;
@@ -32,6 +34,8 @@ struct Array {
   size_t pitch = 0;                // bytes from row to row
   size_t slice = 0;                // bytes from slice (or layer) to slice
   std::byte* data = nullptr;
+  const MipmappedArray* mipmapped = nullptr;  // whose level it is
+  uint32_t level = 0;
 
   size_t rows() const { return height ? height : 1; }
   size_t slices() const { return depth ? depth : 1; }

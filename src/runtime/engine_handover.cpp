@@ -166,29 +166,31 @@ std::optional<Status> Engines::hand_over(Operation& operation, Stream& stream, u
   return std::nullopt;
 }
 
-std::shared_ptr<backend::DeviceKernel> Engines::remembered(KernelOperation& operation) {
+std::optional<Engines::HomeLaunch> Engines::remembered(KernelOperation& operation) {
   const LaunchConfiguration& configuration = operation.configuration();
   std::unique_lock lock(kernels_mutex_);
   auto* known = static_cast<KernelOnEngines*>(operation.kernel().engine_data().get());
   if (known == nullptr || scheduler::Scheduler::forced_engine() != scheduler::kNoEngine)
-    return nullptr;
+    return std::nullopt;
   for (HomeLaunch& each : known->home) {
     if (!same(each.grid, configuration.grid) || !same(each.block, configuration.block) ||
         each.dynamic_shared != configuration.dynamic_shared)
       continue;
-    if (each.uses_left == 0 || each.epoch != scheduler_.epoch()) return nullptr;
+    if (each.uses_left == 0 || each.epoch != scheduler_.epoch()) return std::nullopt;
     --each.uses_left;
-    return each.code;
+    return each;
   }
-  return nullptr;
+  return std::nullopt;
 }
 
-void Engines::remember(KernelOperation& operation, std::shared_ptr<backend::DeviceKernel> code) {
+void Engines::remember(KernelOperation& operation, const Operands& operands,
+                       std::shared_ptr<backend::DeviceKernel> code) {
   if (scheduler_.split_mode() == scheduler::SplitMode::always) return;
   constexpr size_t kLaunches = 8;
   const LaunchConfiguration& configuration = operation.configuration();
-  HomeLaunch launch{configuration.grid, configuration.block, configuration.dynamic_shared,
-                    std::move(code),    scheduler_.epoch(),  kHomeUses};
+  HomeLaunch launch{configuration.grid, configuration.block,       configuration.dynamic_shared,
+                    std::move(code),    scheduler_.epoch(),        kHomeUses,
+                    operands.textures,  operands.stores_surfaces()};
   std::unique_lock lock(kernels_mutex_);
   auto& known = *static_cast<KernelOnEngines*>(operation.kernel().engine_data().get());
   for (HomeLaunch& each : known.home) {
@@ -211,7 +213,13 @@ std::optional<Status> Engines::hand_over_launch(Engine& engine, KernelOperation&
   // A kernel that waits for others, or for the program, needs memory that all of them see.
   if (operation.may_wait() && !(reached && engine.device->info().stored_pointers))
     return std::nullopt;
-  std::shared_ptr<backend::DeviceKernel> code = remembered(operation);
+  std::shared_ptr<backend::DeviceKernel> code;
+  bool textures = false, stores_surfaces = false;
+  if (auto known = remembered(operation)) {
+    code = std::move(known->code);
+    textures = known->textures;
+    stores_surfaces = known->stores_surfaces;
+  }
   const bool all_home = code && reached && pool_.all_in(engine.space);
   Operands operands;
   std::optional<LaunchPlan> planned;
@@ -224,9 +232,12 @@ std::optional<Status> Engines::hand_over_launch(Engine& engine, KernelOperation&
       const scheduler::Decision& decision = planned->decision;
       if (decision.part_count != 1 || decision.parts[0].engine != engine.index) return std::nullopt;
       code = planned->code[engine.index];
-      remember(operation, code);
+      remember(operation, operands, code);
     }
+    textures = operands.textures;
+    stores_surfaces = operands.stores_surfaces();
   }
+  if (textures && textures_.refusal(*engine.device) != nullptr) return std::nullopt;
   const LaunchConfiguration& configuration = operation.configuration();
   backend::Launch launch;
   launch.kernel = code.get();
@@ -238,7 +249,10 @@ std::optional<Status> Engines::hand_over_launch(Engine& engine, KernelOperation&
   DeviceTail::Turn turn =
       prepare_home(engine, stream, ticket, operands.all, {}, operands.writes, all_home);
   if (!turn) return std::nullopt;
-  auto start = [&](backend::Queue& queue) { return queue.launch(launch); };
+  auto start = [&](backend::Queue& queue) {
+    if (!textures) return queue.launch(launch);
+    return textures_.launch(queue, stores_surfaces, [&] { return queue.launch(launch); });
+  };
   return handed(engine, planned ? turn.hand_over_timed(
                                       start, report_of(engine, planned->work, planned->decision))
                                 : turn.hand_over(start));
@@ -266,9 +280,12 @@ std::optional<Status> Engines::hand_over_copy(Engine& engine, CopyOperation& ope
   void* target = reinterpret_cast<void*>(to.begin);
   const void* source = reinterpret_cast<const void*>(from.begin);
   Status status = turn.hand_over([&](backend::Queue& queue) {
-    return !to_device     ? queue.download(target, source, to.bytes())
-           : !from_device ? queue.upload(target, source, to.bytes())
-                          : queue.copy(target, source, to.bytes());
+    auto start = [&] {
+      return !to_device     ? queue.download(target, source, to.bytes())
+             : !from_device ? queue.upload(target, source, to.bytes())
+                            : queue.copy(target, source, to.bytes());
+    };
+    return textures_.has_rows(to) ? textures_.write_rows(queue, to, start) : start();
   });
   // The caller may change or give back what the device has yet to read.
   if (status && !from_device && !engine.device->info().reads_at_once &&

@@ -43,7 +43,6 @@ const char* unsuited(const backend::DeviceInfo& info, uint32_t flags, bool reach
   if (!reached) return "it may use memory that this device does not reach";
   if (several_regions && !info.same_distances && !info.stored_pointers)
     return "its memory is put together from several mappings";
-  if (flags & (access::kTextures | access::kSurfaceStores)) return "it uses textures";
   if (flags & access::kAllocates) return "it uses the device heap";
   if (!known && !info.stored_pointers) return "it may follow pointers that are stored in memory";
   return nullptr;
@@ -103,7 +102,7 @@ Engines::Operands Engines::operands_of(KernelOperation& operation) {
                     ->evaluate(arguments_of(configuration, operation.parameter_block(), variables),
                                allocation_of);
   Operands operands;
-  if (access->everything || access->textures) {
+  if (access->everything) {
     operands = everything();
   } else {
     auto& heap = memory::Heap::instance();
@@ -128,7 +127,22 @@ Engines::Operands Engines::operands_of(KernelOperation& operation) {
     };
     add(access->reads, operands.reads);
     add(access->writes, operands.writes);
+    if (access->textures) {
+      std::vector<Range> reads, writes;
+      textures_.append_memory(((*evaluator)->summary().flags & access::kSurfaceStores) != 0, reads,
+                              writes);
+      auto add_live = [&](const std::vector<Range>& ranges, std::vector<Range>& out) {
+        for (Range range : ranges) {  // memory may go before its texture
+          auto found = heap.find(reinterpret_cast<const void*>(range.begin));
+          if (found)
+            operands.enter(*found, {range.begin, std::min(range.end, end_of(*found))}, out);
+        }
+      };
+      add_live(reads, operands.reads);
+      add_live(writes, operands.writes);
+    }
   }
+  operands.textures = access->textures;
   operands.evaluator = *evaluator;
   operands.access = std::move(access);
   operands.variables = std::move(variables);
@@ -156,9 +170,11 @@ Engines::LaunchPlan Engines::plan(KernelOperation& operation, const Operands& op
       continue;
     }
     if (!in_service(*engine)) continue;
-    if (const char* why = unsuited(engine->device->info(), operands.flags(),
-                                   operands.reached_by(engine->device->info()),
-                                   operands.several_regions, operands.known)) {
+    const char* why = unsuited(engine->device->info(), operands.flags(),
+                               operands.reached_by(engine->device->info()),
+                               operands.several_regions, operands.known);
+    if (why == nullptr && operands.textures) why = textures_.refusal(*engine->device);
+    if (why != nullptr) {
       log(LogPart::scheduler, LogLevel::info, "kernel {} not on {}: {}", work.name,
           engine->device->info().id(), why);
       continue;
@@ -179,6 +195,10 @@ Engines::LaunchPlan Engines::plan(KernelOperation& operation, const Operands& op
     axis = access->axis;
     work.divisible = access->splittable();
     work.indivisible_because = access->reason;
+    if (operands.textures && work.divisible) {
+      work.divisible = false;
+      work.indivisible_because = "it reads textures";
+    }
     if (operands.with_program() && work.divisible) {
       work.divisible = false;
       work.indivisible_because = "the program may use the memory itself";
@@ -280,8 +300,11 @@ Status Engines::launch_on(Engine& engine, KernelOperation& operation, const Oper
   launch.block = configuration.block;
   launch.dynamic_shared_bytes = static_cast<uint32_t>(configuration.dynamic_shared);
   launch.cooperative = configuration.cooperative;
-  return run_on(engine, operands, plan,
-                [&](backend::Queue& queue) { return queue.launch(launch); });
+  return run_on(engine, operands, plan, [&](backend::Queue& queue) {
+    if (!operands.textures) return queue.launch(launch);
+    return textures_.launch(queue, operands.stores_surfaces(),
+                            [&] { return queue.launch(launch); });
+  });
 }
 
 namespace {

@@ -26,6 +26,7 @@ struct Engines::Operands {
   bool outside = false;  // some of it is memory that devices cannot have
   bool several_regions = false;  // one pointer may lead to several mappings (cuMemMap)
   bool known = true;  // false: everything that there is
+  bool textures = false;  // or surfaces
   // Of a launch whose kernel could be analysed.
   access::AccessEvaluator* evaluator = nullptr;
   std::shared_ptr<const access::LaunchAccess> access;
@@ -42,6 +43,7 @@ struct Engines::Operands {
   bool with_program() const { return !host_visible.empty() || !shared_with.empty(); }
 
   uint32_t flags() const { return evaluator ? evaluator->summary().flags : 0; }
+  bool stores_surfaces() const { return (flags() & access::kSurfaceStores) != 0; }
 };
 
 /// An idle queue of an engine, which goes back at the end of its life.
@@ -91,6 +93,7 @@ struct Engines::HomeLaunch {
   std::shared_ptr<backend::DeviceKernel> code;
   uint64_t epoch = 0;  // of the scheduler
   uint32_t uses_left = 0;
+  bool textures = false, stores_surfaces = false;
 };
 
 /// The same for matrix products of one shape.

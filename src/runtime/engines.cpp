@@ -125,6 +125,11 @@ void Engines::start() {
                                 engines->visible_->cuda_attribute(76).value_or(0)));
     }
     engines->enter_engines();
+    for (auto& engine : engines->engines_) {
+      if (!engine->device || !engine->device->info().textures) continue;
+      engines->textures_.set_device(*engine->device, engine->space);
+      break;
+    }
     active_.store(engines, std::memory_order_release);
   });
 }
@@ -253,12 +258,19 @@ Status Engines::host_work(Operation& operation, const Operands& operands, int64_
     turn.end();
     Status status = operation.execute();
     host_only_.fetch_sub(1);
-    pool_.commit(memory::kHostSpace, operands.writes);
+    host_wrote_operands(operands);
     return status;
   }
   Status status = operation.execute();
-  pool_.commit(memory::kHostSpace, operands.writes);
+  host_wrote_operands(operands);
   return status;
+}
+
+void Engines::host_wrote_operands(const Operands& operands) {
+  pool_.commit(memory::kHostSpace, operands.writes);
+  // Rows of arrays are written through surfaces; who cannot be analysed may do anything.
+  if (!operands.stores_surfaces() && operands.evaluator != nullptr) return;
+  for (Range range : operands.writes) textures_.rows_written(range);
 }
 
 bool Engines::quarantine(Engine& engine, const Status& why) {
@@ -322,6 +334,7 @@ Status Engines::copy(CopyOperation& operation) {
   if (!lease) return lease.status();
   Status status = operation.execute();
   pool_.commit(memory::kHostSpace, {&to, 1});
+  textures_.rows_written(to);
   return status;
 }
 

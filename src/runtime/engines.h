@@ -13,6 +13,7 @@
 #include "memory/coherent_pool.h"
 #include "memory/heap.h"
 #include "runtime/device_tail.h"
+#include "runtime/engine_textures.h"
 #include "runtime/memory_order.h"
 #include "runtime/operation.h"
 #include "scheduler/co_execution.h"
@@ -80,6 +81,7 @@ class Engines final : public memory::RegionObserver {
   const backend::Device* visible_device() const { return visible_; }
 
   memory::CoherentPool& pool() { return pool_; }
+  EngineTextures& textures() { return textures_; }
 
   void region_added(std::byte* base, size_t size, int file, bool fresh) override;
   void region_removed(std::byte* base) override;
@@ -148,8 +150,9 @@ class Engines final : public memory::RegionObserver {
                                 std::span<const memory::Range> written, bool all_home);
   /// What became of handing over; empty: run() shall do it.
   std::optional<Status> handed(Engine& engine, const Status& status);
-  std::shared_ptr<backend::DeviceKernel> remembered(KernelOperation& operation);
-  void remember(KernelOperation& operation, std::shared_ptr<backend::DeviceKernel> code);
+  std::optional<HomeLaunch> remembered(KernelOperation& operation);
+  void remember(KernelOperation& operation, const Operands& operands,
+                std::shared_ptr<backend::DeviceKernel> code);
   /// The turn of work that is not handed over; the home device has finished what could be in its way.
   MemoryOrder::Turn take_turn(memory::Space space, std::span<const memory::Range> reads,
                               std::span<const memory::Range> writes);
@@ -157,8 +160,9 @@ class Engines final : public memory::RegionObserver {
   static bool managed_with(const Engine& engine, memory::Range range);
   Status fill(FillOperation& operation);
   Status host_work(Operation& operation, const Operands& operands, int64_t* began = nullptr);
+  void host_wrote_operands(const Operands& operands);
   static Operands everything();
-  static Operands operands_of(KernelOperation& operation);
+  Operands operands_of(KernelOperation& operation);
   Operands operands_of(const scheduler::ChunkMemory& touched);
   LaunchPlan plan_product(Operation& operation, const Operands& operands, uint64_t units);
   /// Tells the scheduler how long the home device took.
@@ -174,6 +178,7 @@ class Engines final : public memory::RegionObserver {
   std::vector<std::unique_ptr<Engine>> engines_;  // in order of preference
   const backend::Device* visible_ = nullptr;
   memory::CoherentPool pool_;
+  EngineTextures textures_{pool_};
   MemoryOrder order_;
   scheduler::Scheduler& scheduler_;
   std::unique_ptr<scheduler::PoolResidency> residency_;

@@ -1,5 +1,8 @@
 #include "runtime/texture.h"
 
+#include "runtime/context.h"
+#include "runtime/engines.h"
+
 #include <algorithm>
 #include <limits>
 
@@ -108,6 +111,34 @@ Result<cpu::Texture> texture_over_pitched(void* data, const memory::ChannelForma
   texture.levels[0].row_pitch = pitch;
   texture.levels[0].slice_pitch = pitch * height;
   return texture;
+}
+
+Result<uint64_t> open_texture(const cpu::Texture& texture, const TextureResource& resource,
+                              bool surface) {
+  if (Engines* engines = Engines::active())
+    return engines->textures().open(texture, resource, surface);
+  return reinterpret_cast<uint64_t>(&texture);
+}
+
+void close_texture(uint64_t handle, bool surface) {
+  if (Engines* engines = Engines::active()) engines->textures().close(handle, surface);
+}
+
+namespace {
+void forget(const void* array) {
+  Context::instance().synchronize();
+  if (Engines* engines = Engines::active()) engines->textures().forget(array);
+}
+}  // namespace
+
+Status free_array(memory::Array* array) {
+  forget(array);
+  return memory::destroy_array(array);
+}
+
+Status free_array(memory::MipmappedArray* array) {
+  forget(array);
+  return memory::destroy_mipmapped_array(array);
 }
 
 }  // namespace guda::runtime

@@ -32,6 +32,10 @@ const std::vector<std::string> kMayBeUnsupported = {"transfers_whole_and_in_part
                                                     "too_much_memory",
                                                     "reaches_",
                                                     "gives_back_shared_memory_once",
+                                                    "samples_arrays",
+                                                    "stores_to_surfaces",
+                                                    "samples_memory",
+                                                    "refuses_impossible_textures",
                                                     "multiplies_"};
 #endif
 

@@ -250,6 +250,69 @@ DONE:
   ret;
 }
 
+// Thread i copies texel i of a texture of floats, rows of `width`.
+.visible .entry texels(.param .u64 ptexture, .param .u64 pout, .param .u32 pwidth)
+{
+  .reg .b32 %r<8>;
+  .reg .f32 %f<4>;
+  .reg .b64 %rd<5>;
+  ld.param.u64 %rd1, [ptexture];
+  ld.param.u64 %rd2, [pout];
+  ld.param.u32 %r1, [pwidth];
+  mov.u32 %r2, %ctaid.x;
+  mov.u32 %r3, %ntid.x;
+  mov.u32 %r4, %tid.x;
+  mad.lo.u32 %r5, %r2, %r3, %r4;
+  rem.u32 %r6, %r5, %r1;
+  div.u32 %r7, %r5, %r1;
+  tex.2d.v4.f32.s32 {%f0, %f1, %f2, %f3}, [%rd1, {%r6, %r7}];
+  mul.wide.u32 %rd3, %r5, 4;
+  add.s64 %rd4, %rd2, %rd3;
+  st.global.f32 [%rd4], %f0;
+  ret;
+}
+
+// The same of a texture over linear memory.
+.visible .entry texels_1d(.param .u64 ptexture, .param .u64 pout)
+{
+  .reg .b32 %r<5>;
+  .reg .f32 %f<4>;
+  .reg .b64 %rd<5>;
+  ld.param.u64 %rd1, [ptexture];
+  ld.param.u64 %rd2, [pout];
+  mov.u32 %r1, %ctaid.x;
+  mov.u32 %r2, %ntid.x;
+  mov.u32 %r3, %tid.x;
+  mad.lo.u32 %r4, %r1, %r2, %r3;
+  tex.1d.v4.f32.s32 {%f0, %f1, %f2, %f3}, [%rd1, {%r4}];
+  mul.wide.u32 %rd3, %r4, 4;
+  add.s64 %rd4, %rd2, %rd3;
+  st.global.f32 [%rd4], %f0;
+  ret;
+}
+
+// Thread i stores i + 0.5 to texel i of a surface of floats, rows of `width`.
+.visible .entry store_texels(.param .u64 psurface, .param .u32 pwidth)
+{
+  .reg .b32 %r<9>;
+  .reg .f32 %f<3>;
+  .reg .b64 %rd<2>;
+  ld.param.u64 %rd1, [psurface];
+  ld.param.u32 %r1, [pwidth];
+  mov.u32 %r2, %ctaid.x;
+  mov.u32 %r3, %ntid.x;
+  mov.u32 %r4, %tid.x;
+  mad.lo.u32 %r5, %r2, %r3, %r4;
+  rem.u32 %r6, %r5, %r1;
+  div.u32 %r7, %r5, %r1;
+  shl.b32 %r6, %r6, 2;
+  cvt.rn.f32.u32 %f1, %r5;
+  add.f32 %f2, %f1, 0f3F000000;
+  mov.b32 %r8, %f2;
+  sust.b.2d.b32.trap [%rd1, {%r6, %r7}], {%r8};
+  ret;
+}
+
 .visible .entry trap()
 {
   trap;

@@ -3,6 +3,7 @@
 
 #include "abi/cuda/api.h"
 #include "abi/cuda/array_format.h"
+#include "runtime/texture.h"
 
 namespace guda::cuda {
 
@@ -95,8 +96,7 @@ GUDA_CU(cuArrayDestroy)(CUarray handle) {
   GUDA_CU_ENTER();
   Array* array = memory::find_array(handle);
   if (!array) return kInvalidHandle;
-  runtime::Context::instance().synchronize();
-  return finish(memory::destroy_array(array));
+  return finish(runtime::free_array(array));
 }
 
 GUDA_CU(cuMipmappedArrayCreate)(CUmipmappedArray* out, const CUDA_ARRAY3D_DESCRIPTOR* descriptor,
@@ -125,8 +125,7 @@ GUDA_CU(cuMipmappedArrayDestroy)(CUmipmappedArray handle) {
   GUDA_CU_ENTER();
   auto* array = memory::find_mipmapped_array(handle);
   if (!array) return kInvalidHandle;
-  runtime::Context::instance().synchronize();
-  return finish(memory::destroy_mipmapped_array(array));
+  return finish(runtime::free_array(array));
 }
 
 }  // namespace guda::cuda

@@ -2,6 +2,7 @@
 #include "memory/array.h"
 
 #include "abi/cudart/api.h"
+#include "runtime/texture.h"
 
 #include <cstring>
 
@@ -46,8 +47,7 @@ GUDA_API(cudaMalloc3DArray)(cudaArray_t* out, const cudaChannelFormatDesc* desc,
 GUDA_API(cudaFreeArray)(cudaArray_t array) {
   GUDA_ENTER();
   if (!array) return kSuccess;
-  runtime::Context::instance().synchronize();
-  return finish(memory::destroy_array(static_cast<memory::Array*>(array)));
+  return finish(runtime::free_array(static_cast<memory::Array*>(array)));
 }
 
 GUDA_API(cudaMallocMipmappedArray)(cudaMipmappedArray_t* out, const cudaChannelFormatDesc* desc,
@@ -73,8 +73,7 @@ GUDA_API(cudaGetMipmappedArrayLevel)(cudaArray_t* out, cudaMipmappedArray_t hand
 GUDA_API(cudaFreeMipmappedArray)(cudaMipmappedArray_t array) {
   GUDA_ENTER();
   if (!array) return kSuccess;
-  runtime::Context::instance().synchronize();
-  return finish(memory::destroy_mipmapped_array(static_cast<memory::MipmappedArray*>(array)));
+  return finish(runtime::free_array(static_cast<memory::MipmappedArray*>(array)));
 }
 
 GUDA_API(cudaArrayGetInfo)(cudaChannelFormatDesc* desc, cudaExtent* extent, unsigned* flags,

@@ -1,13 +1,14 @@
-// Texture and surface objects. A handle is the address of the cpu::Texture that kernels read.
+// Texture and surface objects: what they were made from, by handle.
 #include "runtime/texture.h"
 
 #include "abi/cudart/api.h"
 
 #include <cstddef>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <unordered_map>
+#include <utility>
 
 namespace guda::cudart {
 namespace {
@@ -30,35 +31,58 @@ class TextureTable {
     return *table;
   }
 
-  unsigned long long add(std::unique_ptr<TextureObject> object) {
-    const auto handle = reinterpret_cast<unsigned long long>(&object->texture);
+  Result<uint64_t> add(std::unique_ptr<TextureObject> object,
+                       const runtime::TextureResource& resource) {
+    const bool surface = object->is_surface;
+    auto handle = runtime::open_texture(object->texture, resource, surface);
+    if (!handle) return handle;
     const std::lock_guard lock(mutex_);
-    objects_[handle] = std::move(object);
+    objects_[{*handle, surface}] = std::move(object);
     return handle;
   }
 
-  bool remove(unsigned long long handle) {
-    const std::lock_guard lock(mutex_);
-    return objects_.erase(handle) != 0;
+  bool remove(uint64_t handle, bool is_surface) {
+    std::unique_lock lock(mutex_);
+    const auto entry = objects_.find({handle, is_surface});
+    if (entry == objects_.end()) return false;
+    const auto object = std::move(entry->second);
+    objects_.erase(entry);
+    lock.unlock();
+    runtime::close_texture(handle, is_surface);
+    return true;
   }
 
   /// Calls visit(object) for a live one; false otherwise.
   template <typename Visit>
   bool find(unsigned long long handle, bool is_surface, Visit visit) {
     const std::lock_guard lock(mutex_);
-    const auto entry = objects_.find(handle);
-    if (entry == objects_.end() || entry->second->is_surface != is_surface) return false;
+    const auto entry = objects_.find({handle, is_surface});
+    if (entry == objects_.end()) return false;
     visit(*entry->second);
     return true;
   }
 
  private:
   std::mutex mutex_;
-  std::unordered_map<unsigned long long, std::unique_ptr<TextureObject>> objects_;
+  std::map<std::pair<uint64_t, bool>, std::unique_ptr<TextureObject>> objects_;  // handle, surface
 };
 
 memory::ChannelFormat to_format(const cudaChannelFormatDesc& desc) {
   return {desc.x, desc.y, desc.z, desc.w, desc.f};
+}
+
+/// The arrays of a resource that storage() accepts.
+runtime::TextureResource arrays_of(const cudaResourceDesc& resource) {
+  runtime::TextureResource arrays;
+  if (resource.resType == kArray) arrays.array = memory::find_array(resource.res.array.array);
+  if (resource.resType == kMipmappedArray)
+    arrays.mipmapped = memory::find_mipmapped_array(resource.res.mipmap.mipmap);
+  return arrays;
+}
+
+backend::TextureView to_view(const cudaResourceViewDesc& view) {
+  return {view.format,           view.width,           view.height,     view.depth,
+          view.firstMipmapLevel, view.lastMipmapLevel, view.firstLayer, view.lastLayer};
 }
 
 Result<cpu::Texture> storage(const cudaResourceDesc& resource) {
@@ -107,6 +131,9 @@ Error set_sampling(cpu::Texture& texture, const cudaTextureDesc& description) {
   texture.mip_bias = description.mipmapLevelBias;
   texture.min_mip_level = description.minMipmapLevelClamp;
   texture.max_mip_level = description.maxMipmapLevelClamp;
+  texture.reads_elements = description.readMode == 0;
+  texture.max_anisotropy = description.maxAnisotropy;
+  texture.trilinear_optimization = description.disableTrilinearOptimization == 0;
   // Only floats, or integers of up to 16 bits read as such, can be filtered.
   using cpu::TexelFormat;
   const bool is_float = texture.format == TexelFormat::f16 || texture.format == TexelFormat::f32;
@@ -130,26 +157,25 @@ Error create_texture(cudaTextureObject_t* out, const cudaResourceDesc* resource,
   std::memcpy(static_cast<void*>(&object->description), description,
               offsetof(cudaTextureDesc, seamlessCubemap));
   if (Error error = set_sampling(object->texture, object->description)) return fail(error);
+  runtime::TextureResource arrays = arrays_of(*resource);
   if (view) {
     object->view = *view;
     object->has_view = true;
-    if (resource->resType == kMipmappedArray && view->firstMipmapLevel <= view->lastMipmapLevel &&
-        view->lastMipmapLevel < object->texture.level_count) {
-      auto& levels = object->texture.levels;
-      const unsigned count = view->lastMipmapLevel - view->firstMipmapLevel + 1;
-      for (unsigned i = 0; i < count; ++i) levels[i] = levels[view->firstMipmapLevel + i];
-      object->texture.level_count = count;
-    }
+    arrays.view = to_view(*view);
+    if (resource->resType == kMipmappedArray)
+      cpu::keep_levels(object->texture, view->firstMipmapLevel, view->lastMipmapLevel);
   }
-  *out = TextureTable::instance().add(std::move(object));
+  auto handle = TextureTable::instance().add(std::move(object), arrays);
+  if (!handle) return finish(handle.status());
+  *out = *handle;
   return kSuccess;
 }
 
-Error destroy(unsigned long long handle) {
+Error destroy(unsigned long long handle, bool is_surface) {
   GUDA_ENTER();
   if (handle == 0) return kSuccess;
   runtime::Context::instance().synchronize();
-  return TextureTable::instance().remove(handle) ? kSuccess : invalid_value();
+  return TextureTable::instance().remove(handle, is_surface) ? kSuccess : invalid_value();
 }
 
 }  // namespace
@@ -166,7 +192,7 @@ GUDA_API(cudaCreateTextureObject_v2)(cudaTextureObject_t* out, const cudaResourc
   return create_texture(out, resource, description, view);
 }
 
-GUDA_API(cudaDestroyTextureObject)(cudaTextureObject_t texture) { return destroy(texture); }
+GUDA_API(cudaDestroyTextureObject)(cudaTextureObject_t texture) { return destroy(texture, false); }
 
 GUDA_API(cudaGetTextureObjectResourceDesc)(cudaResourceDesc* out, cudaTextureObject_t texture) {
   GUDA_ENTER();
@@ -211,11 +237,13 @@ GUDA_API(cudaCreateSurfaceObject)(cudaSurfaceObject_t* out, const cudaResourceDe
   object->texture = *texture;
   object->is_surface = true;
   object->resource = *resource;
-  *out = TextureTable::instance().add(std::move(object));
+  auto handle = TextureTable::instance().add(std::move(object), arrays_of(*resource));
+  if (!handle) return finish(handle.status());
+  *out = *handle;
   return kSuccess;
 }
 
-GUDA_API(cudaDestroySurfaceObject)(cudaSurfaceObject_t surface) { return destroy(surface); }
+GUDA_API(cudaDestroySurfaceObject)(cudaSurfaceObject_t surface) { return destroy(surface, true); }
 
 GUDA_API(cudaGetSurfaceObjectResourceDesc)(cudaResourceDesc* out, cudaSurfaceObject_t surface) {
   GUDA_ENTER();

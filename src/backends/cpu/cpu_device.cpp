@@ -1,6 +1,7 @@
 #include "backends/cpu/cpu_device.h"
 
 #include "backends/cpu/emulated_shared_memory.h"
+#include "backends/cpu/emulated_textures.h"
 #include "backends/cpu/executor.h"
 #include "backends/cpu/threaded_queue.h"
 #include "backends/faulty_device.h"
@@ -138,7 +139,8 @@ class Instant final : public Mark {
 
 class CpuQueue final : public Queue {
  public:
-  explicit CpuQueue(EmulatedMemory* memory) : memory_(memory) {}
+  CpuQueue(EmulatedMemory* memory, EmulatedTextures* textures)
+      : memory_(memory), textures_(textures) {}
 
   Status launch(const Launch& launch) override {
     const auto& kernel = *static_cast<const CpuDeviceKernel*>(launch.kernel);
@@ -162,6 +164,7 @@ class CpuQueue final : public Queue {
     description.dynamic_shared_bytes = launch.dynamic_shared_bytes;
     description.cooperative = launch.cooperative;
     description.grid_id = next_grid_id.fetch_add(1, std::memory_order_relaxed);
+    if (textures_ != nullptr) description.textures = &textures_->tables();
     if (Status status = cpu::Executor::instance().run(description); !status && failure_)
       failure_ = status;
     return Status::ok();
@@ -186,6 +189,15 @@ class CpuQueue final : public Queue {
       for (size_t i = 0; i + element <= bytes; i += element) std::memcpy(to + i, &value, element);
     }
     return Status::ok();
+  }
+
+  Status copy_to_array(DeviceArray& array, uint32_t level, const ArrayRows& from) override {
+    if (textures_ == nullptr) return Queue::copy_to_array(array, level, from);
+    return textures_->copy(static_cast<EmulatedArray&>(array), level, from, true);
+  }
+  Status copy_from_array(const ArrayRows& to, const DeviceArray& array, uint32_t level) override {
+    if (textures_ == nullptr) return Queue::copy_from_array(to, array, level);
+    return textures_->copy(static_cast<const EmulatedArray&>(array), level, to, false);
   }
 
   Status gemm(const GemmProblem& problem) override {
@@ -232,6 +244,7 @@ class CpuQueue final : public Queue {
   }
 
   EmulatedMemory* memory_;
+  EmulatedTextures* textures_;
   Status failure_;
 };
 
@@ -245,7 +258,10 @@ class CpuDevice final : public Device {
     describe();
   }
   explicit CpuDevice(uint32_t ordinal)
-      : memory_(std::make_unique<EmulatedMemory>(kEmulatedMemory, ordinal)) {
+      : memory_(std::make_unique<EmulatedMemory>(kEmulatedMemory, ordinal)),
+        textures_(std::make_unique<EmulatedTextures>(
+            [this](const void* address, size_t bytes) { return memory_->at(address, bytes); })) {
+    info_.textures = true;
     info_.backend = "emulated";
     info_.ordinal = ordinal;
     info_.name = "emulated device";
@@ -301,9 +317,22 @@ class CpuDevice final : public Device {
     return memory_ && other != nullptr && other->memory_;
   }
   Result<std::unique_ptr<Queue>> create_queue() override {
-    auto queue = std::make_unique<CpuQueue>(memory_.get());
+    auto queue = std::make_unique<CpuQueue>(memory_.get(), textures_.get());
     if (!memory_) return std::unique_ptr<Queue>(std::move(queue));
     return std::unique_ptr<Queue>(std::make_unique<ThreadedQueue>(std::move(queue)));
+  }
+
+  Result<std::shared_ptr<DeviceArray>> create_array(const ArrayDescription& description) override {
+    return textures_ ? textures_->create_array(description) : Device::create_array(description);
+  }
+  Result<std::unique_ptr<DeviceTexture>> create_texture(
+      const TextureDescription& description) override {
+    return textures_ ? textures_->create_texture(description) : Device::create_texture(description);
+  }
+  Result<std::unique_ptr<DeviceTexture>> create_surface(std::shared_ptr<const DeviceArray> array,
+                                                        uint32_t level) override {
+    return textures_ ? textures_->create_surface(std::move(array), level)
+                     : Device::create_surface(std::move(array), level);
   }
   const EmulatedMemory* memory() const { return memory_.get(); }
 
@@ -316,6 +345,7 @@ class CpuDevice final : public Device {
 
   DeviceInfo info_;
   std::unique_ptr<EmulatedMemory> memory_;
+  std::unique_ptr<EmulatedTextures> textures_;
 };
 
 Status CpuQueue::copy_from_peer(const Device& device, void* to, const void* from, size_t bytes) {

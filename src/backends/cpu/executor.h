@@ -11,6 +11,8 @@
 
 namespace guda::cpu {
 
+struct TextureTables;
+
 /// A checked launch: dimensions are within the device's limits, `params` is packed as
 /// KernelInfo::param_bytes says. Everything it points to must stay alive until run() returns.
 struct LaunchDescription {
@@ -25,6 +27,8 @@ struct LaunchDescription {
   uint32_t dynamic_shared_bytes = 0;
   bool cooperative = false;  // all blocks resident at once
   uint64_t grid_id = 0;
+  /// What texture handles stand for; null: what host_textures() says.
+  const TextureTables* textures = nullptr;
 };
 
 /// One per process, created by the first launch; no thread exists before. Thread safe.

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "backends/cpu/services.h"
+#include "backends/cpu/texture_table.h"
 
 namespace guda::cpu {
 namespace {
@@ -24,6 +25,7 @@ Launch::Launch(const LaunchDescription& description, uint32_t workers)
     : kernel_(description.kernel),
       mode_(choose_mode(*description.kernel)),
       cooperative_(description.cooperative),
+      textures_(description.textures != nullptr ? description.textures : host_textures()),
       block_threads_(description.block.x * description.block.y * description.block.z),
       workers_(workers),
       extent_(description.blocks.x != 0 ? description.blocks : description.grid),

@@ -34,6 +34,7 @@ class Launch {
   const char* name() const { return kernel_->name != nullptr ? kernel_->name : "?"; }
   Mode mode() const { return mode_; }
   bool cooperative() const { return cooperative_; }
+  const TextureTables* textures() const { return textures_; }
   bool polls() const { return (kernel_->flags & kernel::kPollsMemory) != 0; }
   uint32_t block_threads() const { return block_threads_; }
   uint32_t warps() const { return (block_threads_ + 31) / 32; }
@@ -70,6 +71,7 @@ class Launch {
   std::vector<std::byte> aligned_params_;
   Mode mode_;
   bool cooperative_;
+  const TextureTables* textures_;
   uint32_t block_threads_;
   uint32_t workers_;
   kernel::Dim3 extent_;

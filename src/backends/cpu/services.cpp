@@ -12,7 +12,7 @@
 #include "backends/cpu/device_printf.h"
 #include "backends/cpu/executor.h"
 #include "backends/cpu/fiber_scheduler.h"
-#include "backends/cpu/texture.h"
+#include "backends/cpu/texture_table.h"
 #include "backends/cpu/worker.h"
 #include "support/log.h"
 
@@ -118,10 +118,14 @@ void yield_service(ThreadState*) {
   }
 }
 
-// A handle is the address of a Texture. Other values fault like wild pointers.
-const Texture& texture_of(uint64_t handle) {
-  if (handle == 0) unwind_launch(StatusCode::illegal_address);
-  return *reinterpret_cast<const Texture*>(handle);
+// Wild handles fault like wild pointers.
+const Texture& texture_of(uint64_t handle, bool surface = false) {
+  const TextureTables* tables = current_worker()->launch->textures();
+  const Texture* texture = tables == nullptr ? reinterpret_cast<const Texture*>(handle)
+                           : surface         ? tables->surfaces.find(handle)
+                                             : tables->textures.find(handle);
+  if (texture == nullptr) unwind_launch(StatusCode::illegal_address);
+  return *texture;
 }
 
 void texture_service(const BlockState*, kernel::TexelGeometry geometry, uint32_t flags,
@@ -145,14 +149,17 @@ void textures_service(const BlockState*, kernel::TexelGeometry geometry, uint32_
 
 void surface_service(const BlockState*, kernel::TexelGeometry geometry, uint32_t flags,
                      uint64_t surface, const uint32_t* coordinates, uint32_t bytes, void* data) {
-  if (!access_surface(texture_of(surface), geometry, flags, coordinates, bytes, data)) {
+  if (!access_surface(texture_of(surface, true), geometry, flags, coordinates, bytes, data)) {
     unwind_launch(StatusCode::launch_failed);
   }
 }
 
 uint32_t texture_query_service(const BlockState*, kernel::TextureProperty property,
                                uint64_t texture, uint32_t level) {
-  return query_texture(texture_of(texture), property, level);
+  const auto bits = static_cast<uint32_t>(property);
+  const auto of_surface = static_cast<uint32_t>(kernel::TextureProperty::of_surface);
+  return query_texture(texture_of(texture, (bits & of_surface) != 0),
+                       static_cast<kernel::TextureProperty>(bits & ~of_surface), level);
 }
 
 void exit_thread_service(ThreadState*) { leave_thread(StatusCode::launch_failed); }

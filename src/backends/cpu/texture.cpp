@@ -412,15 +412,11 @@ uint32_t pack(float value, unsigned result_type) {
 
 }  // namespace
 
-size_t texel_component_bytes(TexelFormat format) {
-  switch (format) {
-    case TexelFormat::u8:
-    case TexelFormat::s8: return 1;
-    case TexelFormat::u16:
-    case TexelFormat::s16:
-    case TexelFormat::f16: return 2;
-    default: return 4;
-  }
+void keep_levels(Texture& texture, uint32_t first, uint32_t last) {
+  if (first > last || last >= texture.level_count) return;
+  const uint32_t count = last - first + 1;
+  for (uint32_t i = 0; i < count; ++i) texture.levels[i] = texture.levels[first + i];
+  texture.level_count = count;
 }
 
 void fetch_texture(const Texture& texture, TexelGeometry geometry, uint32_t flags,

@@ -1,18 +1,19 @@
-// Textures and surfaces as kernels on the CPU see them: a handle is the address of a Texture.
+// Textures and surfaces as kernels on the CPU see them. A handle is the address of a Texture, unless a table says what it
+// stands for (texture_table.h).
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 
+#include "backends/texture_description.h"
 #include "compiler/driver/kernel_abi.h"
 
 namespace guda::cpu {
 
-enum class TexelFormat : uint8_t { u8, s8, u16, s16, u32, s32, f16, f32 };
-size_t texel_component_bytes(TexelFormat format);
-
-enum class TexelAddressMode : uint8_t { wrap, clamp, mirror, border };
+using backend::texel_component_bytes;
+using backend::TexelAddressMode;
+using backend::TexelFormat;
 
 /// One mip level. Arrays of layers (and the six faces of cube maps) count as depth.
 struct TextureLevel {
@@ -26,25 +27,19 @@ struct TextureLevel {
 
 /// Immutable while kernels use it; owned by the runtime. Sampling follows "Texture Fetching" in the
 /// CUDA C++ Programming Guide; weights of linear filtering have 8 fractional bits as there.
-struct Texture {
+struct Texture : backend::Sampling {
   static constexpr size_t kMaxLevels = 16;
 
   std::array<TextureLevel, kMaxLevels> levels;
   uint32_t level_count = 1;
   TexelFormat format = TexelFormat::f32;
   uint8_t channels = 1;  // 1, 2 or 4
-  std::array<TexelAddressMode, 3> address_mode{};
-  bool normalized_coordinates = false;
-  bool linear_filter = false;
-  bool linear_mip_filter = false;
-  bool srgb = false;
   /// A 1D texture over plain memory: integer coordinates, zero outside.
   bool plain_memory = false;
-  std::array<float, 4> border_color{};
-  float mip_bias = 0;
-  float min_mip_level = 0;
-  float max_mip_level = 0;
 };
+
+/// Leaves levels [first, last], as a resource view says. Nothing changes when the texture has no such levels.
+void keep_levels(Texture& texture, uint32_t first, uint32_t last);
 
 /// kernel::Services::texture; `texture` is never null.
 void fetch_texture(const Texture& texture, kernel::TexelGeometry geometry, uint32_t flags,

@@ -73,6 +73,12 @@ class ThreadedQueue final : public Queue {
       return inner_->gemm(own);
     });
   }
+  Status copy_to_array(DeviceArray& array, uint32_t level, const ArrayRows& from) override {
+    return add([=, this, &array] { return inner_->copy_to_array(array, level, from); });
+  }
+  Status copy_from_array(const ArrayRows& to, const DeviceArray& array, uint32_t level) override {
+    return add([=, this, &array] { return inner_->copy_from_array(to, array, level); });
+  }
 
   Result<std::unique_ptr<Mark>> mark() override {
     auto time = std::make_shared<std::unique_ptr<Mark>>();

@@ -6,6 +6,7 @@
 #include "backends/cuda/matrix_product.h"
 #include "backends/cuda/queue.h"
 #include "backends/cuda/shared_memory.h"
+#include "backends/cuda/texture.h"
 #include "support/options.h"
 
 #include <fmt/format.h>
@@ -71,6 +72,18 @@ class CudaDevice final : public Device, public Peer {
     return shared_->register_host(context_, address, bytes);
   }
   Status unregister_host(void* address) override { return shared_->unregister_host(address); }
+  Result<std::shared_ptr<DeviceArray>> create_array(const ArrayDescription& description) override {
+    return CudaArray::create(context_, description);
+  }
+  Result<std::unique_ptr<DeviceTexture>> create_texture(
+      const TextureDescription& description) override {
+    const DevicePointer address = description.array != nullptr ? 0 : space_.of(description.address);
+    return create_cuda_texture(context_, description, address);
+  }
+  Result<std::unique_ptr<DeviceTexture>> create_surface(std::shared_ptr<const DeviceArray> array,
+                                                        uint32_t level) override {
+    return create_cuda_surface(context_, std::move(array), level);
+  }
   std::optional<int> cuda_attribute(int attribute) const override {
     context_->enter();
     int value = 0;
@@ -116,6 +129,7 @@ Result<DeviceInfo> describe(const Driver& driver, int ordinal, int device) {
     return driver.failure(code, "cuMemGetAllocationGranularity");
   info.map_alignment = granularity;
   info.shared_memory = SharedMemory::offered_by(driver, device);
+  info.textures = has_textures(api);
   return info;
 }
 

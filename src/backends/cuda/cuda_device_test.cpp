@@ -92,6 +92,8 @@ class CudaDeviceTest : public testing::Test {
     EXPECT_EQ(control().streams, 0);
     EXPECT_EQ(control().events, 0);
     EXPECT_EQ(control().contexts, 0);
+    EXPECT_EQ(control().arrays, 0);
+    EXPECT_EQ(control().textures, 0);
   }
   static void fail(const char* function, int code) {
     std::strcpy(control().fail_function, function);
@@ -296,16 +298,6 @@ TEST_F(CudaDeviceTest, ErrorsOfTheDriversCompilerAreQuoted) {
   EXPECT_NE(kernel.status().message().find("known instruction: 'bogus'"), std::string::npos);
 }
 
-TEST_F(CudaDeviceTest, RefusesTexturesBeforeAnythingIsLaunched) {
-  auto kernel = device().load(source_of(
-      "k",
-      ".version 7.5\n.target sm_52\n.address_size 64\n.visible .entry k(.param .u64 t) {\n"
-      ".reg .b64 %t; .reg .f32 %f<5>; ld.param.u64 %t, [t];\n"
-      "tex.1d.v4.f32.f32 {%f0, %f1, %f2, %f3}, [%t, {%f4}]; ret; }"));
-  EXPECT_EQ(kernel.status().code(), StatusCode::not_supported);
-  EXPECT_NE(kernel.status().message().find("textures"), std::string::npos);
-}
-
 TEST_F(CudaDeviceTest, AsksForLargeSharedMemoryOnce) {
   Block block(device(), 2 << 20);
   ASSERT_TRUE(device().map(block.data(), block.bytes(), block.file()));
@@ -364,6 +356,21 @@ Status use_everything(Device& device) {
         launch.block = {16, 1, 1};
         note(q.launch(launch));
       }
+      ArrayDescription image;
+      image.width = 16;
+      image.height = 16;
+      image.flags = 2;
+      for (uint32_t levels : {0u, 2u}) {
+        image.levels = levels;
+        auto array = device.create_array(image);
+        if (!note(array.status())) continue;
+        TextureDescription over;
+        over.array = *array;
+        note(device.create_texture(over).status());
+        note(device.create_surface(*array, 0).status());
+        note(q.copy_to_array(**array, 0, {a.data(), 64, 1024}));
+        note(q.copy_from_array({b.data(), 64, 1024}, **array, 0));
+      }
       if (auto mark = q.mark(); note(mark.status())) {
         note((*other)->wait_for(**mark));
         note((*mark)->wait());
@@ -410,6 +417,8 @@ TEST_F(CudaDeviceTest, EveryCallMayFail) {
     EXPECT_EQ(control().mappings, 0) << n;
     EXPECT_EQ(control().allocations, 0) << n;
     EXPECT_EQ(control().streams, 0) << n;
+    EXPECT_EQ(control().arrays, 0) << n;
+    EXPECT_EQ(control().textures, 0) << n;
   }
   // Unreported: pinning, queries of attributes, and what releases things.
   EXPECT_GT(reported, calls / 2);

@@ -17,6 +17,9 @@ using StreamHandle = struct CUstream_st*;
 using EventHandle = struct CUevent_st*;
 using ModuleHandle = struct CUmod_st*;
 using FunctionHandle = struct CUfunc_st*;
+using ArrayHandle = struct CUarray_st*;
+using MipmappedArrayHandle = struct CUmipmappedArray_st*;
+using TextureHandle = unsigned long long;  // CUtexObject and CUsurfObject
 
 /// CUmemLocation
 struct MemoryLocation {
@@ -61,6 +64,78 @@ struct LaunchConfig {
   unsigned attribute_count = 0;
 };
 
+/// CUDA_ARRAY3D_DESCRIPTOR
+struct ArrayDescriptor {
+  size_t width = 0, height = 0, depth = 0;
+  int format = 0;  // CUarray_format
+  unsigned channels = 1;
+  unsigned flags = 0;
+};
+
+/// CUDA_RESOURCE_DESC
+struct ResourceDescriptor {
+  int type = 0;
+  union {
+    struct {
+      ArrayHandle handle;
+    } array;
+    struct {
+      MipmappedArrayHandle handle;
+    } mipmapped;
+    struct {
+      DevicePointer address;
+      int format;
+      unsigned channels;
+      size_t bytes;
+    } linear;
+    struct {
+      DevicePointer address;
+      int format;
+      unsigned channels;
+      size_t width, height, pitch;
+    } pitched;
+    int reserved[32];
+  } of = {};
+  unsigned flags = 0;
+};
+
+/// CUDA_TEXTURE_DESC
+struct TextureDescriptor {
+  int address_mode[3] = {};
+  int filter_mode = 0;
+  unsigned flags = 0;
+  unsigned max_anisotropy = 0;
+  int mipmap_filter_mode = 0;
+  float mipmap_level_bias = 0;
+  float min_mipmap_level = 0, max_mipmap_level = 0;
+  float border_color[4] = {};
+  int reserved[12] = {};
+};
+
+/// CUDA_RESOURCE_VIEW_DESC
+struct ResourceViewDescriptor {
+  int format = 0;
+  size_t width = 0, height = 0, depth = 0;
+  unsigned first_level = 0, last_level = 0;
+  unsigned first_layer = 0, last_layer = 0;
+  unsigned reserved[16] = {};
+};
+
+/// CUDA_MEMCPY3D
+struct CopySide3D {
+  size_t x_bytes = 0, y = 0, z = 0, lod = 0;
+  int memory_type = 0;
+  void* host = nullptr;
+  DevicePointer device = 0;
+  ArrayHandle array = nullptr;
+  void* reserved = nullptr;
+  size_t pitch = 0, height = 0;
+};
+struct Copy3D {
+  CopySide3D from, to;
+  size_t width_bytes = 0, height = 1, depth = 1;
+};
+
 struct DeviceUuid {
   unsigned char bytes[16];
 };
@@ -82,6 +157,16 @@ inline constexpr unsigned kHostPortable = 1,
                           kHostDeviceMap = 2;  // CU_MEMHOSTALLOC_, _MEMHOSTREGISTER_
 inline constexpr unsigned kManagedGlobal = 1;  // CU_MEM_ATTACH_GLOBAL
 inline constexpr int kAttributeVirtualMemory = 102;  // ..._VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED
+// CUarray_format
+inline constexpr int kFormatU8 = 1, kFormatU16 = 2, kFormatU32 = 3, kFormatS8 = 8, kFormatS16 = 9,
+                     kFormatS32 = 10, kFormatF16 = 16, kFormatF32 = 32;
+// CUresourcetype
+inline constexpr int kResourceArray = 0, kResourceMipmapped = 1, kResourceLinear = 2,
+                     kResourcePitched = 3;
+// CU_TRSF_...
+inline constexpr unsigned kReadAsInteger = 1, kNormalizedCoordinates = 2, kSrgb = 16,
+                          kNoTrilinearOptimization = 32, kSeamlessCubemap = 64;
+inline constexpr int kMemoryDevice = 2, kMemoryArray = 3;  // CUmemorytype
 /// Values for cuLaunchKernel's `extra`: the packed parameters, their size, the end.
 inline constexpr uintptr_t kLaunchParamBuffer = 1, kLaunchParamBufferSize = 2, kLaunchParamEnd = 0;
 
@@ -158,19 +243,34 @@ inline constexpr uintptr_t kLaunchParamBuffer = 1, kLaunchParamBufferSize = 2, k
      void** parameters, void** extra))
 
 /// Null when the driver lacks it; whoever calls it looks first.
-#define GUDA_CUDA_OPTIONAL_FUNCTIONS(F)                                                          \
-  F(copy_from_peer, "cuMemcpyPeerAsync",                                                         \
-    (DevicePointer to, ContextHandle to_context, DevicePointer from, ContextHandle from_context, \
-     size_t bytes, StreamHandle stream))                                                         \
-  F(can_access_peer, "cuDeviceCanAccessPeer", (int* can, int device, int peer))                  \
-  F(host_device_pointer, "cuMemHostGetDevicePointer_v2",                                         \
-    (DevicePointer * device, void* host, unsigned flags))                                        \
-  F(managed_allocate, "cuMemAllocManaged",                                                       \
-    (DevicePointer * address, size_t bytes, unsigned flags))                                     \
-  F(memory_free, "cuMemFree_v2", (DevicePointer address))                                        \
-  F(device_uuid, "cuDeviceGetUuid_v2", (DeviceUuid * uuid, int device))                          \
-  F(launch_kernel_ex, "cuLaunchKernelEx",                                                        \
-    (const LaunchConfig* config, FunctionHandle function, void** parameters, void** extra))
+#define GUDA_CUDA_OPTIONAL_FUNCTIONS(F)                                                           \
+  F(copy_from_peer, "cuMemcpyPeerAsync",                                                          \
+    (DevicePointer to, ContextHandle to_context, DevicePointer from, ContextHandle from_context,  \
+     size_t bytes, StreamHandle stream))                                                          \
+  F(can_access_peer, "cuDeviceCanAccessPeer", (int* can, int device, int peer))                   \
+  F(host_device_pointer, "cuMemHostGetDevicePointer_v2",                                          \
+    (DevicePointer * device, void* host, unsigned flags))                                         \
+  F(managed_allocate, "cuMemAllocManaged",                                                        \
+    (DevicePointer * address, size_t bytes, unsigned flags))                                      \
+  F(memory_free, "cuMemFree_v2", (DevicePointer address))                                         \
+  F(device_uuid, "cuDeviceGetUuid_v2", (DeviceUuid * uuid, int device))                           \
+  F(launch_kernel_ex, "cuLaunchKernelEx",                                                         \
+    (const LaunchConfig* config, FunctionHandle function, void** parameters, void** extra))       \
+  F(array_create, "cuArray3DCreate_v2", (ArrayHandle * array, const ArrayDescriptor* descriptor)) \
+  F(array_destroy, "cuArrayDestroy", (ArrayHandle array))                                         \
+  F(mipmapped_create, "cuMipmappedArrayCreate",                                                   \
+    (MipmappedArrayHandle * array, const ArrayDescriptor* descriptor, unsigned levels))           \
+  F(mipmapped_level, "cuMipmappedArrayGetLevel",                                                  \
+    (ArrayHandle * level_array, MipmappedArrayHandle array, unsigned level))                      \
+  F(mipmapped_destroy, "cuMipmappedArrayDestroy", (MipmappedArrayHandle array))                   \
+  F(copy_3d, "cuMemcpy3DAsync_v2", (const Copy3D* copy, StreamHandle stream))                     \
+  F(texture_create, "cuTexObjectCreate",                                                          \
+    (TextureHandle * texture, const ResourceDescriptor* resource,                                 \
+     const TextureDescriptor* texture_descriptor, const ResourceViewDescriptor* view))            \
+  F(texture_destroy, "cuTexObjectDestroy", (TextureHandle texture))                               \
+  F(surface_create, "cuSurfObjectCreate",                                                         \
+    (TextureHandle * surface, const ResourceDescriptor* resource))                                \
+  F(surface_destroy, "cuSurfObjectDestroy", (TextureHandle surface))
 
 /// The driver's functions.
 struct DriverApi {

@@ -1,5 +1,6 @@
 // Our declarations against NVIDIA's header.
 #include "backends/cuda/driver_api.h"
+#include "backends/texture_description.h"
 
 #include <cuda.h>
 #include <gtest/gtest.h>
@@ -21,6 +22,71 @@ TEST(CudaDriverLayout, StructuresAreThoseOfTheHeader) {
   EXPECT_EQ(offsetof(LaunchConfig, stream), offsetof(CUlaunchConfig, hStream));
   EXPECT_EQ(offsetof(LaunchConfig, attributes), offsetof(CUlaunchConfig, attrs));
   EXPECT_EQ(offsetof(LaunchConfig, attribute_count), offsetof(CUlaunchConfig, numAttrs));
+}
+
+TEST(CudaDriverLayout, DescriptorsOfTexturesAreThoseOfTheHeader) {
+  EXPECT_EQ(sizeof(ArrayDescriptor), sizeof(CUDA_ARRAY3D_DESCRIPTOR));
+  EXPECT_EQ(offsetof(ArrayDescriptor, format), offsetof(CUDA_ARRAY3D_DESCRIPTOR, Format));
+  EXPECT_EQ(offsetof(ArrayDescriptor, flags), offsetof(CUDA_ARRAY3D_DESCRIPTOR, Flags));
+  EXPECT_EQ(sizeof(ResourceDescriptor), sizeof(CUDA_RESOURCE_DESC));
+  EXPECT_EQ(offsetof(ResourceDescriptor, of.array.handle),
+            offsetof(CUDA_RESOURCE_DESC, res.array.hArray));
+  EXPECT_EQ(offsetof(ResourceDescriptor, of.linear.bytes),
+            offsetof(CUDA_RESOURCE_DESC, res.linear.sizeInBytes));
+  EXPECT_EQ(offsetof(ResourceDescriptor, of.pitched.channels),
+            offsetof(CUDA_RESOURCE_DESC, res.pitch2D.numChannels));
+  EXPECT_EQ(offsetof(ResourceDescriptor, of.pitched.pitch),
+            offsetof(CUDA_RESOURCE_DESC, res.pitch2D.pitchInBytes));
+  EXPECT_EQ(offsetof(ResourceDescriptor, flags), offsetof(CUDA_RESOURCE_DESC, flags));
+  EXPECT_EQ(sizeof(TextureDescriptor), sizeof(CUDA_TEXTURE_DESC));
+  EXPECT_EQ(offsetof(TextureDescriptor, flags), offsetof(CUDA_TEXTURE_DESC, flags));
+  EXPECT_EQ(offsetof(TextureDescriptor, mipmap_level_bias),
+            offsetof(CUDA_TEXTURE_DESC, mipmapLevelBias));
+  EXPECT_EQ(offsetof(TextureDescriptor, border_color), offsetof(CUDA_TEXTURE_DESC, borderColor));
+  EXPECT_EQ(sizeof(ResourceViewDescriptor), sizeof(CUDA_RESOURCE_VIEW_DESC));
+  EXPECT_EQ(offsetof(ResourceViewDescriptor, first_level),
+            offsetof(CUDA_RESOURCE_VIEW_DESC, firstMipmapLevel));
+  EXPECT_EQ(offsetof(ResourceViewDescriptor, last_layer),
+            offsetof(CUDA_RESOURCE_VIEW_DESC, lastLayer));
+  EXPECT_EQ(sizeof(Copy3D), sizeof(CUDA_MEMCPY3D));
+  EXPECT_EQ(offsetof(Copy3D, from.device), offsetof(CUDA_MEMCPY3D, srcDevice));
+  EXPECT_EQ(offsetof(Copy3D, from.array), offsetof(CUDA_MEMCPY3D, srcArray));
+  EXPECT_EQ(offsetof(Copy3D, from.height), offsetof(CUDA_MEMCPY3D, srcHeight));
+  EXPECT_EQ(offsetof(Copy3D, to.memory_type), offsetof(CUDA_MEMCPY3D, dstMemoryType));
+  EXPECT_EQ(offsetof(Copy3D, to.pitch), offsetof(CUDA_MEMCPY3D, dstPitch));
+  EXPECT_EQ(offsetof(Copy3D, width_bytes), offsetof(CUDA_MEMCPY3D, WidthInBytes));
+  EXPECT_EQ(sizeof(TextureHandle), sizeof(CUtexObject));
+}
+
+TEST(CudaDriverLayout, ConstantsOfTexturesAreThoseOfTheHeader) {
+  EXPECT_EQ(kFormatU8, CU_AD_FORMAT_UNSIGNED_INT8);
+  EXPECT_EQ(kFormatU16, CU_AD_FORMAT_UNSIGNED_INT16);
+  EXPECT_EQ(kFormatU32, CU_AD_FORMAT_UNSIGNED_INT32);
+  EXPECT_EQ(kFormatS8, CU_AD_FORMAT_SIGNED_INT8);
+  EXPECT_EQ(kFormatS16, CU_AD_FORMAT_SIGNED_INT16);
+  EXPECT_EQ(kFormatS32, CU_AD_FORMAT_SIGNED_INT32);
+  EXPECT_EQ(kFormatF16, CU_AD_FORMAT_HALF);
+  EXPECT_EQ(kFormatF32, CU_AD_FORMAT_FLOAT);
+  EXPECT_EQ(kResourceArray, CU_RESOURCE_TYPE_ARRAY);
+  EXPECT_EQ(kResourceMipmapped, CU_RESOURCE_TYPE_MIPMAPPED_ARRAY);
+  EXPECT_EQ(kResourceLinear, CU_RESOURCE_TYPE_LINEAR);
+  EXPECT_EQ(kResourcePitched, CU_RESOURCE_TYPE_PITCH2D);
+  EXPECT_EQ(kReadAsInteger, static_cast<unsigned>(CU_TRSF_READ_AS_INTEGER));
+  EXPECT_EQ(kNormalizedCoordinates, static_cast<unsigned>(CU_TRSF_NORMALIZED_COORDINATES));
+  EXPECT_EQ(kSrgb, static_cast<unsigned>(CU_TRSF_SRGB));
+  EXPECT_EQ(kNoTrilinearOptimization,
+            static_cast<unsigned>(CU_TRSF_DISABLE_TRILINEAR_OPTIMIZATION));
+  EXPECT_EQ(kSeamlessCubemap, static_cast<unsigned>(CU_TRSF_SEAMLESS_CUBEMAP));
+  EXPECT_EQ(kMemoryDevice, CU_MEMORYTYPE_DEVICE);
+  EXPECT_EQ(kMemoryArray, CU_MEMORYTYPE_ARRAY);
+  EXPECT_EQ(static_cast<int>(TexelAddressMode::wrap), CU_TR_ADDRESS_MODE_WRAP);
+  EXPECT_EQ(static_cast<int>(TexelAddressMode::clamp), CU_TR_ADDRESS_MODE_CLAMP);
+  EXPECT_EQ(static_cast<int>(TexelAddressMode::mirror), CU_TR_ADDRESS_MODE_MIRROR);
+  EXPECT_EQ(static_cast<int>(TexelAddressMode::border), CU_TR_ADDRESS_MODE_BORDER);
+  EXPECT_EQ(CUDA_ARRAY3D_LAYERED, 1);
+  EXPECT_EQ(CUDA_ARRAY3D_SURFACE_LDST, 2);
+  EXPECT_EQ(CUDA_ARRAY3D_CUBEMAP, 4);
+  EXPECT_EQ(CUDA_ARRAY3D_TEXTURE_GATHER, 8);
 }
 
 TEST(CudaDriverLayout, ConstantsAreThoseOfTheHeader) {

@@ -168,10 +168,10 @@ class FunctionRewriter {
   bool address_taken_ = false;
 };
 
-bool is_texture_access(const Instruction& instruction) {
-  constexpr std::array<std::string_view, 8> kOpcodes = {"tex",  "tld4",  "txq", "suld",
-                                                        "sust", "sured", "suq", "istypep"};
-  return std::find(kOpcodes.begin(), kOpcodes.end(), instruction.opcode) != kOpcodes.end();
+/// Textures that old programs bind by the name of a variable.
+bool is_reference(const ptx::Variable& variable) {
+  return variable.type == ptx::ScalarType::texref || variable.type == ptx::ScalarType::surfref ||
+         variable.type == ptx::ScalarType::samplerref;
 }
 
 template <typename Visit>
@@ -309,18 +309,22 @@ bool kernels_may_part(const ptx::Module& module, std::span<const Variable> varia
 std::string refusal(ptx::Module& module, std::string_view kernel,
                     std::span<const Variable> variables) {
   std::set<std::string_view> tables = function_tables(module, variables);
+  std::set<std::string_view> references;
+  for (const ptx::Variable& variable : module.variables) {
+    if (is_reference(variable)) references.insert(variable.name);
+  }
   std::string why;
   Status status = for_each_reached(module, kernel, [&](const Function& function) {
     std::set<std::string_view> hidden = local_names(function);
     for (const Statement& statement : function.body) {
       const auto* instruction = std::get_if<Instruction>(&statement);
       if (instruction == nullptr) continue;
-      if (is_texture_access(*instruction))
-        why = fmt::format("{} uses textures or surfaces", function.name);
       if (instruction->opcode == "isspacep" && has(*instruction, "const"))
         why = fmt::format("{} asks whether an address is constant", function.name);
       for (const Operand& operand : instruction->operands) {
         for_each_name(operand, [&](std::string_view name) {
+          if (references.contains(name) && !hidden.contains(name))
+            why = fmt::format("{} uses the texture reference {}", function.name, name);
           if (tables.contains(name) && !hidden.contains(name))
             why =
                 fmt::format("{} uses {}, which holds addresses of functions", function.name, name);

@@ -29,8 +29,8 @@ Status keep_only(ptx::Module& module, std::string_view kernel);
 /// Kernels of the module may live in modules of their own: they share no variable but `variables`.
 bool kernels_may_part(const ptx::Module& module, std::span<const Variable> variables);
 
-/// Why a kernel of the module as it came cannot run natively on GUDA's memory; empty when it can. Texture and surface
-/// handles are GUDA's own; variables initialised with addresses of functions hold another engine's. Parses the
+/// Why a kernel of the module as it came cannot run natively on GUDA's memory; empty when it can. Nothing is
+/// bound to texture references; variables initialised with addresses of functions hold another engine's. Parses the
 /// bodies that the kernel reaches.
 std::string refusal(ptx::Module& module, std::string_view kernel,
                     std::span<const Variable> variables);

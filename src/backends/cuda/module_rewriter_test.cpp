@@ -128,13 +128,18 @@ TEST(KeepOnly, KernelsThatShareANativeVariableStayTogether) {
 
 TEST(Refusal, FollowsCallsButNotOtherKernels) {
   const std::string text =
-      ".func textured() { .reg .b64 %t; .reg .b32 %r<6>;\n"
+      ".global .texref image;\n"
+      ".func textured() { .reg .b32 %r<2>; .reg .f32 %f<5>;\n"
+      "tex.1d.v4.f32.s32 {%f1, %f2, %f3, %f4}, [image, {%r1}]; ret; }\n"
+      ".func by_handle() { .reg .b64 %t; .reg .b32 %r<6>;\n"
       "suld.b.1d.b32.trap %r1, [%t, {%r2}]; ret; }\n"
+      ".entry objects() { call by_handle; ret; }\n"
       ".func middle() { call textured; ret; }\n"
       ".entry plain() { ret; }\n.entry reaches() { call middle; ret; }";
   ptx::Module module = parse(text);
   EXPECT_EQ(refusal(module, "plain", {}), "");
-  EXPECT_EQ(refusal(module, "reaches", {}), "textured uses textures or surfaces");
+  EXPECT_EQ(refusal(module, "objects", {}), "");
+  EXPECT_EQ(refusal(module, "reaches", {}), "textured uses the texture reference image");
 }
 
 TEST(Refusal, TablesOfFunctionsBelongToOneEngine) {

@@ -1,5 +1,7 @@
 #include "backends/cuda/queue.h"
 
+#include "backends/cuda/texture.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -203,6 +205,16 @@ Status CudaQueue::fill(void* address, uint32_t value, uint32_t element, size_t b
   else
     code = api.fill_32(to, value, bytes / 4, stream_);
   return context_->check(code, "fill");
+}
+
+Status CudaQueue::copy_to_array(DeviceArray& array, uint32_t level, const ArrayRows& from) {
+  const DevicePointer rows = memory_.space().of(from.address);
+  return static_cast<CudaArray&>(array).copy(stream_, level, rows, from, true);
+}
+
+Status CudaQueue::copy_from_array(const ArrayRows& to, const DeviceArray& array, uint32_t level) {
+  const DevicePointer rows = memory_.space().of(to.address);
+  return static_cast<const CudaArray&>(array).copy(stream_, level, rows, to, false);
 }
 
 Status CudaQueue::gemm(const GemmProblem& problem) {

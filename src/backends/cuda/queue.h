@@ -52,6 +52,8 @@ class CudaQueue final : public Queue {
   Status copy(void* to, const void* from, size_t bytes) override;
   Status copy_from_peer(const Device& device, void* to, const void* from, size_t bytes) override;
   Status fill(void* address, uint32_t value, uint32_t element, size_t bytes) override;
+  Status copy_to_array(DeviceArray& array, uint32_t level, const ArrayRows& from) override;
+  Status copy_from_array(const ArrayRows& to, const DeviceArray& array, uint32_t level) override;
   Status gemm(const GemmProblem& problem) override;
   Result<std::unique_ptr<Mark>> mark() override;
   Status wait_for(const Mark& mark) override;

@@ -474,7 +474,7 @@ LaunchAccess AccessEvaluator::compute(const LaunchArguments& arguments,
   launch.axis = slowest_axis(arguments.grid);
   launch.textures = (summary_.flags & (kTextures | kSurfaceStores)) != 0;
   launch.everything = (summary_.flags & (kFollowsPointers | kUnknownAddresses | kCallsOut |
-                                         kAllocates | kSurfaceStores | kTruncated)) != 0;
+                                         kAllocates | kTruncated)) != 0;
   const uint32_t blocks = component(arguments.grid, launch.axis);
   const Placement placement(summary_, dependence_, arguments, find, launch.axis, 0, blocks);
   launch.periods.assign(summary_.accesses.size(), 0);

@@ -76,7 +76,8 @@ struct LaunchAccess {
   int axis = 0;  // of the grid along which slices are cut: the slowest that has more than one block
   /// May touch memory that is not listed (followed pointers, device malloc).
   bool everything = false;
-  bool textures = false;  // reads arrays through textures and surfaces, too
+  bool textures =
+      false;  // reads or writes through textures and surfaces, too, which is not listed either
   std::vector<ByteSet> reads, writes;  // of the whole launch; atomics are in both
   std::vector<Reduction> reductions;  // their memory is in reads and writes, too
   /// For each access of the summary, the distance at which its blocks' windows repeat; 0: they do not.

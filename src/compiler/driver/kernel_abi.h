@@ -127,6 +127,7 @@ enum class TextureProperty : uint32_t {
   num_mipmap_levels,
   num_samples,
   normalized_coords,
+  of_surface = 1u << 8,  // added to one of the others: the handle is a surface's
 };
 
 /// Calls from kernels into the runtime. Those that take a ThreadState exist for tier C only.

@@ -72,6 +72,11 @@ inline std::optional<TextureInstruction> parse_texture_instruction(llvm::StringR
     if (!property) return std::nullopt;
     result.service = TextureInstruction::Service::query;
     result.property = *property;
+    if (parts[0] == "suq") {
+      result.property = static_cast<kernel::TextureProperty>(
+          static_cast<uint32_t>(*property) |
+          static_cast<uint32_t>(kernel::TextureProperty::of_surface));
+    }
     return result;
   }
   if (parts[0] == "suld" || parts[0] == "sust") {

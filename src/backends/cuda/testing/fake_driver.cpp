@@ -14,6 +14,7 @@
 
 #include "backends/cuda/driver_api.h"
 #include "backends/cuda/gemm_ptx.h"
+#include "backends/cuda/testing/fake_textures.h"
 
 #include <pthread.h>
 #include <sys/mman.h>
@@ -38,6 +39,7 @@ namespace {
 
 using namespace guda::backend::cuda;
 using guda::backend::cuda::testing::FakeControl;
+using guda::backend::cuda::testing::FakeTextures;
 using guda::backend::cuda::testing::kFakeDevices;
 using guda::backend::cuda::testing::kFakeMemory;
 
@@ -150,6 +152,12 @@ DriverResult across_mappings(uintptr_t address, size_t bytes, Copy&& copy) {
     done += part;
   }
   return 0;
+}
+
+FakeTextures& textures() {
+  static auto* textures =
+      new FakeTextures([](uintptr_t address, size_t bytes) { return at(address, bytes); });
+  return *textures;
 }
 
 /// How the driver reads host memory: null when it cannot.
@@ -266,6 +274,29 @@ void follow(Grid& g) {
   g.element<uint32_t>(g.param<uint64_t>(8), 0) = g.element<uint32_t>(pointer, 0);
 }
 
+/// Texels of a texture of floats to memory.
+void texels(Grid& g) {
+  for (unsigned i = 0; i < g.threads(); ++i) {
+    std::byte* texel = textures().texel(g.param<uint64_t>(0), false, i);
+    if (texel == nullptr)
+      g.bad = true;
+    else
+      std::memcpy(&g.element<float>(g.param<uint64_t>(8), i), texel, sizeof(float));
+  }
+}
+
+/// i + 0.5 to texel i of a surface of floats.
+void store_texels(Grid& g) {
+  for (unsigned i = 0; i < g.threads(); ++i) {
+    const float value = static_cast<float>(i) + 0.5f;
+    std::byte* texel = textures().texel(g.param<uint64_t>(0), true, i);
+    if (texel == nullptr)
+      g.bad = true;
+    else
+      std::memcpy(texel, &value, sizeof value);
+  }
+}
+
 template <typename T>
 void gemm(Grid& g) {
   auto p = g.param<GemmParameters>(0);
@@ -295,9 +326,10 @@ void gemm(Grid& g) {
 
 DriverResult run(const Function& function, Grid& g) {
   static const std::map<std::string, void (*)(Grid&)> kKernels = {
-      {"vector_add", vector_add}, {"where", where},     {"parameters", parameters},
-      {"block_sum", block_sum},   {"reverse", reverse}, {"histogram", histogram},
-      {"warp_sum", warp_sum},     {"follow", follow},   {"empty", [](Grid&) {}},
+      {"vector_add", vector_add}, {"where", where},      {"parameters", parameters},
+      {"block_sum", block_sum},   {"reverse", reverse},  {"histogram", histogram},
+      {"warp_sum", warp_sum},     {"follow", follow},    {"empty", [](Grid&) {}},
+      {"texels", texels},         {"texels_1d", texels}, {"store_texels", store_texels},
       {"guda_gemm", nullptr},     {"trap", nullptr},
   };
   if (function.name == "trap") return kLaunchFailed;
@@ -799,4 +831,69 @@ EXPORT DriverResult cuLaunchKernelEx(const LaunchConfig* c, FunctionHandle funct
                  nullptr,
                  0},
                 c->stream, extra);
+}
+
+EXPORT DriverResult cuArray3DCreate_v2(ArrayHandle* array, const ArrayDescriptor* descriptor) {
+  CALL("cuArray3DCreate_v2");
+  void* handle = nullptr;
+  DriverResult code = textures().create_array(&handle, *descriptor, 0);
+  *array = static_cast<ArrayHandle>(handle);
+  fake_cuda.arrays += code == 0 ? 1 : 0;
+  return code;
+}
+EXPORT DriverResult cuArrayDestroy(ArrayHandle array) {
+  std::lock_guard<std::recursive_mutex> lock(state().mutex);
+  if (DriverResult code = textures().destroy_array(array); code != 0) return code;
+  --fake_cuda.arrays;
+  return enter("cuArrayDestroy", false);
+}
+EXPORT DriverResult cuMipmappedArrayCreate(MipmappedArrayHandle* array,
+                                           const ArrayDescriptor* descriptor, unsigned levels) {
+  CALL("cuMipmappedArrayCreate");
+  void* handle = nullptr;
+  DriverResult code =
+      levels == 0 ? kInvalidValue : textures().create_array(&handle, *descriptor, levels);
+  *array = static_cast<MipmappedArrayHandle>(handle);
+  fake_cuda.arrays += code == 0 ? 1 : 0;
+  return code;
+}
+EXPORT DriverResult cuMipmappedArrayGetLevel(ArrayHandle* level_array, MipmappedArrayHandle array,
+                                             unsigned level) {
+  CALL("cuMipmappedArrayGetLevel");
+  return textures().level_of(level_array, array, level);
+}
+EXPORT DriverResult cuMipmappedArrayDestroy(MipmappedArrayHandle array) {
+  std::lock_guard<std::recursive_mutex> lock(state().mutex);
+  if (DriverResult code = textures().destroy_array(array); code != 0) return code;
+  --fake_cuda.arrays;
+  return enter("cuMipmappedArrayDestroy", false);
+}
+EXPORT DriverResult cuMemcpy3DAsync_v2(const Copy3D* copy, StreamHandle) {
+  CALL("cuMemcpy3DAsync_v2");
+  return textures().copy(*copy);
+}
+EXPORT DriverResult cuTexObjectCreate(TextureHandle* texture, const ResourceDescriptor* resource,
+                                      const TextureDescriptor*, const ResourceViewDescriptor*) {
+  CALL("cuTexObjectCreate");
+  DriverResult code = textures().create(texture, *resource, false);
+  fake_cuda.textures += code == 0 ? 1 : 0;
+  return code;
+}
+EXPORT DriverResult cuTexObjectDestroy(TextureHandle texture) {
+  std::lock_guard<std::recursive_mutex> lock(state().mutex);
+  if (DriverResult code = textures().destroy(texture, false); code != 0) return code;
+  --fake_cuda.textures;
+  return enter("cuTexObjectDestroy", false);
+}
+EXPORT DriverResult cuSurfObjectCreate(TextureHandle* surface, const ResourceDescriptor* resource) {
+  CALL("cuSurfObjectCreate");
+  DriverResult code = textures().create(surface, *resource, true);
+  fake_cuda.textures += code == 0 ? 1 : 0;
+  return code;
+}
+EXPORT DriverResult cuSurfObjectDestroy(TextureHandle surface) {
+  std::lock_guard<std::recursive_mutex> lock(state().mutex);
+  if (DriverResult code = textures().destroy(surface, true); code != 0) return code;
+  --fake_cuda.textures;
+  return enter("cuSurfObjectDestroy", false);
 }

@@ -29,6 +29,7 @@ struct FakeControl {
   // What is alive.
   long allocations = 0, mappings = 0, registered = 0, host_buffers = 0, managed = 0;
   long modules = 0, streams = 0, events = 0, contexts = 0;
+  long arrays = 0, textures = 0;  // surfaces included
 };
 
 inline constexpr uint64_t kFakeMemory = uint64_t{1} << 30;  // of each device
