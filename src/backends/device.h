@@ -145,7 +145,8 @@ class Mark {
 
 class Device;
 
-/// Work in order, asynchronous to the host. Destruction waits for it.
+/// Work in order, asynchronous to the host. Destruction waits for it. When a call fails, copies handed over before have
+/// ended when synchronize(), whatever it answers, has returned: nothing touches host memory behind the caller's back.
 class Queue {
  public:
   virtual ~Queue() = default;

@@ -172,7 +172,10 @@ class FaultyDevice final : public Device {
         : mark_(std::move(mark)), plan_(std::move(plan)) {}
     bool reached() const override { return mark_->reached(); }
     Status wait() override {
-      if (Status status = plan_->check("wait"); !status) return status;
+      if (Status status = plan_->check("wait"); !status) {
+        (void)mark_->wait();
+        return status;
+      }
       return mark_->wait();
     }
     std::optional<int64_t> since(const Mark& earlier) const override {
@@ -190,27 +193,27 @@ class FaultyDevice final : public Device {
     FaultyQueue(std::unique_ptr<Queue> queue, std::shared_ptr<FaultPlan> plan)
         : queue_(std::move(queue)), plan_(std::move(plan)) {}
     Status launch(const Launch& launch) override {
-      if (Status status = plan_->check("launch"); !status) return status;
+      if (Status status = check("launch"); !status) return status;
       return queue_->launch(launch);
     }
     Status upload(void* address, const void* host, size_t bytes) override {
-      if (Status status = plan_->check("upload"); !status) return status;
+      if (Status status = check("upload"); !status) return status;
       return queue_->upload(address, host, bytes);
     }
     Status download(void* host, const void* address, size_t bytes) override {
-      if (Status status = plan_->check("download"); !status) return status;
+      if (Status status = check("download"); !status) return status;
       return queue_->download(host, address, bytes);
     }
     Status copy(void* to, const void* from, size_t bytes) override {
-      if (Status status = plan_->check("copy"); !status) return status;
+      if (Status status = check("copy"); !status) return status;
       return queue_->copy(to, from, bytes);
     }
     Status copy_from_peer(const Device& device, void* to, const void* from, size_t bytes) override {
-      if (Status status = plan_->check("copy_from_peer"); !status) return status;
+      if (Status status = check("copy_from_peer"); !status) return status;
       return queue_->copy_from_peer(inner(device), to, from, bytes);
     }
     Status fill(void* address, uint32_t value, uint32_t element, size_t bytes) override {
-      if (Status status = plan_->check("fill"); !status) return status;
+      if (Status status = check("fill"); !status) return status;
       return queue_->fill(address, value, element, bytes);
     }
     Status copy_to_array(DeviceArray& array, uint32_t level, const ArrayRows& from) override {
@@ -222,29 +225,36 @@ class FaultyDevice final : public Device {
       return queue_->copy_from_array(to, array, level);
     }
     Status gemm(const GemmProblem& problem) override {
-      if (Status status = plan_->check("gemm"); !status) return status;
+      if (Status status = check("gemm"); !status) return status;
       return queue_->gemm(problem);
     }
     Result<std::unique_ptr<Mark>> mark() override {
-      if (Status status = plan_->check("mark"); !status) return status;
+      if (Status status = check("mark"); !status) return status;
       auto mark = queue_->mark();
       if (!mark) return mark.status();
       return std::unique_ptr<Mark>(std::make_unique<FaultyMark>(std::move(*mark), plan_));
     }
     Status wait_for(const Mark& mark) override {
-      if (Status status = plan_->check("wait_for"); !status) return status;
+      if (Status status = check("wait_for"); !status) return status;
       return queue_->wait_for(static_cast<const FaultyMark&>(mark).inner());
     }
     Status flush() override {
-      if (Status status = plan_->check("flush"); !status) return status;
+      if (Status status = check("flush"); !status) return status;
       return queue_->flush();
     }
     Status synchronize() override {
-      if (Status status = plan_->check("synchronize"); !status) return status;
+      if (Status status = check("synchronize"); !status) return status;
       return queue_->synchronize();
     }
 
    private:
+    /// As hardware does it: with a failure, transfers that were under way have ended.
+    Status check(const char* call) {
+      Status status = plan_->check(call);
+      if (!status) (void)queue_->synchronize();
+      return status;
+    }
+
     std::unique_ptr<Queue> queue_;
     std::shared_ptr<FaultPlan> plan_;
   };
