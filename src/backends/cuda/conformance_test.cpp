@@ -25,7 +25,7 @@ const bool added = [] {
       .expected_failures = {},
       .complete = true,
 #ifdef SECOND_DEVICE
-      .may_be_unsupported = {"follows_stored_pointers"},
+      .may_be_unsupported = {"follows_stored_pointers", "samples_memory"},
 #else
       .may_be_unsupported = {},
 #endif

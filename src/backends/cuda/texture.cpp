@@ -210,8 +210,12 @@ Result<std::unique_ptr<DeviceTexture>> create_cuda_texture(std::shared_ptr<Conte
   if (Status status = context->check(
           api.texture_create(&handle, &resource, &texture, description.view ? &view : nullptr),
           "cuTexObjectCreate");
-      !status)
+      !status) {
+    // A driver that takes the same texture over memory of cudaMalloc may refuse it over a mapped range (read on an H200).
+    if (description.array == nullptr && status.code() == StatusCode::invalid_value)
+      return Status(StatusCode::not_supported, status.message());
     return status;
+  }
   return std::unique_ptr<DeviceTexture>(
       std::make_unique<CudaTexture>(std::move(context), description.array, handle, false));
 }
