@@ -509,6 +509,9 @@ int32_t AddressGraph::translate_phi(llvm::PHINode& phi, const BasicBlock* contex
   if (loop != nullptr && loop->getHeader() == phi.getParent()) {
     const auto counter = induction(phi, *loop);
     if (!counter) return unknown(&phi);
+    if (const UnrolledLoop* found = unrolled(*loop)) {
+      if (const int32_t result = translate_unrolled(phi, *found, *loop); result >= 0) return result;
+    }
     const int32_t start = node(counter->start, loop->getLoopPredecessor());
     const int32_t step = step_node(*counter, bits);
     int32_t result =

@@ -63,6 +63,17 @@ class AddressGraph {
     llvm::SmallVector<int64_t, 2> constant_steps;  // of getelementptr
   };
 
+  /// A loop whose iterations are one or several rounds of the source's loop, which tests `counter` < `bound` before each.
+  struct UnrolledLoop {
+    llvm::PHINode* counter = nullptr;
+    llvm::Value* start = nullptr;  // of the counter here
+    llvm::Value* first = nullptr;  // in the source's loop
+    llvm::Value* bound = nullptr;
+    bool is_signed = true;
+    int64_t stride = 0;  // of a round
+    int64_t advance = 0;  // of an iteration
+  };
+
   int32_t add(const Node& node);
   int32_t binary(Op op, unsigned bits, int32_t a, int32_t b);
   int32_t unary(Op op, unsigned bits, int32_t a, int64_t value = 0);
@@ -83,6 +94,12 @@ class AddressGraph {
   std::optional<Induction> induction(llvm::PHINode& phi, const llvm::Loop& loop) const;
   int32_t step_node(const Induction& counter, unsigned bits);
   int32_t iteration(const llvm::Loop& loop, const llvm::BasicBlock* context);
+  /// Null: the loop is none of these.
+  const UnrolledLoop* unrolled(const llvm::Loop& loop);
+  void recognize_unrolled(const llvm::Loop& loop);
+  int32_t unrolled_counter(const UnrolledLoop& unrolled, const llvm::Loop& loop);
+  int32_t translate_unrolled(llvm::PHINode& phi, const UnrolledLoop& unrolled,
+                             const llvm::Loop& loop);
   llvm::SmallVector<int32_t, 4> trips(const llvm::Loop& loop, const llvm::BasicBlock* context,
                                       const llvm::PHINode* only);
 
@@ -104,6 +121,8 @@ class AddressGraph {
   std::map<std::tuple<int, int, int, int, int32_t, int32_t, int32_t, int64_t>, int32_t> index_;
   llvm::DenseMap<const llvm::BasicBlock*, llvm::SmallVector<Fact, 8>> facts_;
   std::map<const llvm::Loop*, int64_t> loop_numbers_;
+  std::map<const llvm::Loop*, UnrolledLoop> unrolled_;
+  bool unrolled_known_ = false;
   std::map<llvm::Value*, int32_t> unknowns_;
   std::map<int32_t, std::vector<Fact>> clamp_facts_;  // what clamps came from
   std::vector<bool> fixed_;  // nodes that are the same for all threads and iterations

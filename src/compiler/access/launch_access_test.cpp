@@ -193,6 +193,90 @@ TEST(LaunchAccess, RowsWithoutAGuardMayOverlap) {
   EXPECT_EQ(wide.access->rung, Rung::bounds) << wide.access->reason;
 }
 
+/// Row ctaid.x of n elements, by 256 threads, as nvcc unrolls it: a remainder of up to three rounds, then four in each
+/// iteration.
+constexpr const char* kUnrolledRow = R"(
+  setp.ge.s32 %p1, %r5, %r2;
+  @%p1 bra $done;
+  mul.wide.s32 %rd11, %r3, %r2;
+  not.b32 %r6, %r5;
+  add.s32 %r7, %r6, %r2;
+  shr.u32 %r8, %r7, 8;
+  add.s32 %r9, %r8, 1;
+  and.b32 %r10, %r9, 3;
+  setp.eq.s32 %p2, %r10, 0;
+  @%p2 bra $main;
+  cvt.s64.s32 %rd12, %r5;
+  add.s64 %rd13, %rd11, %rd12;
+  shl.b64 %rd14, %rd13, 2;
+  add.s64 %rd15, %rd2, %rd14;
+$remainder:
+  st.global.u32 [%rd15], %r5;
+  add.s32 %r5, %r5, 256;
+  add.s64 %rd15, %rd15, 1024;
+  add.s32 %r10, %r10, -1;
+  setp.ne.s32 %p3, %r10, 0;
+  @%p3 bra $remainder;
+$main:
+  setp.lt.u32 %p4, %r7, 768;
+  @%p4 bra $done;
+  cvt.s64.s32 %rd16, %r5;
+  add.s64 %rd17, %rd11, %rd16;
+  shl.b64 %rd18, %rd17, 2;
+  add.s64 %rd19, %rd2, %rd18;
+$loop:
+  st.global.u32 [%rd19], %r5;
+  st.global.u32 [%rd19+1024], %r5;
+  st.global.u32 [%rd19+2048], %r5;
+  st.global.u32 [%rd19+3072], %r5;
+  add.s64 %rd19, %rd19, 4096;
+  add.s32 %r5, %r5, 1024;
+  setp.lt.s32 %p5, %r5, %r2;
+  @%p5 bra $loop;
+)";
+
+TEST(LaunchAccess, RowsWrittenByUnrolledLoopsEndWhereTheSourcesLoopDoes) {
+  for (const uint32_t n : {1u, 100u, 256u, 257u, 700u, 1000u, 1024u, 1025u, 1500u}) {
+    SCOPED_TRACE(n);
+    Launched launched(kUnrolledRow, {8, 1, 1}, {.n = n});
+    EXPECT_EQ(launched.static_rung(), Rung::bounds);
+    ASSERT_EQ(launched.access->rung, Rung::bounds) << launched.access->reason;
+    ByteRange hull{~uint64_t{0}, 0};
+    for (const ByteSet& set : launched.slice(3, 2).writes) {
+      hull.begin = std::min(hull.begin, set.begin);
+      hull.end = std::max(hull.end, set.end);
+      EXPECT_FALSE(set.complete);
+    }
+    EXPECT_EQ(hull, (ByteRange{0x200000 + 12 * uint64_t{n}, 0x200000 + 20 * uint64_t{n}}));
+  }
+}
+
+TEST(LaunchAccess, WhatOnlyLooksLikeAnUnrolledLoopIsNotTakenForOne) {
+  const struct {
+    const char* text;
+    const char* other;
+  } kCases[] = {
+      {"and.b32 %r10, %r9, 3;", "and.b32 %r10, %r9, 1;"},
+      {"and.b32 %r10, %r9, 3;", "and.b32 %r10, %r9, 7;"},
+      {"add.s32 %r9, %r8, 1;", "add.s32 %r9, %r8, 2;"},
+      {"add.s32 %r7, %r6, %r2;", "add.s32 %r7, %r6, 5000;"},
+      {"setp.eq.s32 %p2, %r10, 0;", "setp.eq.s32 %p2, %r10, 1;"},
+      {"setp.lt.u32 %p4, %r7, 768;", "setp.lt.u32 %p4, %r7, 512;"},
+      {"setp.ge.s32 %p1, %r5, %r2;", "setp.ge.s32 %p1, %r4, %r2;"},
+      {"add.s32 %r5, %r5, 256;", "add.s32 %r5, %r5, 255;"},
+      {"add.s32 %r10, %r10, -1;", "add.s32 %r10, %r10, -2;"},
+      {"setp.lt.s32 %p5, %r5, %r2;", "setp.le.s32 %p5, %r5, %r2;"},
+      {"shr.u32 %r8, %r7, 8;", "shr.u32 %r8, %r7, 7;"},
+  };
+  for (const auto& one : kCases) {
+    SCOPED_TRACE(one.other);
+    std::string body = kUnrolledRow;
+    body.replace(body.find(one.text), std::strlen(one.text), one.other);
+    Launched launched(body, {8, 1, 1}, {.n = 1500});
+    EXPECT_EQ(launched.access->rung, Rung::refused);
+  }
+}
+
 TEST(LaunchAccess, IntegerSumsOfBlocksAreReductions) {
   Launched launched(R"(
     ld.global.u32 %r6, [%rd3];
