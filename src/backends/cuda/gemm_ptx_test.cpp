@@ -14,6 +14,8 @@
 #include <fstream>
 #include <vector>
 
+#include "tests/backends/products.h"
+
 namespace guda::backend::cuda {
 namespace {
 
@@ -31,22 +33,7 @@ int cu(const char* name, Arguments... arguments) {
   return function != nullptr ? function(arguments...) : -1;
 }
 
-struct Bf16 {
-  uint16_t bits = 0;
-  Bf16() = default;
-  explicit Bf16(double value) {
-    auto single = static_cast<float>(value);
-    uint32_t wide = 0;
-    std::memcpy(&wide, &single, 4);
-    bits = static_cast<uint16_t>((wide + 0x7fff + (wide >> 16 & 1)) >> 16);
-  }
-  explicit operator double() const {
-    uint32_t wide = uint32_t{bits} << 16;
-    float single = 0;
-    std::memcpy(&single, &wide, 4);
-    return static_cast<double>(single);
-  }
-};
+using Bf16 = conformance::Bfloat16;
 
 using Wide = std::complex<double>;
 

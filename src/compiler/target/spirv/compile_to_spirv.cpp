@@ -121,7 +121,7 @@ Result<driver::OpenclKernel> compile_to_spirv(llvm::Module& module, llvm::Functi
   if (Status status = legalize_for_spirv(**entry, options); !status) return status;
   drop_decorations(module, **entry);
   // See defines_twice in emit_spirv.cpp. Generation changes the module.
-  constexpr int kAttempts = 4;
+  constexpr int kAttempts = 16;
   Result<std::string> binary = Status(StatusCode::unknown, "not generated");
   for (int i = 0; i < kAttempts && binary.status().code() == StatusCode::unknown; ++i) {
     auto fresh = make_spirv_machine();

@@ -63,10 +63,11 @@ bool run_guarded(llvm::legacy::PassManager* passes, llvm::Module* module, Escape
   return finished;
 }
 
-/// Whether a type or constant has the id of another one: LLVM's generator does that now and then, in a few
-/// kernels out of a hundred, not in every run.
+/// Whether a type, constant, function, variable or label has the id of another one: LLVM's generator does that now and
+/// then, in a few kernels out of a hundred, not in every run.
 bool defines_twice(llvm::StringRef binary) {
   constexpr uint32_t kFirstType = 19, kLastType = 38, kFirstConstant = 41, kLastConstant = 52;
+  constexpr uint32_t kFunction = 54, kFunctionParameter = 55, kVariable = 59, kLabel = 248;
   std::vector<uint32_t> words(binary.size() / 4);
   std::memcpy(words.data(), binary.data(), words.size() * 4);
   std::set<uint32_t> defined;
@@ -76,6 +77,9 @@ bool defines_twice(llvm::StringRef binary) {
     uint32_t id = 0;
     if (opcode >= kFirstType && opcode <= kLastType && count >= 2) id = words[at + 1];
     if (opcode >= kFirstConstant && opcode <= kLastConstant && count >= 3) id = words[at + 2];
+    if (opcode == kLabel && count >= 2) id = words[at + 1];
+    if ((opcode == kFunction || opcode == kFunctionParameter || opcode == kVariable) && count >= 3)
+      id = words[at + 2];
     if (id != 0 && !defined.insert(id).second) return true;
     at += count;
   }
