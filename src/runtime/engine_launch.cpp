@@ -44,6 +44,8 @@ const char* unsuited(const backend::DeviceInfo& info, uint32_t flags, bool reach
   if (several_regions && !info.same_distances && !info.stored_pointers)
     return "its memory is put together from several mappings";
   if (flags & access::kAllocates) return "it uses the device heap";
+  if ((flags & access::kGivesAddressesAway) && !info.stored_pointers)
+    return "it stores addresses, which are others on this device";
   if (!known && !info.stored_pointers) return "it may follow pointers that are stored in memory";
   return nullptr;
 }

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "compiler/access/address_escape.h"
 #include "compiler/access/address_graph.h"
 
 namespace guda::access {
@@ -76,6 +77,7 @@ class Analysis {
     }
     drop_unused_nodes();
     std::sort(summary_.pointers.begin(), summary_.pointers.end());
+    if (gives_addresses_away(kernel_, summary_.pointers)) summary_.flags |= kGivesAddressesAway;
     return std::move(summary_);
   }
 

@@ -472,6 +472,55 @@ TEST(LaunchAccess, WhatNoArgumentsCanAllow) {
   }
 }
 
+TEST(LaunchAccess, AddressesThatAreGivenAway) {
+  const std::string table = ".visible .global .align 8 .b8 table[64];\n";
+  const std::string print =
+      ".extern .func (.param .b32 q) vprintf(.param .b64 f, .param .b64 v);\n";
+  const std::string used =
+      "st.global.u32 [%rd3], %r1; st.global.u32 [%rd4], %r1;";  // both are pointers
+  const struct {
+    std::string body, before;
+    bool expected;
+  } kCases[] = {
+      {used + "st.global.u64 [%rd4], %rd3;", {}, true},
+      {used + "st.shared.u64 [slot], %rd1;", ".shared .align 8 .b64 slot;\n", true},
+      {used + "atom.global.exch.b64 %rd11, [%rd4], %rd1;", {}, true},
+      {used + "atom.global.cas.b64 %rd11, [%rd4], 0, %rd3;", {}, true},
+      {used + "cvt.u32.u64 %r6, %rd3; st.global.u32 [%rd4], %r6;", {}, true},
+      {used + "shr.u64 %rd11, %rd3, 4; st.global.u64 [%rd4], %rd11;", {}, true},
+      {used + "st.global.v2.u64 [%rd4], {%rd10, %rd3};", {}, true},
+      {used +
+           "setp.lt.s32 %p1, %r1, 4; selp.b64 %rd11, %rd1, %rd2, %p1; st.global.u64 [%rd4], %rd11;",
+       {},
+       true},
+      {used + "sub.s64 %rd11, %rd3, %rd2; st.global.u64 [%rd4], %rd11;", {}, true},
+      {"mov.u64 %rd11, table; st.global.u64 [%rd4], %rd11;", table, true},
+      {used + "mov.u64 %rd11, table; { .param .b64 f; .param .b64 v; .param .b32 q; .local .b64 s;"
+              " .reg .b64 %a; mov.u64 %a, s; st.local.u64 [%a], %rd3; cvta.local.u64 %a, %a;"
+              " st.param.b64 [f], %rd11; st.param.b64 [v], %a; call.uni (q), vprintf, (f, v); }",
+       table + print, true},
+      // A loop turns the difference of two pointers into one of them.
+      {used + "mov.u64 %rd11, 0; $again: add.s64 %rd12, %rd11, %rd1; sub.s64 %rd11, %rd3, %rd11;"
+              " setp.lt.s64 %p1, %rd12, 100; @%p1 bra $again; st.global.u64 [%rd4], %rd11;",
+       {},
+       true},
+      {used, {}, false},
+      {used + kCopy, {}, false},
+      {"mov.u64 %rd11, table; st.global.u64 [%rd11], %rd10;", table, false},
+      {used + "sub.s64 %rd11, %rd3, %rd1; st.global.u64 [%rd4], %rd11;", {}, false},
+      {used + "and.b64 %rd11, %rd3, 15; st.global.u64 [%rd4], %rd11;", {}, false},
+      {used + "setp.eq.s64 %p1, %rd1, 0; selp.u32 %r6, 1, 0, %p1; st.global.u32 [%rd4], %r6;",
+       {},
+       false},
+      // Not used as an address, so no device changes it.
+      {"st.global.u64 [%rd4], %rd1;", {}, false},
+  };
+  for (const auto& one : kCases) {
+    SCOPED_TRACE(one.body);
+    EXPECT_EQ((summary_of(one.body, one.before).flags & kGivesAddressesAway) != 0, one.expected);
+  }
+}
+
 TEST(LaunchAccess, CallsIntoTheRuntime) {
   const std::string call = R"(
     { .param .b64 q; .param .b64 s; st.param.b64 [s], %rd1;

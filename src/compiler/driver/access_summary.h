@@ -135,6 +135,7 @@ enum Flags : uint32_t {
   kSurfaceStores = 1u << 12,
   kHardwareRegisters = 1u << 13,  // clocks, multiprocessor numbers: results depend on the machine
   kTruncated = 1u << 14,  // too large to be described
+  kGivesAddressesAway = 1u << 15,  // stores or prints addresses (compiler/access/address_escape.h)
 };
 
 /// Counts of one thread, loop bodies counted once; for cost models.
@@ -162,7 +163,7 @@ struct AccessSummary {
 };
 
 /// Part of every serialized summary, and of the keys of cached ones.
-inline constexpr uint32_t kSummaryVersion = 1;
+inline constexpr uint32_t kSummaryVersion = 2;
 
 std::string serialize(const AccessSummary& summary);
 /// Errors: invalid_image when the bytes are damaged or of another version. What is returned is consistent:
