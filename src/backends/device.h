@@ -247,6 +247,12 @@ class Device {
   /// Errors: not_supported with the reason, invalid_ptx, out_of_memory.
   virtual Result<std::shared_ptr<DeviceKernel>> load(const KernelSource& source) = 0;
   virtual Result<std::unique_ptr<Queue>> create_queue() = 0;
+  /// Makes ready what Queue::gemm needs for products of these types and transposes, so that the first one takes no longer
+  /// than others: programs are built here. Errors as load().
+  virtual Status prepare_gemm(const GemmProblem& problem) {
+    (void)problem;
+    return Status::ok();
+  }
 
   /// An array with undefined contents, and objects that read and write arrays or mapped memory. The handles of textures
   /// are one set of numbers, those of surfaces another. Objects keep their arrays alive; they are destroyed when nothing

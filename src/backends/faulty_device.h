@@ -138,6 +138,9 @@ class FaultyDevice final : public Device {
     if (Status status = plan_->check("load"); !status) return status;
     return device_->load(source);
   }
+  Status prepare_gemm(const GemmProblem& problem) override {
+    return device_->prepare_gemm(problem);
+  }
   Result<std::unique_ptr<Queue>> create_queue() override {
     if (Status status = plan_->check("create_queue"); !status) return status;
     auto queue = device_->create_queue();

@@ -82,7 +82,7 @@ Engines::LaunchPlan Engines::plan_product(Operation& operation, const Operands& 
   work.engines = 0;
   for (auto& engine : engines_) {
     if (engine->device && (!operands.reached_by(engine->device->info()) || !in_service(*engine) ||
-                           !engine->multiplies.load() ||
+                           !engine->multiplies(kind) ||
                            (operands.several_regions && !engine->device->info().same_distances)))
       continue;
     work.engines |= 1u << engine->index;
@@ -122,18 +122,22 @@ Status Engines::product(Operation& operation) {
     if (plan.decision.is_split()) {
       std::vector<scheduler::Participant> participants;
       for (auto& engine : engines_) {
-        if (work.engines >> engine->index & 1)
-          participants.push_back({engine->index, engine->device.get(), engine->space});
+        if ((work.engines >> engine->index & 1) == 0) continue;
+        participants.push_back({engine->index, engine->device.get(), engine->space});
+        // Building programs is no part of what is learnt about products.
+        if (engine->device) (void)engine->device->prepare_gemm(problem);
       }
       return run_split(divisible, operands, plan, participants);
     }
     Engine& engine = *engines_[plan.decision.parts[0].engine];
     if (!engine.device) return work_on_host(operation, operands, &plan);
-    Status status =
-        run_on(engine, operands, plan, [&](backend::Queue& queue) { return queue.gemm(problem); });
+    Status status = engine.device->prepare_gemm(problem);
+    if (status)
+      status = run_on(engine, operands, plan,
+                      [&](backend::Queue& queue) { return queue.gemm(problem); });
     if (status) return status;
     if (status.code() == StatusCode::not_supported) {
-      engine.multiplies.store(false);
+      engine.refuses(arithmetic_of(problem));
       log(LogPart::scheduler, LogLevel::info, "products not on {}: {}", engine.device->info().id(),
           status.message());
       continue;
@@ -151,8 +155,8 @@ Status Engines::product(Operation& operation) {
 
 std::optional<Status> Engines::hand_over_product(Engine& engine, Operation& operation,
                                                  Stream& stream, uint64_t ticket) {
-  if (!engine.multiplies.load()) return std::nullopt;
   const backend::GemmProblem& problem = *operation.gemm();
+  if (!engine.multiplies(arithmetic_of(problem))) return std::nullopt;
   HomeProduct shape{problem.input, problem.transpose_a, problem.transpose_b, problem.m,
                     problem.n,     problem.k,           scheduler_.epoch(),  kHomeUses};
   bool known = false;
@@ -217,7 +221,7 @@ std::optional<Status> Engines::hand_over_product(Engine& engine, Operation& oper
   auto start = [&](backend::Queue& queue) { return queue.gemm(problem); };
   Status status = measured ? turn.hand_over_timed(start, report_of(engine, *measured, decision))
                            : turn.hand_over(start);
-  if (status.code() == StatusCode::not_supported) engine.multiplies.store(false);
+  if (status.code() == StatusCode::not_supported) engine.refuses(arithmetic_of(problem));
   return handed(engine, status);
 }
 

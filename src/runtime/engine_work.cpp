@@ -143,8 +143,11 @@ Status Engines::run_split(const std::shared_ptr<const scheduler::DivisibleWork>&
     Engine& engine = *engines_[each.engine];
     engine.live->count(1, static_cast<uint64_t>(each.compute_ns));
     if (plan.work.kind == scheduler::WorkKind::gemm &&
-        each.failure.code() == StatusCode::not_supported)
-      engine.multiplies.store(false);
+        each.failure.code() == StatusCode::not_supported) {
+      for (size_t kind = 0; kind < scheduler::kArithmeticKinds; ++kind)
+        if (plan.work.operations[kind] > 0)
+          engine.refuses(static_cast<scheduler::Arithmetic>(kind));
+    }
     if (!each.failure && engine.device && !engine.device->usable())
       (void)quarantine(engine, each.failure);
   }

@@ -95,7 +95,14 @@ class Engines final : public memory::RegionObserver {
     std::unique_ptr<backend::Device> device;  // null: the CPU engine
     memory::Space space = memory::kHostSpace;
     LiveEngine* live = nullptr;
-    std::atomic<bool> multiplies{true};  // false once it has refused a product
+    std::atomic<uint32_t> refused_products{0};  // kinds of arithmetic, by bit
+
+    bool multiplies(scheduler::Arithmetic kind) const {
+      return (refused_products.load() >> static_cast<uint32_t>(kind) & 1) == 0;
+    }
+    void refuses(scheduler::Arithmetic kind) {
+      refused_products.fetch_or(1u << static_cast<uint32_t>(kind));
+    }
     std::mutex queues_mutex;
     std::vector<std::unique_ptr<backend::Queue>> idle_queues;
   };

@@ -119,34 +119,47 @@ Result<const MatrixProducts::Built*> MatrixProducts::built(const GemmTypes& type
   return &built_.emplace(key, made).first->second;
 }
 
+Result<GemmTypes> MatrixProducts::types_of(const GemmProblem& problem) const {
+  const bool half = problem.input == ElementType::f16 || problem.input == ElementType::bf16;
+  const bool byte = problem.input == ElementType::s8;
+  const bool complex = problem.input == ElementType::c32 || problem.input == ElementType::c64;
+  GemmTypes types{problem.input, problem.sums_out, problem.transpose_a, problem.transpose_b};
+  if (half && problem.output == ElementType::f32) types.sums_out = true;
+  if (!half && !byte) types.sums_out = true;  // one type
+  for (Transpose* transpose : {&types.transpose_a, &types.transpose_b})
+    if (!complex && *transpose == Transpose::conjugate) *transpose = Transpose::transpose;
+  const auto refused = [](const char* why) { return Status(StatusCode::not_supported, why); };
+  if (!types.sums_out && problem.output != problem.input)
+    return refused("no product with these types");
+  const bool wide = problem.input == ElementType::f64 || problem.input == ElementType::c64;
+  if (wide && (state_.features & kGudaOpenclDouble) == 0)
+    return refused("the device has no double precision");
+  if (!state_.compiles_source) return refused("the driver has no compiler for OpenCL C");
+  return types;
+}
+
+Status MatrixProducts::prepare(const GemmProblem& problem) {
+  auto types = types_of(problem);
+  if (!types) return types.status();
+  const std::lock_guard lock(mutex_);
+  return built(*types).status();
+}
+
 Status MatrixProducts::run(CommandQueue queue, const GemmProblem& problem) {
   if (problem.m < 0 || problem.n < 0 || problem.k < 0)
     return {StatusCode::invalid_value, "a negative size"};
   if (problem.m == 0 || problem.n == 0) return Status::ok();
-  const bool half = problem.input == ElementType::f16 || problem.input == ElementType::bf16;
-  const bool byte = problem.input == ElementType::s8;
-  GemmTypes types{problem.input, problem.sums_out, problem.transpose_a, problem.transpose_b};
-  if (half && problem.output == ElementType::f32) types.sums_out = true;
-  if (!half && !byte) types.sums_out = true;  // one type
-  if (!types.sums_out && problem.output != problem.input)
-    return {StatusCode::not_supported, "no product with these types"};
-  const bool wide = problem.input == ElementType::f64 || problem.input == ElementType::c64;
-  if (wide && (state_.features & kGudaOpenclDouble) == 0)
-    return {StatusCode::not_supported, "the device has no double precision"};
-  if (!state_.compiles_source)
-    return {StatusCode::not_supported, "the driver has no compiler for OpenCL C"};
-  const bool complex = problem.input == ElementType::c32 || problem.input == ElementType::c64;
-  for (Transpose* transpose : {&types.transpose_a, &types.transpose_b})
-    if (!complex && *transpose == Transpose::conjugate) *transpose = Transpose::transpose;
+  auto types = types_of(problem);
+  if (!types) return types.status();
   constexpr int64_t kLargest = INT_MAX - 4096;
   if (problem.m > kLargest || problem.n > kLargest || problem.k > kLargest)
     return {StatusCode::not_supported, "a product of this size"};
 
   const std::lock_guard lock(mutex_);
-  auto kernel = built(types);
+  auto kernel = built(*types);
   if (!kernel) return kernel.status();
   GemmProblem changed = problem;
-  changed.sums_out = types.sums_out;
+  changed.sums_out = types->sums_out;
   return enqueue(queue, **kernel, changed);
 }
 

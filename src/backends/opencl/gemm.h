@@ -24,6 +24,8 @@ class MatrixProducts {
 
   /// Gives kernels back; before the context goes.
   void release();
+  /// Builds the kernel for these types and transposes.
+  Status prepare(const GemmProblem& problem);
   Status run(CommandQueue queue, const GemmProblem& problem);
 
  private:
@@ -33,6 +35,8 @@ class MatrixProducts {
     GemmShape shape;
   };
 
+  /// What the kernel is for, or why there is none.
+  Result<GemmTypes> types_of(const GemmProblem& problem) const;
   Result<const Built*> built(const GemmTypes& types);
   Status enqueue(CommandQueue queue, const Built& built, const GemmProblem& problem);
 

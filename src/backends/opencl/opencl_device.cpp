@@ -47,6 +47,9 @@ class OpenclDevice final : public Device {
     return load_kernel(state_, source);
   }
   Result<std::unique_ptr<Queue>> create_queue() override { return make_queue(state_); }
+  Status prepare_gemm(const GemmProblem& problem) override {
+    return state_->products.prepare(problem);
+  }
 
  private:
   std::shared_ptr<DeviceState> state_;
