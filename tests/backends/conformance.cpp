@@ -723,7 +723,9 @@ void multiplies(Bench& bench, ElementType type) {
           same_place(b, product.b);
           same_place(c, product.c);
           must(bench.queue->synchronize(), "synchronize");
-          must(bench.queue->gemm(product.problem(type, a.data(), b.data(), c.data())), "gemm");
+          const GemmProblem problem = product.problem(type, a.data(), b.data(), c.data());
+          must(bench.device.prepare_gemm(problem), "prepare_gemm");
+          must(bench.queue->gemm(problem), "gemm");
           bench.download(c, 0, product.c.size() * sizeof(Out));
           std::string wrong = product.wrong(c.as<Out>());
           expect(wrong.empty(), wrong);
