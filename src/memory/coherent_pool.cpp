@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace guda::memory {
 namespace {
@@ -15,6 +16,12 @@ Range intersection(Range a, Range b) {
 }
 
 void* pointer(uintptr_t address) { return reinterpret_cast<void*>(address); }
+
+double predicted_ns(size_t bytes, double bytes_per_ns) {
+  /// Of links that nobody has measured: no device has a slower one.
+  constexpr double kSlow = 0.1;
+  return static_cast<double>(bytes) / (bytes_per_ns > 0 ? bytes_per_ns : kSlow);
+}
 
 }  // namespace
 
@@ -26,16 +33,39 @@ CoherentPool::~CoherentPool() {
   for (auto& [base, region] : regions_) {
     for (Space space = 1; space <= devices_.size(); ++space) {
       backend::Device& device = *devices_[space - 1].device;
-      if (region.is_mapped(space) && device.usable())
+      if (region.is_mapped(space) && device.usable() && !hung(space))
         (void)device.unmap(pointer(base), region.size);
     }
+  }
+  for (Space space = 1; space <= devices_.size(); ++space) {
+    // Destroying a queue waits for its work.
+    static auto* const left_behind = new std::vector<SharedQueue>;
+    if (hung(space)) left_behind->push_back(std::move(devices_[space - 1].queue));
   }
 }
 
 Space CoherentPool::add_device(backend::Device& device) {
   std::unique_lock lock(mutex_);
-  devices_.push_back({&device, nullptr, false, 0});
+  DeviceState state;
+  state.device = &device;
+  state.queue = std::make_shared<std::unique_ptr<backend::Queue>>();
+  state.calls = std::make_unique<TimedCalls>("guda-transfers");
+  devices_.push_back(std::move(state));
   return static_cast<Space>(devices_.size());
+}
+
+void CoherentPool::set_link(Space space, double up_bytes_per_ns, double down_bytes_per_ns) {
+  std::unique_lock lock(mutex_);
+  devices_[space - 1].up = up_bytes_per_ns;
+  devices_[space - 1].down = down_bytes_per_ns;
+}
+
+void CoherentPool::expect_busy(Space space, std::chrono::steady_clock::time_point until) {
+  if (space == kHostSpace) return;
+  const int64_t wanted = until.time_since_epoch() / std::chrono::nanoseconds(1);
+  int64_t known = busy_until_[space].load(std::memory_order_relaxed);
+  while (known < wanted && !busy_until_[space].compare_exchange_weak(known, wanted)) {
+  }
 }
 
 void CoherentPool::add_region(void* base, size_t size, int host_file, bool fresh) {
@@ -80,9 +110,9 @@ void CoherentPool::remove_region(void* base) {
   if (found == regions_.end()) return;
   for (Space space = 1; space <= devices_.size(); ++space) {
     backend::Device& device = *devices_[space - 1].device;
-    if (!found->second.is_mapped(space) || !device.usable()) continue;
+    if (!found->second.is_mapped(space) || !device.usable() || hung(space)) continue;
     if (quiesce_) quiesce_(space);
-    if (Status status = device.unmap(base, found->second.size); !status)
+    if (Status status = unmap(found->second, space); !status)
       log(LogPart::memory, LogLevel::warn, "{}: {}", device.info().id(), status.message());
   }
   uncount_owner(found->second);
@@ -147,6 +177,7 @@ Status CoherentPool::for_each_piece(std::span<const Range> ranges, Space space, 
 Result<CoherentPool::Lease> CoherentPool::acquire(Space space, std::span<const Range> accessed,
                                                   std::span<const Range> overwritten) {
   std::unique_lock lock(mutex_);
+  if (hung(space)) return no_answer(space);
   Lease lease;
   lease.space_ = space;
   auto use = [&](Region& region) {
@@ -178,7 +209,7 @@ Result<CoherentPool::Lease> CoherentPool::acquire(Space space, std::span<const R
       return Status::ok();
     });
   }
-  if (space != kHostSpace && devices_[space - 1].busy) {
+  if (space != kHostSpace) {
     if (Status finished = finish(space); status) status = finished;
     // Uploads that may not have arrived: others have the same contents.
     if (!status) forget_copies(space, accessed, overwritten);
@@ -328,9 +359,7 @@ Status CoherentPool::merge_on_host(const Written& shared, std::span<const Writte
   for (; range != ranges.end() && range->bytes.begin < granules.end; ++range) {
     if (range->space == kHostSpace) continue;
     asked |= 1u << range->space;
-    if (Status status = transfer(range->space, intersection(range->bytes, granules), false);
-        !status)
-      return status;
+    transfer(range->space, intersection(range->bytes, granules), false);
   }
   return Status::ok();
 }
@@ -386,6 +415,11 @@ size_t CoherentPool::missing_bytes(Space space, std::span<const Range> accessed)
   return missing;
 }
 
+bool CoherentPool::busy(Space space) const {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return busy_until_[space].load(std::memory_order_relaxed) > now / std::chrono::nanoseconds(1);
+}
+
 std::vector<Range> CoherentPool::lose(Space space) {
   std::unique_lock lock(mutex_);
   std::vector<Range> lost;
@@ -420,14 +454,28 @@ CoherentPool::Statistics CoherentPool::statistics() const {
 
 Status CoherentPool::ensure_mapped(Region& region, Space space) {
   if (region.is_mapped(space)) return Status::ok();
-  backend::Device& device = *devices_[space - 1].device;
-  Status status = device.map(pointer(region.base), region.size, region.host_file);
+  Status status = map(region, space);
   while (status.code() == StatusCode::out_of_memory) {
     if (Status evicted = evict_one(space); !evicted) return evicted;
-    status = device.map(pointer(region.base), region.size, region.host_file);
+    status = map(region, space);
   }
   if (status) region.mapped |= 1u << space;
   return status;
+}
+
+Status CoherentPool::map(Region& region, Space space) {
+  backend::Device* device = devices_[space - 1].device;
+  return timed(space, 0,
+               [device, base = pointer(region.base), size = region.size, file = region.host_file] {
+                 return device->map(base, size, file);
+               });
+}
+
+Status CoherentPool::unmap(Region& region, Space space) {
+  backend::Device* device = devices_[space - 1].device;
+  return timed(space, 0, [device, base = pointer(region.base), size = region.size] {
+    return device->unmap(base, size);
+  });
 }
 
 /// Takes the device's copy of the region used longest ago.
@@ -453,7 +501,7 @@ Status CoherentPool::evict_one(Space space) {
   for (auto [first, last] : here) {
     if (Status status = make_current(*oldest, kHostSpace, first, last); !status) return status;
   }
-  if (Status status = device.unmap(pointer(oldest->base), oldest->size); !status) return status;
+  if (Status status = unmap(*oldest, space); !status) return status;
   oldest->mapped &= ~(1u << space);
   oldest->versions.change(0, oldest->granules(), [&](HeldVersions& held) { held.forget(space); });
   count_owner(*oldest);
@@ -463,7 +511,7 @@ Status CoherentPool::evict_one(Space space) {
   return Status::ok();
 }
 
-/// Copies what is stale of granules [first, last) into `space`, in runs. Uploads may still be under way afterwards.
+/// Copies what is stale of granules [first, last) into `space`, in runs. Uploads are left for finish().
 Status CoherentPool::make_current(Region& region, Space space, uint32_t first, uint32_t last) {
   if (space == kHostSpace) return to_host(region, first, last);
   for (const Scratch& scratch : scratch_) {
@@ -499,7 +547,7 @@ Status CoherentPool::make_current(Region& region, Space space, uint32_t first, u
     const Range bytes = region.bytes_of(piece.first, piece.last);
     if (piece.from == kHostSpace || !copy_directly(space, piece.from, bytes)) {
       if (Status status = to_host(region, piece.first, piece.last); !status) return status;
-      if (Status status = transfer(space, bytes, true); !status) return status;
+      transfer(space, bytes, true);
     }
     region.versions.change(piece.first, piece.last,
                            [&](HeldVersions& held) { held.copy_to(space); });
@@ -531,7 +579,7 @@ Status CoherentPool::to_host(Region& region, uint32_t first, uint32_t last) {
       return {StatusCode::illegal_state,
               fmt::format("nobody has the latest contents of {:#x}", bytes.begin)};
     }
-    if (Status status = transfer(piece.owner, bytes, false); !status) return status;
+    transfer(piece.owner, bytes, false);
     if (Status status = finish(piece.owner); !status) return status;
     region.versions.change(piece.first, piece.last,
                            [&](HeldVersions& held) { held.copy_to(kHostSpace); });
@@ -542,7 +590,7 @@ Status CoherentPool::to_host(Region& region, uint32_t first, uint32_t last) {
 
 bool CoherentPool::reaches(Space to, Space from) const {
   const backend::Device& source = *devices_[from - 1].device;
-  return source.usable() && devices_[to - 1].device->can_copy_from(source);
+  return source.usable() && !hung(from) && devices_[to - 1].device->can_copy_from(source);
 }
 
 bool CoherentPool::direct(Space to, Space from) const {
@@ -562,12 +610,33 @@ bool CoherentPool::at_granule(uintptr_t address) const {
   return before == nullptr || address == before->base + before->size;
 }
 
-Status CoherentPool::open_queue(DeviceState& state) {
-  if (state.transfers) return Status::ok();
-  auto queue = state.device->create_queue();
-  if (!queue) return queue.status();
-  state.transfers = std::move(*queue);
-  return Status::ok();
+Status CoherentPool::timed(Space space, double predicted_ns, std::function<Status()> call) {
+  DeviceState& state = devices_[space - 1];
+  Status status = state.calls->run(limit_.of(predicted_ns), std::move(call), [this, space] {
+    return busy(space) || (occupied_ && occupied_(space));
+  });
+  if (!state.calls->hung()) return status;
+  hung_.fetch_or(1u << space, std::memory_order_release);
+  return no_answer(space);
+}
+
+Status CoherentPool::no_answer(Space space) const {
+  return {StatusCode::launch_timeout, fmt::format("{}: no answer within the time limit",
+                                                  devices_[space - 1].device->info().id())};
+}
+
+Status CoherentPool::timed(Space space, double predicted_ns,
+                           std::function<Status(backend::Queue&)> call) {
+  const DeviceState& state = devices_[space - 1];
+  return timed(space, predicted_ns,
+               [device = state.device, queue = state.queue, call = std::move(call)] {
+                 if (!*queue) {
+                   auto made = device->create_queue();
+                   if (!made) return made.status();
+                   *queue = std::move(*made);
+                 }
+                 return call(**queue);
+               });
 }
 
 /// From one device's memory to another's, to the end. False: it did not work, and there is the way through the host.
@@ -575,14 +644,18 @@ bool CoherentPool::copy_directly(Space to, Space from, Range bytes) {
   /// Less says more of latency, and of opening memory to the other device, than of the link.
   constexpr size_t kTelling = size_t{64} << 20;
   DeviceState& state = devices_[to - 1];
-  Status status = state.busy ? finish(to) : Status::ok();
-  if (status) status = open_queue(state);
-  void* address = pointer(bytes.begin);
+  Status status = finish(to);
   const auto start = std::chrono::steady_clock::now();
-  if (status)
-    status = state.transfers->copy_from_peer(*devices_[from - 1].device, address, address,
-                                             bytes.bytes());
-  if (status) status = finish(to);
+  if (status) {
+    const double predicted = predicted_ns(bytes.bytes(), state.direct_rate);
+    status =
+        timed(to, predicted, [bytes, source = devices_[from - 1].device](backend::Queue& queue) {
+          void* address = pointer(bytes.begin);
+          Status copied = queue.copy_from_peer(*source, address, address, bytes.bytes());
+          const Status ended = queue.synchronize();
+          return copied ? ended : copied;
+        });
+  }
   if (!status) {
     log(LogPart::memory, LogLevel::info, "{}: {} bytes go through the host: {}",
         state.device->info().id(), bytes.bytes(), status.message());
@@ -601,21 +674,32 @@ bool CoherentPool::copy_directly(Space to, Space from, Range bytes) {
   return true;
 }
 
-Status CoherentPool::transfer(Space space, Range bytes, bool upload) {
-  DeviceState& state = devices_[space - 1];
-  if (Status status = open_queue(state); !status) return status;
-  state.busy = true;
+void CoherentPool::transfer(Space space, Range bytes, bool upload) {
   ++statistics_.transfers;
   (upload ? statistics_.uploaded_bytes : statistics_.downloaded_bytes) += bytes.bytes();
-  void* address = pointer(bytes.begin);
-  return upload ? state.transfers->upload(address, address, bytes.bytes())
-                : state.transfers->download(address, address, bytes.bytes());
+  devices_[space - 1].asked.push_back({bytes, upload});
 }
 
+/// Does the transfers asked for since the last time: one call on the device's thread for all of them.
 Status CoherentPool::finish(Space space) {
   DeviceState& state = devices_[space - 1];
-  state.busy = false;
-  return state.transfers ? state.transfers->synchronize() : Status::ok();
+  if (state.asked.empty()) return Status::ok();
+  double predicted = 0;
+  for (const Transfer& each : state.asked)
+    predicted += predicted_ns(each.bytes.bytes(), each.upload ? state.up : state.down);
+  return timed(space, predicted,
+               [transfers = std::exchange(state.asked, {})](backend::Queue& queue) {
+                 Status status;
+                 for (const auto& [bytes, upload] : transfers) {
+                   void* address = pointer(bytes.begin);
+                   status = upload ? queue.upload(address, address, bytes.bytes())
+                                   : queue.download(address, address, bytes.bytes());
+                   if (!status) break;
+                 }
+                 // Also after a failure: nothing is under way when it returns.
+                 const Status ended = queue.synchronize();
+                 return status ? ended : status;
+               });
 }
 
 }  // namespace guda::memory

@@ -9,6 +9,10 @@
 // been handed may be committed at once. Then whoever
 // moves contents between memories has waited for that work first; the pool itself does so before it takes memory away.
 //
+// A device that does not answer within the limit for a transfer has hung: every call that needs it fails with
+// launch_timeout from then on, and whoever sees that says lose(). What it was asked to do is left behind; should it ever
+// go on, it may still write where a download was to go.
+//
 // Thread safe. Two pieces of work may use the pool at the same time as long as neither writes what the other
 // accesses; the caller's stream order sees to that.
 #pragma once
@@ -16,9 +20,11 @@
 #include "backends/device.h"
 #include "memory/versions.h"
 #include "support/status.h"
+#include "support/timed_calls.h"
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -60,6 +66,19 @@ class CoherentPool {
   void set_home(Space space) { home_ = space; }
   /// Called before memory of a device is taken away: returns when the device has finished what it has been handed.
   void set_quiesce(std::function<void(Space)> quiesce) { quiesce_ = std::move(quiesce); }
+  /// How fast transfers are thought to be, for their limits; 0: slow. Before the first region.
+  void set_link(Space space, double up_bytes_per_ns, double down_bytes_per_ns);
+  void set_limit(TimeLimit limit) { limit_ = limit; }
+  /// Asked when a transfer is past its limit: whether the device has work of others that it may be waiting behind.
+  void set_occupied(std::function<bool(Space)> occupied) { occupied_ = std::move(occupied); }
+  /// Work on the device may keep it until then; transfers get that time on top.
+  void expect_busy(Space space, std::chrono::steady_clock::time_point until);
+  /// Such work is expected now. Lock-free.
+  bool busy(Space space) const;
+  /// The device has not answered within a limit. Lock-free.
+  bool hung(Space space) const {
+    return space != kHostSpace && (hung_.load(std::memory_order_acquire) >> space & 1) != 0;
+  }
   /// The latest contents of all regions are in this memory and nowhere else: work there needs no acquire() and no
   /// commit(). Lock-free; stays true as long as nobody acquires or commits for another memory.
   bool all_in(Space space) const { return sole_owner_.load(std::memory_order_acquire) == space; }
@@ -162,11 +181,19 @@ class CoherentPool {
     Range bytes_of(size_t first, size_t last) const;
     bool is_mapped(Space space) const { return mapped >> space & 1; }
   };
+  struct Transfer {
+    Range bytes;
+    bool upload;
+  };
+  /// Made on the device's thread by the first transfer; belongs to that thread when it hangs.
+  using SharedQueue = std::shared_ptr<std::unique_ptr<backend::Queue>>;
   struct DeviceState {
     backend::Device* device = nullptr;
-    std::unique_ptr<backend::Queue> transfers;
-    bool busy = false;  // transfers that nobody has waited for
+    SharedQueue queue;
+    std::unique_ptr<TimedCalls> calls;
+    std::vector<Transfer> asked;  // transfers that finish() will do
     double direct_rate = 0;  // of copies from other devices, bytes per ns
+    double up = 0, down = 0;  // bytes per ns, as predicted
   };
 
   /// Granules that one space has written, or several (kSeveral).
@@ -201,13 +228,24 @@ class CoherentPool {
   Status to_host(Region& region, uint32_t first, uint32_t last);
   void count_owner(Region& region);
   void uncount_owner(Region& region);
-  Status open_queue(DeviceState& state);
-  Status transfer(Space space, Range bytes, bool upload);
+  /// Runs `call` on the device's thread; what it uses belongs to it. Locked.
+  Status timed(Space space, double predicted_ns, std::function<Status()> call);
+  /// The same with the device's queue for transfers.
+  Status timed(Space space, double predicted_ns, std::function<Status(backend::Queue&)> call);
+  Status no_answer(Space space) const;
+  Status map(Region& region, Space space);
+  Status unmap(Region& region, Space space);
+  void transfer(Space space, Range bytes, bool upload);
   bool reaches(Space to, Space from) const;
   bool copy_directly(Space to, Space from, Range bytes);
   Status finish(Space space);
 
-  mutable std::mutex mutex_;  // all of the below; held during transfers
+  std::atomic<uint32_t> hung_{0};  // bit per space
+  std::array<std::atomic<int64_t>, kMaxSpaces> busy_until_{};  // of the steady clock
+  TimeLimit limit_;
+  std::function<bool(Space)> occupied_;
+  mutable std::mutex
+      mutex_;  // all of the below; held during transfers, which end within their limit
   std::map<uintptr_t, Region> regions_;
   std::vector<DeviceState> devices_;  // index: space - 1
   std::vector<Scratch> scratch_;  // as a rule none

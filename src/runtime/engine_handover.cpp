@@ -78,7 +78,7 @@ MemoryOrder::Turn Engines::take_turn(memory::Space space, std::span<const Range>
 
 void Engines::home_failed(const Status& status) {
   Engine* engine = home();
-  if (engine != nullptr && !engine->device->usable()) (void)quarantine(*engine, status);
+  if (engine != nullptr && gone(*engine)) (void)quarantine(*engine, status);
 }
 
 int64_t Engines::time_of(const backend::Mark& mark) const {
@@ -109,6 +109,7 @@ DeviceTail::Turn Engines::prepare_home(Engine& engine, Stream& stream, uint64_t 
     if (!lease) {
       log(LogPart::scheduler, LogLevel::debug, "not handed to {}: {}", engine.device->info().id(),
           lease.status().message());
+      home_failed(lease.status());
       return {};
     }
     pool_.commit(engine.space, written);

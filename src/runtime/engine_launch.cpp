@@ -265,7 +265,7 @@ Status Engines::launch(KernelOperation& operation) {
           (*chosen)->device->info().id(), status.message());
       break;
     }
-    if (!(*chosen)->device->usable()) {
+    if (gone(**chosen)) {
       if (!quarantine(**chosen, status)) return status;
       continue;
     }
@@ -295,18 +295,22 @@ Status Engines::work_on_host(Operation& operation, const Operands& operands,
 Status Engines::launch_on(Engine& engine, KernelOperation& operation, const Operands& operands,
                           const LaunchPlan& plan) {
   const LaunchConfiguration& configuration = operation.configuration();
+  const auto block = operation.parameter_block();
+  const auto params = std::make_shared<const std::vector<std::byte>>(block.begin(), block.end());
   backend::Launch launch;
-  launch.kernel = plan.code[engine.index].get();
-  launch.params = operation.parameter_block();
+  launch.params = *params;
   launch.grid = launch.count = configuration.grid;
   launch.block = configuration.block;
   launch.dynamic_shared_bytes = static_cast<uint32_t>(configuration.dynamic_shared);
   launch.cooperative = configuration.cooperative;
-  return run_on(engine, operands, plan, [&](backend::Queue& queue) {
-    if (!operands.textures) return queue.launch(launch);
-    return textures_.launch(queue, operands.stores_surfaces(),
-                            [&] { return queue.launch(launch); });
-  });
+  auto start = [this, launch, params, kernel = plan.code[engine.index],
+                textures = operands.textures,
+                stores = operands.stores_surfaces()](backend::Queue& queue) mutable {
+    launch.kernel = kernel.get();
+    if (!textures) return queue.launch(launch);
+    return textures_.launch(queue, stores, [&] { return queue.launch(launch); });
+  };
+  return run_on(engine, operands, plan, start);
 }
 
 namespace {

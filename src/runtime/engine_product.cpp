@@ -134,7 +134,9 @@ Status Engines::product(Operation& operation) {
     Status status = engine.device->prepare_gemm(problem);
     if (status)
       status = run_on(engine, operands, plan,
-                      [&](backend::Queue& queue) { return queue.gemm(problem); });
+                      [divisible, units, index = engine.index](backend::Queue& queue) {
+                        return divisible->start(index, queue, {0, units});
+                      });
     if (status) return status;
     if (status.code() == StatusCode::not_supported) {
       engine.refuses(arithmetic_of(problem));
@@ -143,7 +145,7 @@ Status Engines::product(Operation& operation) {
       continue;
     }
     if (status.code() == StatusCode::out_of_memory) break;
-    if (!engine.device->usable()) {
+    if (gone(engine)) {
       if (!quarantine(engine, status)) return status;
       continue;
     }

@@ -10,27 +10,53 @@
 namespace guda::runtime {
 namespace {
 
-/// Bytes that a device has written to the host: all of them or none, since inputs may be among them and the
-/// work would have to be done again.
-Status copy_results(backend::Queue& queue, std::span<const memory::Range> written) {
-  size_t bytes = 0;
-  for (memory::Range range : written) bytes += range.bytes();
-  auto staging = std::make_unique_for_overwrite<std::byte[]>(bytes);
-  size_t at = 0;
-  for (memory::Range range : written) {
-    const void* from = reinterpret_cast<const void*>(range.begin);
-    if (Status status = queue.download(staging.get() + at, from, range.bytes()); !status)
-      return status;
-    at += range.bytes();
+/// What a device does with a piece of work. Belongs to whoever asks the device, which may never come back.
+class Errand {
+ public:
+  /// `results`: what comes to the host afterwards.
+  Errand(std::function<Status(backend::Queue&)> start, std::span<const memory::Range> results)
+      : start_(std::move(start)), results_(results.begin(), results.end()) {}
+
+  Status run(backend::Queue& queue) {
+    if (Status status = start_(queue); !status) return status;
+    if (Status status = queue.synchronize(); !status) return status;
+    finished_ = now_nanoseconds();
+    return copy_results(queue);
   }
-  if (Status status = queue.synchronize(); !status) return status;
-  at = 0;
-  for (memory::Range range : written) {
-    std::memcpy(reinterpret_cast<void*>(range.begin), staging.get() + at, range.bytes());
-    at += range.bytes();
+  int64_t finished() const { return finished_; }
+  /// After success: all bytes that the device has written, to the host.
+  void deliver() const {
+    const std::byte* at = copied_.get();
+    for (memory::Range range : results_) {
+      std::memcpy(reinterpret_cast<void*>(range.begin), at, range.bytes());
+      at += range.bytes();
+    }
   }
-  return Status::ok();
-}
+
+ private:
+  /// Not yet to their places: all of them or none, since inputs may be among them and the work would have to be done
+  /// again.
+  Status copy_results(backend::Queue& queue) {
+    size_t bytes = 0;
+    for (memory::Range range : results_) bytes += range.bytes();
+    if (bytes == 0) return Status::ok();
+    copied_ = std::make_unique_for_overwrite<std::byte[]>(bytes);
+    std::byte* at = copied_.get();
+    Status status;
+    for (memory::Range range : results_) {
+      status = queue.download(at, reinterpret_cast<const void*>(range.begin), range.bytes());
+      if (!status) break;
+      at += range.bytes();
+    }
+    const Status ended = queue.synchronize();
+    return status ? ended : status;
+  }
+
+  std::function<Status(backend::Queue&)> start_;
+  std::vector<memory::Range> results_;
+  std::unique_ptr<std::byte[]> copied_;
+  int64_t finished_ = 0;
+};
 
 /// Host memory that a device writes where it is. Until keep() its contents from before come back at the end, so that
 /// work which failed half-way can be done again.
@@ -89,6 +115,9 @@ void Engines::trace_launch(const std::string& track, const LaunchPlan& plan, int
 
 Status Engines::run_on(Engine& engine, const Operands& operands, const LaunchPlan& plan,
                        const std::function<Status(backend::Queue&)>& start) {
+  /// A guess of how long work takes may be wrong by more than a device that has hung is worth waiting for.
+  constexpr double kGuess = 0.3;
+  constexpr int kPatience = 12;
   const int64_t arrived = now_nanoseconds();
   // Memory that the program writes comes from the host and goes back to it: two memories are at work.
   const memory::Space space =
@@ -103,25 +132,36 @@ Status Engines::run_on(Engine& engine, const Operands& operands, const LaunchPla
     return {StatusCode::not_supported, lease.status().message()};
   if (!lease) return lease.status();
 
-  QueueLoan queue(engine);
-  if (Status status = queue.open(); !status) return status;
   // The home device's failures are the program's, and nobody does its work again.
-  const bool redone = &engine != home() && engine.space != memory::kHostSpace;
-  Undo undo(redone ? std::span<const memory::Range>(operands.shared_writes)
-                   : std::span<const memory::Range>());
+  const bool at_home = &engine == home();
+  const bool redone = !at_home && engine.space != memory::kHostSpace;
+  const std::span<const memory::Range> none;
+  Undo undo(redone ? std::span<const memory::Range>(operands.shared_writes) : none);
+  // A device that only helps may go away without taking anything with it.
+  auto errand = std::make_shared<Errand>(
+      start, redone ? std::span<const memory::Range>(operands.writes) : none);
+  auto work = [errand](backend::Queue& queue) { return errand->run(queue); };
+  QueueLoan queue(engine);
   const int64_t began = now_nanoseconds();
-  if (Status status = start(*queue); !status) return status;
-  if (Status status = queue->synchronize(); !status) return status;
-  const int64_t finished = now_nanoseconds();
+  Status status;
+  if (at_home) {
+    status = queue.run(work);
+  } else {
+    auto limit = limit_.of(plan.decision.predicted_ns);
+    if (plan.decision.sigma > kGuess) limit = std::max(limit, kPatience * limit_.least);
+    pool_.expect_busy(engine.space, std::chrono::steady_clock::now() + limit);
+    status = queue.run_timed(limit, work, [&] { return pool_.busy(engine.space); });
+  }
+  if (!status) return status;
+  const int64_t finished = errand->finished();
   scheduler_.observe(engine.index, plan.work, static_cast<double>(plan.work.units),
                      static_cast<double>(finished - began));
   engine.live->count(1, static_cast<uint64_t>(finished - began));
-  if (&engine == home()) {
+  if (at_home) {
     pool_.commit(engine.space, operands.writes);
-    if (Status status = pool_.bring_to_host(operands.host_visible); !status) return status;
-  } else if (engine.space != memory::kHostSpace) {
-    // A device that only helps may go away without taking anything with it.
-    if (Status status = copy_results(*queue, operands.writes); !status) return status;
+    if (Status back = pool_.bring_to_host(operands.host_visible); !back) return back;
+  } else if (redone) {
+    errand->deliver();
     undo.keep();
     pool_.commit_copied(engine.space, operands.writes);
   }
@@ -148,8 +188,11 @@ Status Engines::run_split(const std::shared_ptr<const scheduler::DivisibleWork>&
         if (plan.work.operations[kind] > 0)
           engine.refuses(static_cast<scheduler::Arithmetic>(kind));
     }
-    if (!each.failure && engine.device && !engine.device->usable())
+    if (!each.failure && engine.device &&
+        (gone(engine) || each.failure.code() == StatusCode::launch_timeout)) {
+      engine.hung.store(engine.device->usable());
       (void)quarantine(engine, each.failure);
+    }
   }
   if (!outcome.status) return outcome.status;
   scheduler_.record_outcome(plan.decision, static_cast<double>(end - start));

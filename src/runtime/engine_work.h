@@ -8,6 +8,8 @@
 #include "runtime/module/kernel.h"
 
 #include <array>
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <string_view>
 
@@ -51,31 +53,52 @@ class Engines::QueueLoan {
  public:
   explicit QueueLoan(Engine& engine) : engine_(engine) {
     std::unique_lock lock(engine.queues_mutex);
-    if (engine.idle_queues.empty()) return;
-    queue_ = std::move(engine.idle_queues.back());
-    engine.idle_queues.pop_back();
+    if (engine.idle_queues.empty()) {
+      work_.queue = std::make_shared<std::unique_ptr<backend::Queue>>();
+      work_.calls = std::make_unique<TimedCalls>("guda-work");
+    } else {
+      work_ = std::move(engine.idle_queues.back());
+      engine.idle_queues.pop_back();
+    }
   }
   ~QueueLoan() {
-    if (!queue_ || !engine_.device->usable()) return;
+    if (!*work_.queue || work_.calls->hung() || !engine_.device->usable()) return;
     std::unique_lock lock(engine_.queues_mutex);
-    engine_.idle_queues.push_back(std::move(queue_));
+    engine_.idle_queues.push_back(std::move(work_));
   }
   QueueLoan(const QueueLoan&) = delete;
   QueueLoan& operator=(const QueueLoan&) = delete;
 
-  Status open() {
-    if (queue_) return Status::ok();
-    auto made = engine_.device->create_queue();
-    if (!made) return made.status();
-    queue_ = std::move(*made);
-    return Status::ok();
+  /// Runs `work` with the queue, on this thread.
+  Status run(const std::function<Status(backend::Queue&)>& work) {
+    return run(*engine_.device, *work_.queue, work);
   }
-  backend::Queue* operator->() const { return queue_.get(); }
-  backend::Queue& operator*() const { return *queue_; }
+  /// The same on a thread of the queue's that is given up when it takes longer; `work` owns what it uses.
+  Status run_timed(std::chrono::nanoseconds limit, std::function<Status(backend::Queue&)> work,
+                   const std::function<bool()>& excused) {
+    Status status = work_.calls->run(
+        limit,
+        [device = engine_.device.get(), queue = work_.queue, work = std::move(work)] {
+          return run(*device, *queue, work);
+        },
+        excused);
+    if (work_.calls->hung()) engine_.hung.store(true);
+    return status;
+  }
 
  private:
+  static Status run(backend::Device& device, std::unique_ptr<backend::Queue>& queue,
+                    const std::function<Status(backend::Queue&)>& work) {
+    if (!queue) {
+      auto made = device.create_queue();
+      if (!made) return made.status();
+      queue = std::move(*made);
+    }
+    return work(*queue);
+  }
+
   Engine& engine_;
-  std::unique_ptr<backend::Queue> queue_;
+  WorkQueue work_;
 };
 
 /// Who can do a piece of work, what it costs, and the decision.

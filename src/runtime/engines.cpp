@@ -136,6 +136,7 @@ void Engines::start() {
 
 Engines::Engines(std::vector<backend::Choice> choices)
     : scheduler_(scheduler::Scheduler::process()) {
+  pool_.set_limit(limit_);
   for (backend::Choice& choice : choices) {
     if (engines_.size() == scheduler::kMaxEngines) {
       log(LogPart::scheduler, LogLevel::warn, "engine {} is not used: there are {} already",
@@ -178,6 +179,9 @@ void Engines::enter_engines() {
         description.identity.name);
     engine->live =
         engine->device ? &add_live_engine(description.identity.id) : &live_page().engines[0];
+    if (engine->space != memory::kHostSpace)
+      pool_.set_link(engine->space, description.model.upload.bytes_per_ns,
+                     description.model.download.bytes_per_ns);
     auto index = scheduler_.add_engine(std::move(description));
     engine->index = index ? *index : scheduler::kNoEngine;
     spaces.push_back(engine->space);
@@ -186,11 +190,13 @@ void Engines::enter_engines() {
   scheduler::CoExecutionOptions options;
   choose_home();
   options.write_back = home() == nullptr;
+  options.least_limit = limit_.least;
+  options.limit_multiple = limit_.multiple;
   co_executor_ = std::make_unique<scheduler::CoExecutor>(scheduler_, pool_, options);
 }
 
 bool Engines::in_service(const Engine& engine) const {
-  return !engine.device || (engine.device->usable() && !scheduler_.quarantined(engine.index));
+  return !engine.device || (!gone(engine) && !scheduler_.quarantined(engine.index));
 }
 
 void Engines::region_added(std::byte* base, size_t size, int file, bool fresh) {
@@ -233,6 +239,19 @@ void Engines::host_wrote(const void* start, size_t bytes) {
 }
 
 Status Engines::run(Operation& operation) {
+  Status status = run_here(operation);
+  if (!status) retire_gone(status);
+  return status;
+}
+
+void Engines::retire_gone(const Status& why) {
+  for (auto& engine : engines_) {
+    if (engine->device && gone(*engine) && !scheduler_.quarantined(engine->index))
+      (void)quarantine(*engine, why);
+  }
+}
+
+Status Engines::run_here(Operation& operation) {
   switch (operation.operation_kind()) {
     case OperationKind::nothing: quiesce(); return operation.execute();
     case OperationKind::program: return operation.execute();
@@ -301,6 +320,16 @@ void Engines::choose_home() {
   pool_.set_home(first.space);
   pool_.set_quiesce([this, space = first.space](memory::Space wanted) {
     if (wanted == space) quiesce();
+  });
+  // What it has been handed has no limit, and a transfer may come behind it.
+  pool_.set_occupied([this, space = first.space](memory::Space asked) {
+    std::vector<std::shared_ptr<DeviceTail>> tails;  // the last of their owners waits for them
+    std::unique_lock lock(tails_mutex_);
+    for (const auto& each : tails_) tails.push_back(each.lock());
+    lock.unlock();
+    return asked == space && std::any_of(tails.begin(), tails.end(), [](const auto& tail) {
+             return tail && tail->first_open() != 0;
+           });
   });
   home_.store(&first, std::memory_order_release);
 }

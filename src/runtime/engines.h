@@ -21,6 +21,7 @@
 #include "scheduler/scheduler.h"
 #include "support/live_counters.h"
 #include "support/status.h"
+#include "support/timed_calls.h"
 #include "support/trace.h"
 
 #include <atomic>
@@ -90,6 +91,11 @@ class Engines final : public memory::RegionObserver {
   void released(std::byte* base, size_t size) override;
 
  private:
+  /// A queue with the thread that waits for its device, up to a limit.
+  struct WorkQueue {
+    std::shared_ptr<std::unique_ptr<backend::Queue>> queue;  // the thread's when it hangs
+    std::unique_ptr<TimedCalls> calls;
+  };
   struct Engine {
     scheduler::EngineIndex index = 0;
     std::unique_ptr<backend::Device> device;  // null: the CPU engine
@@ -103,8 +109,9 @@ class Engines final : public memory::RegionObserver {
     void refuses(scheduler::Arithmetic kind) {
       refused_products.fetch_or(1u << static_cast<uint32_t>(kind));
     }
+    std::atomic<bool> hung{false};  // it has not come back from work within the limit
     std::mutex queues_mutex;
-    std::vector<std::unique_ptr<backend::Queue>> idle_queues;
+    std::vector<WorkQueue> idle_queues;
   };
   struct KernelOnEngines;
   struct HomeLaunch;
@@ -128,7 +135,9 @@ class Engines final : public memory::RegionObserver {
   /// Which engines can run it, what it costs, and the scheduler's decision.
   LaunchPlan plan(KernelOperation& operation, const Operands& operands);
   Status product(Operation& operation);
-  /// The whole work on one device: operands there, `start` hands it over, results committed.
+  Status run_here(Operation& operation);
+  /// The whole work on one device: operands there, `start` hands it over, results committed. `start` owns what it uses:
+  /// a device that hangs keeps it.
   Status run_on(Engine& engine, const Operands& operands, const LaunchPlan& plan,
                 const std::function<Status(backend::Queue&)>& start);
   /// On several engines, as the plan's decision says.
@@ -180,10 +189,17 @@ class Engines final : public memory::RegionObserver {
   bool quarantine(Engine& engine, const Status& why);
   void enter_engines();
   bool in_service(const Engine& engine) const;
+  /// It has vanished or hangs: nothing may be asked of it any more.
+  bool gone(const Engine& engine) const {
+    return !engine.device->usable() || engine.hung.load() || pool_.hung(engine.space);
+  }
+  /// After a failure: engines that are gone leave.
+  void retire_gone(const Status& why);
 
   static std::atomic<Engines*> active_;
   std::vector<std::unique_ptr<Engine>> engines_;  // in order of preference
   const backend::Device* visible_ = nullptr;
+  const TimeLimit limit_ = TimeLimit::of_process();
   memory::CoherentPool pool_;
   EngineTextures textures_{pool_};
   MemoryOrder order_;

@@ -11,7 +11,7 @@
 
 #include "scheduler/decision.h"
 #include "scheduler/divisible_work.h"
-#include "scheduler/engine_thread.h"
+#include "support/engine_thread.h"
 #include "scheduler/scheduler.h"
 
 #include <array>

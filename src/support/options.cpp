@@ -18,7 +18,7 @@ constexpr std::array kOptions = {
     OptionInfo{Option::emulated_devices, "GUDA_EMULATED_DEVICES", "1", "number",
                "Devices that the engine \"emulated\" has: the CPU engine with memory of its own, "
                "for tests."},
-    OptionInfo{Option::emulated_fault, "GUDA_EMULATED_FAULT", "", "[call]:number:error|vanish",
+    OptionInfo{Option::emulated_fault, "GUDA_EMULATED_FAULT", "", "[call]:number:error|vanish|hang",
                "Makes that call of emulated devices fail, such as launch:3:error, for tests."},
     OptionInfo{Option::emulated_shared_memory, "GUDA_EMULATED_SHARED_MEMORY", "1", "0|1",
                "Whether emulated devices reach pinned and managed memory where it is; for tests."},
@@ -39,6 +39,10 @@ constexpr std::array kOptions = {
         Option::write_back, "GUDA_WRITE_BACK", "auto", "auto|never|always",
         "Whether results of devices are copied to the host at once, so that nothing is lost "
         "with a device; auto: unless the first engine is a GPU that runs nearly everything."},
+    OptionInfo{
+        Option::device_limit, "GUDA_DEVICE_LIMIT", "5000", "milliseconds",
+        "A device that takes longer than this, and longer than 20 times the prediction, for a "
+        "transfer or for work that others could do is out of service."},
     OptionInfo{Option::slice_check, "GUDA_SLICE_CHECK", "0", "0|1",
                "For tests: runs splittable launches again in slices and compares."},
     OptionInfo{Option::tier, "GUDA_TIER", "auto", "auto|c",

@@ -22,6 +22,7 @@ enum class Option {
   trace,
   split,
   write_back,
+  device_limit,
   slice_check,
   tier,
   dump,

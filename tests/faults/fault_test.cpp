@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <string>
+#include <tuple>
 #include <vector>
 
 extern char** environ;
@@ -53,6 +54,25 @@ INSTANTIATE_TEST_SUITE_P(Injected, Faults,
                          [](const auto& info) {
                            return std::get<0>(info.param) + "_split_" + std::get<1>(info.param);
                          });
+
+/// Where transfers and launches stop for good; what the process waits for it has to give up.
+class Hangs : public testing::TestWithParam<std::tuple<std::string, std::string>> {};
+
+TEST_P(Hangs, NothingIsLost) {
+  const auto& [call, split] = GetParam();
+  for (int nth : {1, 2, 5, 13, 34}) {
+    ASSERT_EQ(run({"GUDA_DEVICES=emulated", "GUDA_SPLIT=" + split, "GUDA_DEVICE_LIMIT=60",
+                   "GUDA_EMULATED_FAULT=" + call + ":" + std::to_string(nth) + ":hang"}),
+              0)
+        << call << ' ' << nth;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Injected, Hangs,
+    testing::Combine(testing::Values("upload", "download", "synchronize", "launch", "map"),
+                     testing::Values("never", "always")),
+    [](const auto& info) { return std::get<0>(info.param) + "_split_" + std::get<1>(info.param); });
 
 TEST(FaultFree, TheProgramIsRight) { EXPECT_EQ(run({"GUDA_DEVICES=emulated"}), 0); }
 

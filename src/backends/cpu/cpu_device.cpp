@@ -381,7 +381,10 @@ std::optional<Fault> requested_fault() {
   if (second == std::string::npos) return std::nullopt;
   Fault fault;
   fault.call = text.substr(0, first);
-  fault.kind = text.substr(second + 1) == "vanish" ? FaultKind::vanish : FaultKind::error;
+  const std::string kind = text.substr(second + 1);
+  fault.kind = kind == "vanish" ? FaultKind::vanish
+               : kind == "hang" ? FaultKind::hang
+                                : FaultKind::error;
   const char* end = text.data() + second;
   if (std::from_chars(text.data() + first + 1, end, fault.nth).ptr != end) return std::nullopt;
   return fault;

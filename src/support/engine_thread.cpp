@@ -1,19 +1,29 @@
-#include "scheduler/engine_thread.h"
+#include "support/engine_thread.h"
+
+#include "support/relax.h"
 
 #include <pthread.h>
 #include <signal.h>
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <string>
 
-namespace guda::scheduler {
+namespace guda {
+namespace {
+
+constexpr auto kSpin = std::chrono::microseconds(20);
+
+}  // namespace
 
 struct EngineThread::Shared {
   std::mutex mutex;
   std::condition_variable changed;
   std::string name;
   std::function<void()> task;
+  std::atomic<bool> wanted{false};  // there is a task, or the end; for who looks without the lock
   bool started = false;
   bool running = false;
   bool ending = false;
@@ -23,7 +33,14 @@ struct EngineThread::Shared {
         static_cast<std::shared_ptr<Shared>*>(argument));
     Shared& self = **own;
     std::unique_lock lock(self.mutex);
-    for (;;) {
+    for (bool first = true;; first = false) {
+      if (!first && self.task == nullptr && !self.ending) {
+        // Calls come in rows, and waking costs more than many of them take.
+        lock.unlock();
+        (void)spin_until(kSpin, [&] { return self.wanted.load(std::memory_order_acquire); });
+        lock.lock();
+      }
+      self.wanted.store(false, std::memory_order_relaxed);
       self.changed.wait(lock, [&] { return self.task != nullptr || self.ending; });
       if (self.task == nullptr) return nullptr;
       std::function<void()> task = std::move(self.task);
@@ -76,6 +93,7 @@ bool EngineThread::run(std::function<void()> task) {
   if (!shared_->started && !shared_->start(shared_)) return false;
   shared_->started = true;
   shared_->task = std::move(task);
+  shared_->wanted.store(true, std::memory_order_release);
   shared_->changed.notify_all();
   return true;
 }
@@ -86,4 +104,4 @@ void EngineThread::abandon() {
   shared_->changed.notify_all();
 }
 
-}  // namespace guda::scheduler
+}  // namespace guda

@@ -4,7 +4,7 @@
 #include <functional>
 #include <memory>
 
-namespace guda::scheduler {
+namespace guda {
 
 /// Runs one task at a time. The destructor ends the thread after its task; abandon() does not wait for it, for a
 /// task that hangs in a driver.
@@ -25,4 +25,4 @@ class EngineThread {
   std::shared_ptr<Shared> shared_;
 };
 
-}  // namespace guda::scheduler
+}  // namespace guda
