@@ -211,8 +211,6 @@ Result<CoherentPool::Lease> CoherentPool::acquire(Space space, std::span<const R
   }
   if (space != kHostSpace) {
     if (Status finished = finish(space); status) status = finished;
-    // Uploads that may not have arrived: others have the same contents.
-    if (!status) forget_copies(space, accessed, overwritten);
   }
   lease.pool_ = this;
   lock.unlock();
@@ -233,13 +231,12 @@ Result<CoherentPool::Lease> CoherentPool::acquire_scratch(Space space,
     lease->scratch_.push_back(granules);
     return Status::ok();
   });
-  forget_copies(space, scratch, {});
+  forget_copies(space, scratch);
   return lease;
 }
 
-void CoherentPool::forget_copies(Space space, std::span<const Range> first,
-                                 std::span<const Range> second) {
-  auto forget = [&](Region& region, Range piece) {
+void CoherentPool::forget_copies(Space space, std::span<const Range> ranges) {
+  (void)for_each_piece(ranges, kHostSpace, [&](Region& region, Range piece) {
     if (!region.is_mapped(space)) return Status::ok();
     region.versions.change(region.granule(piece.begin), region.end_granule(piece.end),
                            [&](HeldVersions& held) {
@@ -247,9 +244,7 @@ void CoherentPool::forget_copies(Space space, std::span<const Range> first,
                            });
     count_owner(region);
     return Status::ok();
-  };
-  (void)for_each_piece(first, kHostSpace, forget);
-  (void)for_each_piece(second, kHostSpace, forget);
+  });
 }
 
 void CoherentPool::Lease::release() {
@@ -492,12 +487,13 @@ Status CoherentPool::evict_one(Space space) {
             fmt::format("{}: the work does not fit in its memory", device.info().id())};
   }
   if (quiesce_) quiesce_(space);
-  // Only what nobody else has must be saved.
+  // What neither the host nor home has must be saved: a device that only helps may vanish with its copy.
   std::vector<std::pair<uint32_t, uint32_t>> here;
-  oldest->versions.for_each(0, oldest->granules(),
-                            [&](uint32_t first, uint32_t last, const HeldVersions& held) {
-                              if (held.only_current(space)) here.emplace_back(first, last);
-                            });
+  oldest->versions.for_each(
+      0, oldest->granules(), [&](uint32_t first, uint32_t last, const HeldVersions& held) {
+        const bool safe = held.current(kHostSpace) || (space != home_ && held.current(home_));
+        if (held.current(space) && !safe) here.emplace_back(first, last);
+      });
   for (auto [first, last] : here) {
     if (Status status = make_current(*oldest, kHostSpace, first, last); !status) return status;
   }
@@ -545,6 +541,10 @@ Status CoherentPool::make_current(Region& region, Space space, uint32_t first, u
   });
   for (const Piece& piece : stale) {
     const Range bytes = region.bytes_of(piece.first, piece.last);
+    if (piece.from != kHostSpace) {
+      // A failure of uploads is not the direct copy's.
+      if (Status status = finish(space); !status) return status;
+    }
     if (piece.from == kHostSpace || !copy_directly(space, piece.from, bytes)) {
       if (Status status = to_host(region, piece.first, piece.last); !status) return status;
       transfer(space, bytes, true);
@@ -644,18 +644,15 @@ bool CoherentPool::copy_directly(Space to, Space from, Range bytes) {
   /// Less says more of latency, and of opening memory to the other device, than of the link.
   constexpr size_t kTelling = size_t{64} << 20;
   DeviceState& state = devices_[to - 1];
-  Status status = finish(to);
   const auto start = std::chrono::steady_clock::now();
-  if (status) {
-    const double predicted = predicted_ns(bytes.bytes(), state.direct_rate);
-    status =
-        timed(to, predicted, [bytes, source = devices_[from - 1].device](backend::Queue& queue) {
-          void* address = pointer(bytes.begin);
-          Status copied = queue.copy_from_peer(*source, address, address, bytes.bytes());
-          const Status ended = queue.synchronize();
-          return copied ? ended : copied;
-        });
-  }
+  const double predicted = predicted_ns(bytes.bytes(), state.direct_rate);
+  Status status =
+      timed(to, predicted, [bytes, source = devices_[from - 1].device](backend::Queue& queue) {
+        void* address = pointer(bytes.begin);
+        Status copied = queue.copy_from_peer(*source, address, address, bytes.bytes());
+        const Status ended = queue.synchronize();
+        return copied ? ended : copied;
+      });
   if (!status) {
     log(LogPart::memory, LogLevel::info, "{}: {} bytes go through the host: {}",
         state.device->info().id(), bytes.bytes(), status.message());
@@ -680,26 +677,33 @@ void CoherentPool::transfer(Space space, Range bytes, bool upload) {
   devices_[space - 1].asked.push_back({bytes, upload});
 }
 
-/// Does the transfers asked for since the last time: one call on the device's thread for all of them.
+/// Does the transfers asked for since the last time: one call on the device's thread for all of them. Uploads that may
+/// not have arrived count for nothing: the host, where they came from, has the same contents.
 Status CoherentPool::finish(Space space) {
   DeviceState& state = devices_[space - 1];
   if (state.asked.empty()) return Status::ok();
   double predicted = 0;
   for (const Transfer& each : state.asked)
     predicted += predicted_ns(each.bytes.bytes(), each.upload ? state.up : state.down);
-  return timed(space, predicted,
-               [transfers = std::exchange(state.asked, {})](backend::Queue& queue) {
-                 Status status;
-                 for (const auto& [bytes, upload] : transfers) {
-                   void* address = pointer(bytes.begin);
-                   status = upload ? queue.upload(address, address, bytes.bytes())
-                                   : queue.download(address, address, bytes.bytes());
-                   if (!status) break;
-                 }
-                 // Also after a failure: nothing is under way when it returns.
-                 const Status ended = queue.synchronize();
-                 return status ? ended : status;
-               });
+  const std::vector<Transfer> asked = std::exchange(state.asked, {});
+  Status status = timed(space, predicted, [asked](backend::Queue& queue) {
+    Status status;
+    for (const auto& [bytes, upload] : asked) {
+      void* address = pointer(bytes.begin);
+      status = upload ? queue.upload(address, address, bytes.bytes())
+                      : queue.download(address, address, bytes.bytes());
+      if (!status) break;
+    }
+    // Also after a failure: nothing is under way when it returns.
+    const Status ended = queue.synchronize();
+    return status ? ended : status;
+  });
+  if (!status) {
+    for (const Transfer& each : asked) {
+      if (each.upload) forget_copies(space, {&each.bytes, 1});
+    }
+  }
+  return status;
 }
 
 }  // namespace guda::memory

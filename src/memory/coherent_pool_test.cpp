@@ -269,6 +269,16 @@ TEST_F(CoherentPoolTest, ScratchIsNotEvicted) {
   EXPECT_TRUE(pool_.acquire(a_, {&all, 1}));
 }
 
+TEST_F(CoherentPoolTest, ScratchMayEndWithItsRegion) {
+  Memory memory(2);
+  add(memory);
+  const Range own = memory.bytes(kGranule, kGranule), all = memory.all();
+  auto scratch = pool_.acquire_scratch(a_, {&own, 1});
+  ASSERT_TRUE(scratch) << scratch.status().message();
+  auto lease = pool_.acquire(a_, {&all, 1});
+  EXPECT_TRUE(lease) << lease.status().message();
+}
+
 TEST_F(CoherentPoolTest, FreshMemoryStartsAtHome) {
   pool_.set_home(b_);
   Memory memory(2);
@@ -379,6 +389,56 @@ TEST_F(CoherentPoolTest, ADirectCopyThatFailsGoesThroughTheHost) {
     second_.fault = nullptr;
     pool_.remove_region(memory.data());
   }
+}
+
+TEST_F(CoherentPoolTest, AFailedUploadIsNotHiddenByADirectCopy) {
+  second_.peers = true;
+  Memory memory(2);
+  add(memory);
+  std::memset(memory.data(), 3, memory.size());
+  write(a_, first_, memory.bytes(kGranule, kGranule), 4);
+  second_.fault = [](const char* call) {
+    return std::string_view(call) == "upload" ? Status(StatusCode::launch_failed, "injected")
+                                              : Status::ok();
+  };
+  const Range all = memory.all();
+  EXPECT_FALSE(pool_.acquire(b_, {&all, 1})) << "the first granule has not arrived";
+  second_.fault = nullptr;
+  ASSERT_TRUE(pool_.acquire(b_, {&all, 1}));
+  EXPECT_EQ(*second_.at(memory.data()), std::byte{3});
+  EXPECT_EQ(*second_.at(memory.data() + kGranule), std::byte{4});
+}
+
+TEST_F(CoherentPoolTest, AFailedUploadCostsOnlyWhatWasUploaded) {
+  second_.peers = true;
+  Memory one(1), two(1);
+  add(one);
+  add(two);
+  write(a_, first_, one.all(), 7);
+  const Range both[2] = {one.all(), two.all()};
+  ASSERT_TRUE(pool_.acquire(b_, {both, 1}));  // directly: two devices have it now
+  first_.fault = [](const char* call) {
+    return std::string_view(call) == "upload" ? Status(StatusCode::launch_failed, "injected")
+                                              : Status::ok();
+  };
+  EXPECT_FALSE(pool_.acquire(a_, both));
+  first_.fault = nullptr;
+  second_.vanish();
+  EXPECT_TRUE(pool_.lose(b_).empty()) << "the first device has it still";
+}
+
+TEST_F(CoherentPoolTest, EvictionLeavesNothingToADeviceThatOnlyHelps) {
+  second_.peers = true;
+  Memory one(4), two(8);
+  add(one);
+  add(two);
+  write(a_, first_, one.all(), 7);
+  const Range range = one.all();
+  ASSERT_TRUE(pool_.acquire(b_, {&range, 1}));  // directly
+  write(a_, first_, two.all(), 8);              // one is evicted there
+  second_.vanish();
+  EXPECT_TRUE(pool_.lose(b_).empty());
+  EXPECT_EQ(one.data()[0], std::byte{7});
 }
 
 TEST_F(CoherentPoolTest, LargeDirectCopiesTellHowFastTheyAre) {

@@ -81,6 +81,7 @@ class Versions {
   /// Calls visit(first, last, held) for the runs in granules [first, last), cut to it.
   template <typename Visit>
   void for_each(uint32_t first, uint32_t last, Visit&& visit) const {
+    if (first >= last) return;
     for (size_t i = find(first); i < runs_.size() && runs_[i].first < last; ++i)
       visit(std::max(first, runs_[i].first), std::min(last, end(i)), runs_[i].held);
   }
