@@ -59,6 +59,14 @@ class TestMachine {
   TestMachine(const TestMachine&) = delete;
   TestMachine& operator=(const TestMachine&) = delete;
 
+  /// One that is never destroyed: for tests whose devices hang, since nothing says when their threads have woken up.
+  template <typename Machine, typename... Arguments>
+  static Machine& kept(Arguments&&... arguments) {
+    static auto* const machines = new std::vector<std::unique_ptr<Machine>>;
+    return *machines->emplace_back(
+        std::make_unique<Machine>(std::forward<Arguments>(arguments)...));
+  }
+
   /// Patient, and with results on the host.
   static CoExecutionOptions quick() {
     CoExecutionOptions options;

@@ -219,7 +219,7 @@ TEST(ReductionFaults, ADeviceThatHangsIsGivenUpWithWhatItContributed) {
     CoExecutionOptions options = Reducing::quick();
     options.least_limit = 50ms;
     options.limit_multiple = 0;
-    Reducing machine(1, options);
+    Reducing& machine = TestMachine::kept<Reducing>(1, options);
     machine.host_block_time = 20us;
     // The pool does not download under its lock before the contributions are asked for.
     machine.plans[0]->add({FaultKind::hang, call, 1, StatusCode::launch_timeout});
