@@ -94,12 +94,12 @@ __global__ void counting(const float* in, float* out, int n) {
 using Kernel = void (*)(const float*, float*, int);
 
 template <Kernel kernel>
-void launch(const float* in, float* out, int n) {
-  kernel<<<(n + kThreads - 1) / kThreads, kThreads>>>(in, out, n);
+void launch(const float* in, float* out, int n, cudaStream_t stream) {
+  kernel<<<(n + kThreads - 1) / kThreads, kThreads, 0, stream>>>(in, out, n);
 }
 
-void launch_histogram(const float* in, float* out, int n) {
-  histogram<<<512, kThreads>>>(in, out, n);
+void launch_histogram(const float* in, float* out, int n, cudaStream_t stream) {
+  histogram<<<512, kThreads, 0, stream>>>(in, out, n);
 }
 
 const SplitKernel kKernels[] = {

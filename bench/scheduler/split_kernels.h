@@ -1,10 +1,12 @@
 #pragma once
 
+#include <cuda_runtime.h>
+
 namespace bench {
 
 struct SplitKernel {
   const char* name;
-  void (*launch)(const float* in, float* out, int n);
+  void (*launch)(const float* in, float* out, int n, cudaStream_t stream);
   int elements;
 };
 

@@ -167,7 +167,8 @@ std::optional<Status> Engines::hand_over_product(Engine& engine, Operation& oper
     auto found = std::find_if(home_products_.begin(), home_products_.end(),
                               [&](const HomeProduct& each) { return each.same_shape(shape); });
     known = found != home_products_.end() && found->epoch == shape.epoch && found->uses_left > 0 &&
-            operations_of(problem) < kAlwaysPlanned;
+            operations_of(problem) < kAlwaysPlanned &&
+            scheduler::Scheduler::forced_engine() == scheduler::kNoEngine;
     if (known) --found->uses_left;
   }
   const bool small = operations_of(problem) < kWorthPlanning;

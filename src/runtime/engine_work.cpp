@@ -197,14 +197,15 @@ Status Engines::run_split(const std::shared_ptr<const scheduler::DivisibleWork>&
   if (!outcome.status) return outcome.status;
   scheduler_.record_outcome(plan.decision, static_cast<double>(end - start));
   if (trace::enabled()) {
-    for (const scheduler::EngineOutcome& each : outcome.engines) {
-      trace::span(
-          scheduler_.engine(each.engine).identity.id, plan.work.name, "part",
-          end - static_cast<int64_t>(each.compute_ns), end,
-          fmt::format("\"units\": {}, \"of\": {}, \"predicted_us\": {:.1f}, \"actual_us\": {:.1f}",
-                      each.units, plan.work.units, plan.decision.predicted_ns * 1e-3,
-                      static_cast<double>(end - start) * 1e-3));
-    }
+    std::string shares;
+    for (const scheduler::EngineOutcome& each : outcome.engines)
+      shares += fmt::format("\"{}\": {}, ", scheduler_.engine(each.engine).identity.id, each.units);
+    trace::span(
+        trace::thread_track(), plan.work.name, "split", start, end,
+        fmt::format("{}\"predicted_us\": {:.1f}, \"actual_us\": {:.1f}, \"decision\": \"{}\"",
+                    shares, plan.decision.predicted_ns * 1e-3,
+                    static_cast<double>(end - start) * 1e-3,
+                    trace::escaped(scheduler_.explain(plan.work, plan.decision))));
   }
   return outcome.status;
 }

@@ -35,6 +35,29 @@ class EmptyOperation final : public Operation {
   bool follow_device_work(Stream&, uint64_t) override { return true; }
 };
 
+uint32_t wished_engine() {
+  return Engines::active() ? scheduler::Scheduler::forced_engine() : scheduler::kNoEngine;
+}
+
+/// While an operation runs on a thread that may not be the one which enqueued it: that one's wish counts.
+class EngineWish {
+ public:
+  explicit EngineWish(uint32_t engine) : before_(wished_engine()), changed_(engine != before_) {
+    if (changed_) [[unlikely]]
+      scheduler::Scheduler::force_engine(engine);
+  }
+  ~EngineWish() {
+    if (changed_) [[unlikely]]
+      scheduler::Scheduler::force_engine(before_);
+  }
+  EngineWish(const EngineWish&) = delete;
+  EngineWish& operator=(const EngineWish&) = delete;
+
+ private:
+  uint32_t before_;
+  bool changed_;
+};
+
 }  // namespace
 
 bool Dependency::issued() const { return !stream || stream->issued() >= ticket; }
@@ -113,7 +136,7 @@ uint64_t Stream::enqueue(std::unique_ptr<Operation> operation, std::vector<Depen
   collect_default_stream_dependencies(after);
   std::unique_lock lock(mutex_);
   uint64_t ticket = enqueued_.load(std::memory_order_relaxed) + 1;
-  queue_.push_back({std::move(operation), ticket, std::move(after)});
+  queue_.push_back({std::move(operation), ticket, std::move(after), wished_engine()});
   enqueued_.store(ticket, std::memory_order_release);
   bool first = !draining_ && queue_.size() == 1;
   lock.unlock();
@@ -144,7 +167,7 @@ void Stream::end(uint64_t ticket) {
 
 void Stream::defer(uint64_t ticket, std::unique_ptr<Operation> operation) {
   std::unique_lock lock(mutex_);
-  queue_.push_front({std::move(operation), ticket, {}});
+  queue_.push_front({std::move(operation), ticket, {}, wished_engine()});
   draining_ = false;
   wake_pending_ = false;
   lock.unlock();
@@ -282,7 +305,10 @@ Dependency Stream::run_queue(std::unique_lock<std::mutex>& lock, uint64_t until)
     Entry entry = std::move(queue_.front());
     queue_.pop_front();
     lock.unlock();
-    run(*entry.operation, entry.ticket);
+    {
+      const EngineWish wish(entry.engine);
+      run(*entry.operation, entry.ticket);
+    }
     entry.operation.reset();
     lock.lock();
     complete(lock, entry.ticket);

@@ -102,6 +102,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
     std::unique_ptr<Operation> operation;
     uint64_t ticket;
     std::vector<Dependency> dependencies;
+    uint32_t engine;  // that the enqueuing thread wishes; scheduler::kNoEngine: whichever is best
   };
   struct Dependent {
     uint64_t ticket;

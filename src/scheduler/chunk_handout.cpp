@@ -5,8 +5,11 @@
 namespace guda::scheduler {
 namespace {
 
-/// Pieces are not made smaller than this part of the plan: starting one costs something, too.
+/// Pieces are not made smaller than this part of the plan.
 constexpr uint64_t kMostPieces = 24;
+/// Nor so small that starting one takes more than this part of the time for its units, as long as there are a few.
+constexpr double kStart = 0.5;
+constexpr uint64_t kAFew = 4;
 /// Finishing this much later than all together could is not late.
 constexpr double kLate = 1.02;
 
@@ -47,6 +50,13 @@ bool ChunkHandout::in_time(const Slot& slot, uint64_t units, double remaining_ns
   return busy == 0 || busy + slot.cost.ns(static_cast<double>(units)) <= kLate * remaining_ns;
 }
 
+uint64_t ChunkHandout::least_piece(const Slot& slot) const {
+  const double units = slot.cost.fixed_ns / (kStart * slot.cost.ns_per_unit);
+  const auto worth_starting =
+      static_cast<uint64_t>(std::min(units, static_cast<double>(slot.planned / kAFew)));
+  return round_up(std::max({slot.planned / kMostPieces, worth_starting, uint64_t{1}}));
+}
+
 std::optional<Chunk> ChunkHandout::choose(size_t engine) {
   Slot& slot = slots_[engine];
   if (!returned_.empty()) {
@@ -63,11 +73,12 @@ std::optional<Chunk> ChunkHandout::choose(size_t engine) {
   if (slot.left.units() == 0) return take_over(engine, remaining);
   const auto tail = static_cast<uint64_t>(cuts_.tail * static_cast<double>(slot.planned));
   const uint64_t left = slot.left.units();
-  uint64_t piece = left > tail ? std::min((slot.planned - tail) / cuts_.pieces, left) : left / 2;
+  const uint64_t least = least_piece(slot);
+  uint64_t piece =
+      left >= tail + least ? std::min((slot.planned - tail) / cuts_.pieces, left - tail) : left / 2;
   // An engine that is slower than was thought must not be stuck in a piece when the others are done.
   const double share = cuts_.largest_share * remaining / slot.cost.ns_per_unit;
   piece = std::min(piece, static_cast<uint64_t>(share));
-  const uint64_t least = round_up(std::max<uint64_t>(slot.planned / kMostPieces, 1));
   piece = std::max(piece, least);
   if (left < piece + least) piece = left;  // no crumbs
   if (!in_time(slot, piece, remaining)) return std::nullopt;
@@ -118,6 +129,11 @@ std::optional<Chunk> ChunkHandout::take_over(size_t engine, double remaining) {
   uint64_t begin = victim->left.end > units ? victim->left.end - units : 0;
   begin = std::max(begin / tile_ * tile_, victim->left.begin);
   const Chunk chunk{begin, victim->left.end};
+  // Not when the victim would be done with all that it has before.
+  if (victim->active &&
+      slot.cost.ns(static_cast<double>(chunk.units())) >=
+          longest + victim->cost.ns_per_unit * static_cast<double>(victim->outstanding))
+    return std::nullopt;
   if (!in_time(slot, chunk.units(), remaining)) return std::nullopt;
   victim->left.end = begin;
   return chunk;
@@ -128,10 +144,10 @@ void ChunkHandout::completed(size_t engine, Chunk chunk, double ns) {
   Slot& slot = slots_[engine];
   slot.outstanding -= std::min(slot.outstanding, chunk.units());
   if (chunk.units() == 0 || !(ns > 0)) return;
-  const double per_unit = ns / static_cast<double>(chunk.units());
-  // Small chunks carry the engine's fixed costs, which the next one has, too.
+  // Of a chunk that took less than starting one should, nobody knows how it came about.
+  slot.cost.fixed_ns = std::min(slot.cost.fixed_ns, 0.5 * ns);
+  const double per_unit = (ns - slot.cost.fixed_ns) / static_cast<double>(chunk.units());
   slot.cost.ns_per_unit = slot.measured ? 0.5 * (slot.cost.ns_per_unit + per_unit) : per_unit;
-  slot.cost.fixed_ns = 0;
   slot.measured = true;
 }
 

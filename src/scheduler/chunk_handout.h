@@ -3,7 +3,8 @@
 // prediction costs a small chunk's time and not the difference.
 //
 // Where predictions are known to be good, and nothing is moved that could overlap with computing, parts are handed out
-// nearly whole: large chunks are the most efficient ones.
+// nearly whole: large chunks are the most efficient ones. What starting a chunk costs (packing a factor of a product
+// anew, for example) bounds how small one may be.
 //
 // Pure bookkeeping, without threads and clocks; the caller locks.
 #pragma once
@@ -32,11 +33,13 @@ struct Cuts {
   double largest_share = 0.3;  // a piece takes at most this part of the time that is left
 };
 inline constexpr Cuts kWhereSure{0.06, 1, 1.0};
+/// Times are known, but others may disturb.
+inline constexpr Cuts kWhereKnown{0.15, 1, 1.0};
 
 /// One engine's planned part; empty for one that only helps out.
 struct PlannedPart {
   Chunk part;
-  CostLine cost;
+  CostLine cost;  // of one chunk
 };
 
 class ChunkHandout {
@@ -77,6 +80,7 @@ class ChunkHandout {
     bool active = true;
   };
 
+  uint64_t least_piece(const Slot& slot) const;
   uint64_t round_up(uint64_t units) const { return (units + tile_ - 1) / tile_ * tile_; }
   Chunk take_front(Chunk& from, uint64_t units) const;
   std::optional<Chunk> choose(size_t engine);

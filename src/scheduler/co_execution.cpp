@@ -2,6 +2,7 @@
 
 #include "scheduler/reduction_copy.h"
 #include "support/log.h"
+#include "support/trace.h"
 
 #include <fmt/format.h>
 
@@ -53,6 +54,19 @@ class SavedMemory {
   std::vector<std::pair<Range, std::vector<std::byte>>> saved_;
 };
 
+/// The clock is that of traces.
+int64_t ns_of(Clock::time_point time) {
+  return std::chrono::nanoseconds(time.time_since_epoch()).count();
+}
+
+/// When the chunk's operands were brought, and when it was computed.
+void trace_chunk(const std::string& track, Chunk chunk, Clock::time_point asked,
+                 Clock::time_point started, Clock::time_point ended) {
+  trace::span(track, "operands", "transfer", ns_of(asked), ns_of(started));
+  trace::span(track, fmt::format("units {} to {}", chunk.begin, chunk.end), "chunk", ns_of(started),
+              ns_of(ended), fmt::format("\"units\": {}", chunk.units()));
+}
+
 /// The device may not have it, or not now; that is no fault of its.
 bool is_refusal(const Status& status) {
   return status.code() == StatusCode::out_of_memory || status.code() == StatusCode::not_supported;
@@ -70,6 +84,7 @@ struct InFlight {
   Finished result;
   std::unique_ptr<backend::Mark> start;
   std::unique_ptr<backend::Mark> end;
+  Clock::time_point asked;  // for its operands
   Clock::time_point handed_over;
   bool may_have_run = false;
 };
@@ -78,6 +93,7 @@ struct InFlight {
 
 struct CoExecutor::Slot {
   Participant participant;
+  std::string name;  // the engine's
   std::shared_ptr<backend::Queue> queue;
 
   // Guarded by the run's mutex.
@@ -118,7 +134,7 @@ struct CoExecutor::Run {
   Status begin(const Slot& slot, Chunk chunk, InFlight& flight, ReductionCopy& copy) const;
   Status check(const Slot& slot, const ReductionCopy& copy,
                std::vector<std::byte>& contributions) const;
-  Status compute_on_host(Chunk chunk, Finished& result) const;
+  Status compute_on_host(const Slot& slot, Chunk chunk, Finished& result) const;
   void fail(size_t index, Status status);
   void set_deadline(size_t index);
   void watch();
@@ -167,6 +183,7 @@ void CoExecutor::Run::fail(size_t index, Status status) {
 /// Unlocked.
 Status CoExecutor::Run::begin(const Slot& slot, Chunk chunk, InFlight& flight,
                               ReductionCopy& copy) const {
+  flight.asked = Clock::now();
   flight.result.chunk = chunk;
   flight.result.memory = work->memory(chunk);
   const ChunkMemory& memory = flight.result.memory;
@@ -284,9 +301,10 @@ void CoExecutor::Run::serve(size_t index) {
         break;
       }
       const Clock::time_point now = Clock::now();
-      const double wall =
-          std::chrono::duration<double, std::nano>(now - std::max(flight.handed_over, free_since))
-              .count();
+      const Clock::time_point started = std::max(flight.handed_over, free_since);
+      const double wall = std::chrono::duration<double, std::nano>(now - started).count();
+      if (trace::enabled())
+        trace_chunk(slot.name, flight.result.chunk, flight.asked, flight.handed_over, now);
       const auto own = flight.end->since(*flight.start);
       flight.result.compute_ns = own && *own > 0 ? static_cast<double>(*own) : wall;
       // The first chunk has brought what all need.
@@ -376,7 +394,8 @@ bool CoExecutor::Run::devices_are_out() const {
 }
 
 /// Unlocked.
-Status CoExecutor::Run::compute_on_host(Chunk chunk, Finished& result) const {
+Status CoExecutor::Run::compute_on_host(const Slot& slot, Chunk chunk, Finished& result) const {
+  const auto asked = Clock::now();
   result.chunk = chunk;
   result.memory = work->memory(chunk);
   auto lease = pool.acquire(memory::kHostSpace, result.memory.accessed, result.memory.overwritten);
@@ -384,6 +403,7 @@ Status CoExecutor::Run::compute_on_host(Chunk chunk, Finished& result) const {
   const auto start = Clock::now();
   Status status = work->run_on_host(chunk);
   result.compute_ns = ns_since(start);
+  if (trace::enabled()) trace_chunk(slot.name, chunk, asked, start, Clock::now());
   return status;
 }
 
@@ -408,7 +428,7 @@ void CoExecutor::compute(const std::shared_ptr<Run>& run) {
       ++run->chunks;
       lock.unlock();
       Finished result;
-      Status status = run->compute_on_host(*chunk, result);
+      Status status = run->compute_on_host(slot, *chunk, result);
       lock.lock();
       if (!status) {
         slot.failure = std::move(status);
@@ -482,6 +502,7 @@ void save_inputs(const ChunkMemory& memory, bool write_back, SavedMemory& saved)
 
 /// After all threads have left. When it fails, inputs are as they were.
 Status CoExecutor::commit(Run& run) {
+  const auto start = Clock::now();
   std::vector<memory::CoherentPool::Part> parts;
   std::vector<Range> on_devices;
   SavedMemory inputs;
@@ -515,6 +536,8 @@ Status CoExecutor::commit(Run& run) {
   for (const Slot& slot : run.slots) {
     if (!slot.contributions.empty()) combine_on_host(run.reductions, slot.contributions);
   }
+  if (trace::enabled())
+    trace::span(trace::thread_track(), "results", "transfer", ns_of(start), ns_of(Clock::now()));
   return status;
 }
 
@@ -523,14 +546,16 @@ namespace {
 /// Devices whose times are known have nobody to wait for; the host's cores always may be somebody else's.
 Cuts cuts_for(const Decision& decision, std::span<const Participant> participants) {
   constexpr double kSure = 0.02;
-  if (decision.exploring || decision.sigma > kSure) return {};
+  if (decision.exploring || decision.sigma > kKnownSigma) return {};
+  Cuts cuts = decision.sigma > kSure ? kWhereKnown : kWhereSure;
   for (const Participant& participant : participants) {
     for (const Part& part : decision.all_parts()) {
       if (part.engine != participant.engine) continue;
-      if (participant.device == nullptr || (decision.moving >> part.engine & 1) != 0) return {};
+      if ((decision.moving >> part.engine & 1) != 0) return {};
+      if (participant.device == nullptr) cuts = kWhereKnown;
     }
   }
-  return kWhereSure;
+  return cuts;
 }
 
 }  // namespace
@@ -542,7 +567,9 @@ CoExecutionOutcome CoExecutor::run(const std::shared_ptr<const DivisibleWork>& w
   const auto start = Clock::now();
   std::vector<PlannedPart> parts;
   for (const Participant& participant : participants) {
-    PlannedPart planned{{}, decision.lines[participant.engine]};
+    PlannedPart planned{
+        {},
+        {decision.chunk_ns[participant.engine], decision.lines[participant.engine].ns_per_unit}};
     planned.cost.ns_per_unit = std::max(planned.cost.ns_per_unit, 1e-6);
     for (const Part& part : decision.all_parts()) {
       if (part.engine == participant.engine) planned.part = {part.begin, part.begin + part.count};
@@ -557,6 +584,7 @@ CoExecutionOutcome CoExecutor::run(const std::shared_ptr<const DivisibleWork>& w
   run.slots.resize(participants.size());
   for (size_t i = 0; i < participants.size(); ++i) {
     run.slots[i].participant = participants[i];
+    run.slots[i].name = scheduler_.engine(participants[i].engine).identity.id;
     // Who was not planned for stays out: its time model says that it does not help.
     if (parts[i].part.units() == 0) run.handout.retire(i);
     if (!run.reductions.empty() && !run.slots[i].is_host() &&

@@ -25,6 +25,9 @@ enum class Verdict : uint8_t {
   split,
 };
 
+/// Predictions with a smaller relative uncertainty are those of somebody who knows.
+inline constexpr double kKnownSigma = 0.1;
+
 /// Why work that several engines could run was not split.
 enum class Refusal : uint8_t { none, indivisible, forbidden, small, little_gain, uncertain };
 
@@ -48,7 +51,9 @@ struct Decision {
   std::array<double, kMaxEngines> alone_ns{};
   /// Engine i's share of a split, for co_execution.h; zeros where alone_ns is 0.
   std::array<CostLine, kMaxEngines> lines{};
-  /// Engines, by bit, to which operands of their parts have to be moved, or from which results.
+  /// What starting a chunk costs engine i.
+  std::array<double, kMaxEngines> chunk_ns{};
+  /// Engines, by bit, to which operands of their parts have to be moved: that overlaps with computing other chunks.
   uint32_t moving = 0;
 
   std::span<const Part> all_parts() const { return {parts.data(), part_count}; }

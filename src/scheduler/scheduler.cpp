@@ -31,8 +31,9 @@ constexpr uint32_t kWorthLearning = 4;
 /// Not when it is expected to take longer than this many times the best.
 constexpr double kExploreAtMost = 1.5;
 
-/// In about so many chunks an engine gets its part of a split.
+/// In about so many chunks an engine gets its part of a split: as long as little is known of it, and later.
 constexpr double kChunks = 7;
+constexpr double kChunksWhereKnown = 3;
 
 thread_local EngineIndex t_forced = kNoEngine;
 
@@ -305,11 +306,12 @@ Decision Scheduler::decide(const Work& work, const Residency* residency,
         1.0);
     // Parts of a split overlap bringing the next chunk's operands with computing this one; the first chunk, an eighth,
     // has nothing to hide behind, and results come back when all is done. Each chunk has to be started.
-    const double moved = std::max(transfers.divided_ns, transfers.results_ns);
-    if (moved > 0) decision.moving |= 1u << e;
+    if (transfers.divided_ns > 0) decision.moving |= 1u << e;
+    const double chunks = estimate.mean_sigma <= kKnownSigma ? kChunksWhereKnown : kChunks;
+    decision.chunk_ns[e] = estimate.fixed_ns;
     const double copies = transfers.copies_ns - transfers.reduced_ns;
     decision.lines[e] = {
-        start + copies + (kChunks - 1) * estimate.fixed_ns + transfers.divided_ns / 8,
+        start + copies + (chunks - 1) * estimate.fixed_ns + transfers.divided_ns / 8,
         std::max({estimate.ns_per_unit, transfers.divided_ns / units, 1e-6}) +
             transfers.results_ns / units};
     ++candidates;

@@ -157,7 +157,6 @@ TEST(Split, ResultsThatStayWhereTheyAreCostNothing) {
   const FixedResidency residency;
   for (EngineIndex e : {0u, 1u}) teach(scheduler, e, work, 10'000, 10'000);
   const Decision copied = scheduler.plan(work, &residency);
-  EXPECT_NE(copied.moving, 0u);
   // A device alone brings its results back, too.
   EXPECT_GT(copied.alone_ns[0], 8e9 / 20);
   work.key = 2;  // decisions are remembered

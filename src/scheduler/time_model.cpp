@@ -12,6 +12,9 @@ constexpr double kUnknownSigma = 1.0;
 /// A second run this much faster than expected from the first: the first was a cold one.
 constexpr double kWarm = 0.8;
 
+/// Starting may take about this part of what the work took the first time.
+constexpr double kStart = 0.1;
+
 double traffic(const Work& work) {
   if (work.bytes > 0) return work.bytes;
   double bytes = 0;
@@ -101,15 +104,17 @@ TimeModel::Entry TimeModel::first_entry(const Work& work, double amount, double 
                             static_cast<double>(std::max<uint64_t>(work.units, 1)) /
                             std::max(work.amount, 1e-9);
   const double doubt = std::max(prior.mean_sigma, 0.3);
+  // Parts may cost more to start than an empty launch: products pack a factor anew for each.
+  const double start_doubt = std::max(doubt * prior.fixed_ns, kStart * ns);
   Entry entry;
-  entry.time = Regression<2>({prior.fixed_ns, per_amount},
-                             {doubt * prior.fixed_ns, 2 * doubt * per_amount}, 0.1);
+  entry.time =
+      Regression<2>({prior.fixed_ns, per_amount}, {start_doubt, 2 * doubt * per_amount}, 0.1);
   // A measurement far from the guess says more than the guess.
   const double guessed = entry.time.predict({1, amount}).value;
   if (ns > 2 * guessed || ns < guessed / 2) {
     const double start = std::min(prior.fixed_ns, ns / 2);
     const double slope = (ns - start) / std::max(amount, 1e-9);
-    entry.time = Regression<2>({start, slope}, {start, slope}, 0.1);
+    entry.time = Regression<2>({start, slope}, {std::max(start, kStart * ns), slope}, 0.1);
   }
   return entry;
 }

@@ -2,16 +2,20 @@
 #include <gtest/gtest.h>
 #include <guda/scheduler.h>
 
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 extern "C" {
 int cudaMalloc(void** pointer, size_t bytes);
 int cudaFree(void* pointer);
 int cudaMemcpy(void* to, const void* from, size_t bytes, int kind);
+int cudaDeviceSynchronize();
+int cudaLaunchHostFunc(void* stream, void (*function)(void*), void* data);
 int cublasCreate_v2(void** handle);
 int cublasDestroy_v2(void* handle);
 int cublasSgemm_v2(void* handle, int transa, int transb, int m, int n, int k, const float* alpha,
@@ -135,6 +139,44 @@ TEST(ProductsOnEngines, AreRight) {
     if (std::string_view(engine.id) != "cpu") on_devices += engine.placed + engine.split_parts;
   }
   EXPECT_GT(on_devices, 0u);
+}
+
+TEST(ProductsOnEngines, RunWhereTheThreadThatCalledWishesWhoeverRunsTheQueue) {
+  int engines = 0;
+  ASSERT_EQ(guda_scheduler_engine_count(&engines), 0);
+  void* handle = nullptr;
+  ASSERT_EQ(cublasCreate_v2(&handle), 0);
+  constexpr int n = 200;
+  DeviceMatrix<float> a(numbers<float>(n * n, 1)), c(numbers<float>(n * n, 2));
+  for (int round = 0; round < 2 * engines; ++round) {
+    const int wished = round % engines;
+    const auto placed = [&](bool there) {
+      uint64_t count = 0;
+      guda_engine engine;
+      for (int i = 0; guda_scheduler_engine(i, &engine) == 0; ++i)
+        count += (i == wished) == there ? engine.placed : 0;
+      return count;
+    };
+    const uint64_t before = placed(true), elsewhere = placed(false);
+    std::atomic<bool> open{false};
+    ASSERT_EQ(cudaLaunchHostFunc(
+                  nullptr,
+                  [](void* data) {
+                    while (!static_cast<std::atomic<bool>*>(data)->load())
+                      std::this_thread::yield();
+                  },
+                  &open),
+              0);
+    ASSERT_EQ(guda_scheduler_force_engine(wished), 0);
+    EXPECT_EQ(gemm(handle, 0, 0, n, n, n, 1.0f, a.get(), n, a.get(), n, 0.0f, c.get(), n), 0);
+    ASSERT_EQ(guda_scheduler_force_engine(-1), 0);
+    open = true;
+    ASSERT_EQ(cudaDeviceSynchronize(), 0);
+    if (engines < 2) continue;
+    EXPECT_GT(placed(true), before);
+    EXPECT_EQ(placed(false), elsewhere);
+  }
+  EXPECT_EQ(cublasDestroy_v2(handle), 0);
 }
 
 }  // namespace
