@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Runs bench_overhead with two sets of libraries in turns and prints the ratio of the best times.
 
-compare.py PROGRAM --native DIR --guda DIR [--rounds N] [--env NAME=VALUE ...]
+compare.py PROGRAM --native DIR --guda DIR [--rounds N] [--env NAME=VALUE ...] [--native-env NAME=VALUE ...]
+
+Two configurations of GUDA are compared by giving its directory twice.
 """
 import argparse
 import os
@@ -24,11 +26,14 @@ def main():
     parser.add_argument("--guda", required=True, help="directory of GUDA's libraries")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--env", action="append", default=[], help="for GUDA")
+    parser.add_argument("--native-env", action="append", default=[], help="for the other side")
     arguments = parser.parse_args()
     extra = dict(item.split("=", 1) for item in arguments.env)
+    native_extra = dict(item.split("=", 1) for item in arguments.native_env)
     best = [{}, {}]
     for _ in range(arguments.rounds):
-        for side, (libraries, more) in enumerate([(arguments.native, {}), (arguments.guda, extra)]):
+        sides = [(arguments.native, native_extra), (arguments.guda, extra)]
+        for side, (libraries, more) in enumerate(sides):
             for name, value in measure(arguments.program, libraries, more).items():
                 best[side][name] = min(value, best[side].get(name, value))
     print(f"{'':34}{'native us':>12}{'GUDA us':>12}{'ratio':>8}")
