@@ -181,6 +181,8 @@ class Queue {
   }
 
   virtual Result<std::unique_ptr<Mark>> mark() = 0;
+  /// A mark for order alone: since() may know nothing of it. Cheaper on some devices.
+  virtual Result<std::unique_ptr<Mark>> mark_order() { return mark(); }
   /// Later work waits for `mark`, of the same device.
   virtual Status wait_for(const Mark& mark) = 0;
   /// Starts what has been handed over, without waiting.

@@ -40,8 +40,8 @@ void DeviceTail::report(const std::vector<Sample>& samples) {
   }
 }
 
-Result<DeviceTail::Marked> DeviceTail::mark_end() {
-  auto made = queue_->mark();
+Result<DeviceTail::Marked> DeviceTail::mark_end(bool timed) {
+  auto made = timed ? queue_->mark() : queue_->mark_order();
   if (!made) return made.status();
   Marked marked{last_, std::move(*made)};
   if (!finished(last_)) marks_.push_back(marked);
@@ -52,15 +52,15 @@ Result<DeviceTail::Marked> DeviceTail::cover(uint64_t ticket) {
   for (const Marked& marked : marks_) {
     if (marked.ticket >= ticket) return marked;
   }
-  return mark_end();
+  return mark_end(false);
 }
 
-Result<std::shared_ptr<backend::Mark>> DeviceTail::mark(uint64_t ticket) {
+Result<std::shared_ptr<backend::Mark>> DeviceTail::mark(uint64_t ticket, bool timed) {
   std::vector<Sample> complete;
   std::unique_lock lock(mutex_);
   last_ = ticket;
   if (first_open() == 0) first_open_.store(ticket, std::memory_order_release);
-  auto marked = mark_end();
+  auto marked = mark_end(timed);
   if (marks_.size() > many_) {
     // One question for half of them: asking for each would cost more than making it.
     const Marked& middle = marks_[marks_.size() / 2];

@@ -78,8 +78,8 @@ class DeviceTail {
   /// Operation `ticket` is done when those before it are.
   void follow_own(uint64_t ticket);
 
-  /// A mark behind operation `ticket`, the newest one. Errors: the device's.
-  Result<std::shared_ptr<backend::Mark>> mark(uint64_t ticket);
+  /// A mark behind operation `ticket`, the newest one; `timed`: that keeps the device's time. Errors: the device's.
+  Result<std::shared_ptr<backend::Mark>> mark(uint64_t ticket, bool timed);
   /// Later work here starts after operation `ticket` of `other`; counts as this tail's operation `own`.
   Status follow(DeviceTail& other, uint64_t ticket, uint64_t own);
 
@@ -102,7 +102,7 @@ class DeviceTail {
 
   /// A mark behind `ticket`: one that is there, else a new one at the end.
   Result<Marked> cover(uint64_t ticket);
-  Result<Marked> mark_end();
+  Result<Marked> mark_end(bool timed);
   /// Everything up to `ticket` has finished. Returns the samples that are complete now, for report() without the lock.
   std::vector<Sample> finish(uint64_t ticket);
   static void report(const std::vector<Sample>& samples);

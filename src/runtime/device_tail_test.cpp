@@ -105,7 +105,7 @@ TEST_F(DeviceTailTest, WorkIsOpenUntilSomebodySeesItsEnd) {
 
 TEST_F(DeviceTailTest, AMarkIsPassedBeforeLaterWorkEnds) {
   launch(tail_, 1);
-  ASSERT_TRUE(tail_.mark(2));
+  ASSERT_TRUE(tail_.mark(2, true));
   launch(tail_, 3);
   EXPECT_FALSE(tail_.poll(2));
   device_.finish(1);
@@ -125,7 +125,7 @@ TEST_F(DeviceTailTest, AskingOftenTakesOneMark) {
 
 TEST_F(DeviceTailTest, ManyMarksAreNotKeptForEver) {
   device_.finish(1000000);
-  for (uint64_t ticket = 1; ticket < 1000; ++ticket) ASSERT_TRUE(tail_.mark(ticket));
+  for (uint64_t ticket = 1; ticket < 1000; ++ticket) ASSERT_TRUE(tail_.mark(ticket, ticket % 2 == 0));
   EXPECT_GT(tail_.first_open(), 900u);
 }
 

@@ -274,7 +274,7 @@ Status EngineTextures::launch(backend::Queue& queue, bool stores,
     if (stores) {
       if (Status status = copy_back(queue); !status) return status;
     }
-    auto mark = queue.mark();
+    auto mark = queue.mark_order();
     if (!mark) return mark.status();
     if (changes || stores) {
       used_.clear();
@@ -318,7 +318,7 @@ Status EngineTextures::write_rows(backend::Queue& queue, Range range,
     if (status) status = wait_for_all(queue, used_);
     if (status) status = start();
     if (status) {
-      auto mark = queue.mark();
+      auto mark = queue.mark_order();
       status = mark.status();
       used_.clear();
       if (mark) changed_ = std::move(*mark);

@@ -18,9 +18,9 @@ namespace {
 
 class MarkOperation final : public Operation {
  public:
-  explicit MarkOperation(std::shared_ptr<EventMark> mark, std::shared_ptr<SharedMark> shared,
-                         uint64_t record)
-      : mark_(std::move(mark)), shared_(std::move(shared)), record_(record) {}
+  MarkOperation(std::shared_ptr<EventMark> mark, bool timed, std::shared_ptr<SharedMark> shared,
+                uint64_t record)
+      : mark_(std::move(mark)), shared_(std::move(shared)), record_(record), timed_(timed) {}
   OperationKind operation_kind() const override { return OperationKind::nothing; }
   Status execute() override {
     mark_->nanoseconds.store(now_nanoseconds(), std::memory_order_relaxed);
@@ -38,7 +38,7 @@ class MarkOperation final : public Operation {
     if (shared_) return false;  // other processes cannot ask the device
     DeviceTail* tail = Engines::active()->open_tail(stream);
     if (tail == nullptr) return false;
-    auto made = tail->mark(ticket);
+    auto made = tail->mark(ticket, timed_);
     if (!made) return false;
     mark_->device = std::move(*made);
     return true;
@@ -48,6 +48,7 @@ class MarkOperation final : public Operation {
   std::shared_ptr<EventMark> mark_;
   std::shared_ptr<SharedMark> shared_;
   uint64_t record_;
+  bool timed_;
 };
 
 /// Other processes cannot wake us: look often at first, then now and then.
@@ -142,6 +143,7 @@ int64_t now_nanoseconds() {
 
 void Event::record(Stream& stream) {
   auto mark = std::make_shared<EventMark>();
+  const bool timed = (flags_ & kEventDisableTiming) == 0;
   std::shared_ptr<SharedMark> shared;
   if (flags_ & kEventInterprocess) {
     std::unique_lock lock(mutex_);
@@ -149,7 +151,7 @@ void Event::record(Stream& stream) {
   }
   uint64_t record = shared ? shared->recorded.fetch_add(1) + 1 : 0;
   if (uint64_t ticket = stream.try_begin()) {
-    MarkOperation operation(mark, shared, record);
+    MarkOperation operation(mark, timed, shared, record);
     (void)run_begun(stream, operation, ticket, true);
     if (mark->device) {
       mark->stream = stream.shared_from_this();
@@ -158,7 +160,8 @@ void Event::record(Stream& stream) {
   } else {
     // The ticket is known only after the operation is queued; nobody else sees the mark before.
     mark->stream = stream.shared_from_this();
-    mark->ticket = stream.enqueue(std::make_unique<MarkOperation>(mark, std::move(shared), record));
+    mark->ticket =
+        stream.enqueue(std::make_unique<MarkOperation>(mark, timed, std::move(shared), record));
   }
   set_mark(std::move(mark));
 }

@@ -320,6 +320,11 @@ void marks_are_reached(Bench& bench) {
   must(bench.queue->flush(), "flush");
   must(second->wait(), "wait");
   expect(first->reached() && second->reached(), "reached");
+  auto third = must(bench.queue->mark_order(), "mark_order");
+  must(bench.queue->flush(), "flush");
+  must(third->wait(), "wait");
+  expect(third->reached(), "a mark for order");
+  if (auto elapsed = third->since(*first)) expect(*elapsed > 0, "time goes on");
   if (auto elapsed = second->since(*first)) expect(*elapsed > 0, "time goes on");
 }
 
@@ -328,7 +333,7 @@ void queues_wait_for_marks(Bench& bench) {
   auto other = must(bench.device.create_queue(), "create_queue");
   for (uint32_t round = 1; round < 20; ++round) {
     must(bench.queue->fill(region.data(), round, 4, region.size()), "fill");
-    auto mark = must(bench.queue->mark(), "mark");
+    auto mark = must(round % 2 == 0 ? bench.queue->mark() : bench.queue->mark_order(), "mark");
     must(bench.queue->flush(), "flush");
     must(other->wait_for(*mark), "wait_for");
     uint32_t* last = region.as<uint32_t>(region.size() - 4);

@@ -44,7 +44,8 @@ Result<std::shared_ptr<Context>> Context::create(std::shared_ptr<Driver> driver,
 Context::~Context() {
   if (handle_ == nullptr) return;
   enter();
-  for (EventHandle event : free_events_) (void)api().event_destroy(event);
+  for (const auto& events : free_events_)
+    for (EventHandle event : events) (void)api().event_destroy(event);
   (void)api().context_set_current(nullptr);
   entered_ = nullptr;
   (void)api().context_release(device_);
@@ -59,23 +60,26 @@ Status Context::check(DriverResult code, const char* what) {
   return status;
 }
 
-Result<EventHandle> Context::take_event() {
+Result<EventHandle> Context::take_event(EventKind kind) {
   {
     std::unique_lock lock(mutex_);
-    if (!free_events_.empty()) {
-      EventHandle event = free_events_.back();
-      free_events_.pop_back();
+    auto& free = free_events_[static_cast<size_t>(kind)];
+    if (!free.empty()) {
+      EventHandle event = free.back();
+      free.pop_back();
       return event;
     }
   }
   EventHandle event = nullptr;
-  if (Status status = check(api().event_create(&event, 0), "cuEventCreate"); !status) return status;
+  const unsigned flags = kind == EventKind::order ? kEventDisableTiming : 0;
+  Status status = check(api().event_create(&event, flags), "cuEventCreate");
+  if (!status) return status;
   return event;
 }
 
-void Context::give_event(EventHandle event) {
+void Context::give_event(EventHandle event, EventKind kind) {
   std::unique_lock lock(mutex_);
-  free_events_.push_back(event);
+  free_events_[static_cast<size_t>(kind)].push_back(event);
 }
 
 }  // namespace guda::backend::cuda

@@ -142,6 +142,7 @@ struct DeviceUuid {
 
 inline constexpr int kLaunchAttributeCooperative = 2;
 inline constexpr unsigned kStreamNonBlocking = 1;  // CU_STREAM_NON_BLOCKING
+inline constexpr unsigned kEventDisableTiming = 2;  // CU_EVENT_DISABLE_TIMING
 inline constexpr int kMinimumGranularity = 0;  // CU_MEM_ALLOC_GRANULARITY_MINIMUM
 inline constexpr int kJitErrorLogBuffer = 5;  // CU_JIT_ERROR_LOG_BUFFER
 inline constexpr int kJitErrorLogBufferSize = 6;  // CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES

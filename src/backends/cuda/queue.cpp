@@ -28,10 +28,11 @@ Status CudaMark::wait() {
 }
 
 std::optional<int64_t> CudaMark::since(const Mark& earlier) const {
+  const auto& from = static_cast<const CudaMark&>(earlier);
+  if (kind_ != EventKind::timed || from.kind_ != EventKind::timed) return std::nullopt;
   context_->enter();
   float milliseconds = 0;
-  DriverResult code = context_->api().event_elapsed(
-      &milliseconds, static_cast<const CudaMark&>(earlier).event_, event_);
+  DriverResult code = context_->api().event_elapsed(&milliseconds, from.event_, event_);
   if (code != 0) return std::nullopt;
   return static_cast<int64_t>(static_cast<double>(milliseconds) * 1e6);
 }
@@ -58,7 +59,7 @@ CudaQueue::~CudaQueue() {
   products_.forget(stream_);
   for (Staging& staging : staging_) {
     if (staging.buffer) (void)api.host_free(staging.buffer);
-    if (staging.free) context_->give_event(staging.free);
+    if (staging.free) context_->give_event(staging.free, EventKind::order);
   }
   (void)api.stream_destroy(stream_);
 }
@@ -109,13 +110,13 @@ Status CudaQueue::download(void* host, const void* address, size_t bytes) {
 Status CudaQueue::prepare_staging() {
   for (Staging& staging : staging_) {
     if (staging.buffer != nullptr) continue;
-    auto event = context_->take_event();
+    auto event = context_->take_event(EventKind::order);
     if (!event) return event.status();
     void* buffer = nullptr;
     Status status =
         context_->check(context_->api().host_allocate(&buffer, kStaging, 0), "cuMemHostAlloc");
     if (!status) {
-      context_->give_event(*event);
+      context_->give_event(*event, EventKind::order);
       return status;
     }
     staging = {static_cast<std::byte*>(buffer), *event};
@@ -227,11 +228,11 @@ Status CudaQueue::gemm(const GemmProblem& problem) {
   return products_.run(stream_, here);
 }
 
-Result<std::unique_ptr<Mark>> CudaQueue::mark() {
+Result<std::unique_ptr<Mark>> CudaQueue::mark(EventKind kind) {
   context_->enter();
-  auto event = context_->take_event();
+  auto event = context_->take_event(kind);
   if (!event) return event.status();
-  auto mark = std::make_unique<CudaMark>(context_, *event);
+  auto mark = std::make_unique<CudaMark>(context_, *event, kind);
   if (Status status = context_->check(context_->api().event_record(*event, stream_), "mark");
       !status)
     return status;

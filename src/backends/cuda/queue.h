@@ -14,9 +14,9 @@ namespace guda::backend::cuda {
 
 class CudaMark final : public Mark {
  public:
-  CudaMark(std::shared_ptr<Context> context, EventHandle event)
-      : context_(std::move(context)), event_(event) {}
-  ~CudaMark() override { context_->give_event(event_); }
+  CudaMark(std::shared_ptr<Context> context, EventHandle event, EventKind kind)
+      : context_(std::move(context)), event_(event), kind_(kind) {}
+  ~CudaMark() override { context_->give_event(event_, kind_); }
   CudaMark(const CudaMark&) = delete;
   CudaMark& operator=(const CudaMark&) = delete;
 
@@ -28,6 +28,7 @@ class CudaMark final : public Mark {
  private:
   std::shared_ptr<Context> context_;
   EventHandle event_;
+  EventKind kind_;
 };
 
 /// What a device of the driver's shows to its peers.
@@ -55,7 +56,8 @@ class CudaQueue final : public Queue {
   Status copy_to_array(DeviceArray& array, uint32_t level, const ArrayRows& from) override;
   Status copy_from_array(const ArrayRows& to, const DeviceArray& array, uint32_t level) override;
   Status gemm(const GemmProblem& problem) override;
-  Result<std::unique_ptr<Mark>> mark() override;
+  Result<std::unique_ptr<Mark>> mark() override { return mark(EventKind::timed); }
+  Result<std::unique_ptr<Mark>> mark_order() override { return mark(EventKind::order); }
   Status wait_for(const Mark& mark) override;
   Status synchronize() override;
 
@@ -63,6 +65,7 @@ class CudaQueue final : public Queue {
   CudaQueue(std::shared_ptr<Context> context, DeviceMemory& memory, MatrixProducts& products)
       : context_(std::move(context)), memory_(memory), products_(products) {}
 
+  Result<std::unique_ptr<Mark>> mark(EventKind kind);
   Status prepare_staging();
   Status upload_staged(DevicePointer to, const std::byte* from, size_t bytes);
   Status download_staged(std::byte* to, DevicePointer from, size_t bytes);

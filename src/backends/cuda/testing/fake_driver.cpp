@@ -75,6 +75,7 @@ struct Function {
 using Clock = std::chrono::steady_clock;
 struct Event {
   Clock::time_point time;  // when it is reached
+  bool timed = true;
 };
 struct Stream {
   Clock::time_point busy_until{};
@@ -721,9 +722,11 @@ EXPORT DriverResult cuStreamWaitEvent(StreamHandle stream, EventHandle event, un
   *busy = std::max(*busy, reinterpret_cast<Event*>(event)->time);
   return 0;
 }
-EXPORT DriverResult cuEventCreate(EventHandle* event, unsigned) {
+EXPORT DriverResult cuEventCreate(EventHandle* event, unsigned flags) {
   CALL("cuEventCreate");
-  *event = reinterpret_cast<EventHandle>(new Event);
+  auto* made = new Event;
+  made->timed = (flags & kEventDisableTiming) == 0;
+  *event = reinterpret_cast<EventHandle>(made);
   ++fake_cuda.events;
   return 0;
 }
@@ -754,6 +757,8 @@ EXPORT DriverResult cuEventSynchronize(EventHandle event) {
 }
 EXPORT DriverResult cuEventElapsedTime(float* milliseconds, EventHandle from, EventHandle to) {
   CALL("cuEventElapsedTime");
+  if (!reinterpret_cast<Event*>(from)->timed || !reinterpret_cast<Event*>(to)->timed)
+    return kInvalidHandle;
   std::chrono::duration<float, std::milli> time =
       reinterpret_cast<Event*>(to)->time - reinterpret_cast<Event*>(from)->time;
   *milliseconds = time.count();
