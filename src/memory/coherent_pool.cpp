@@ -235,12 +235,13 @@ Result<CoherentPool::Lease> CoherentPool::acquire_scratch(Space space,
   return lease;
 }
 
-void CoherentPool::forget_copies(Space space, std::span<const Range> ranges) {
+void CoherentPool::forget_copies(Space space, std::span<const Range> ranges, bool only_stale) {
   (void)for_each_piece(ranges, kHostSpace, [&](Region& region, Range piece) {
     if (!region.is_mapped(space)) return Status::ok();
     region.versions.change(region.granule(piece.begin), region.end_granule(piece.end),
                            [&](HeldVersions& held) {
-                             if (!held.only_current(space)) held.forget(space);
+                             if (only_stale ? !held.current(space) : !held.only_current(space))
+                               held.forget(space);
                            });
     count_owner(region);
     return Status::ok();
@@ -677,8 +678,8 @@ void CoherentPool::transfer(Space space, Range bytes, bool upload) {
   devices_[space - 1].asked.push_back({bytes, upload});
 }
 
-/// Does the transfers asked for since the last time: one call on the device's thread for all of them. Uploads that may
-/// not have arrived count for nothing: the host, where they came from, has the same contents.
+/// Does the transfers asked for since the last time: one call on the device's thread for all of them. Copies that may
+/// not have arrived count for nothing, nor does what was there before: somebody else has later contents.
 Status CoherentPool::finish(Space space) {
   DeviceState& state = devices_[space - 1];
   if (state.asked.empty()) return Status::ok();
@@ -699,9 +700,8 @@ Status CoherentPool::finish(Space space) {
     return status ? ended : status;
   });
   if (!status) {
-    for (const Transfer& each : asked) {
-      if (each.upload) forget_copies(space, {&each.bytes, 1});
-    }
+    for (const Transfer& each : asked)
+      forget_copies(each.upload ? space : kHostSpace, {&each.bytes, 1}, !each.upload);
   }
   return status;
 }

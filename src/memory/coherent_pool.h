@@ -221,7 +221,7 @@ class CoherentPool {
   const Region* region_of(uintptr_t address) const;
   template <typename Visit>
   Status for_each_piece(std::span<const Range> ranges, Space space, Visit&& visit);
-  void forget_copies(Space space, std::span<const Range> ranges);
+  void forget_copies(Space space, std::span<const Range> ranges, bool only_stale = false);
   Status ensure_mapped(Region& region, Space space);
   Status evict_one(Space space);
   Status make_current(Region& region, Space space, uint32_t first, uint32_t last);
