@@ -1,5 +1,6 @@
 #include "memory/heap.h"
 
+#include "memory/coherent_pool.h"
 #include "memory/heap_layout.h"
 #include "support/log.h"
 
@@ -174,9 +175,14 @@ Result<void*> Heap::allocate(size_t size, AllocationKind kind, uint32_t flags, v
                              size_t alignment) {
   if (size == 0) return Status(StatusCode::invalid_value, "allocation of 0 bytes");
   alignment = std::max(alignment, kGranule);
-  bool large = size >= kLarge || alignment > kPage;
-  size_t charged = round_up(size, large ? kPage : kGranule);
+  size_t unit = kGranule;
   std::unique_lock lock(mutex_);
+  // The host writes variables when their module is loaded, whatever runs meanwhile: where devices have copies, variables
+  // share no granule of the pool's with other memory.
+  if (observer_ != nullptr && kind == AllocationKind::variable && alignment <= kPage)
+    alignment = unit = CoherentPool::kGranule;
+  const bool large = size >= kLarge || (alignment > kPage && unit == kGranule);
+  const size_t charged = round_up(size, large ? kPage : unit);
   if (charged < size || charged > limit_ || used_ > limit_ - charged) {
     return Status(StatusCode::out_of_memory,
                   fmt::format("{} bytes asked, {} of {} in use", size, used_, limit_));

@@ -103,7 +103,8 @@ void Engines::start() {
     auto choices = backend::choose_engines(option_value(Option::devices));
     if (choices.size() < 2) return;
     auto* engines = new Engines(std::move(choices));  // runner threads outlive static objects
-    size_t alignment = 4096;
+    // memory_order.h knows granules by their addresses, the pool by their place in a region.
+    size_t alignment = memory::CoherentPool::kGranule;
     std::span<std::byte> addresses;
     backend::Device* sharing = nullptr;
     for (auto& engine : engines->engines_) {
@@ -217,14 +218,18 @@ void Engines::released(std::byte* base, size_t size) {
   if (engine == nullptr || pool_.all_in(engine->space)) return;
   const Range range = Range::of(base, size);
   pool_.discard(range);
-  // Granules at its ends, which others share, follow: else they would keep every launch from its shortest way.
+  // Granules at its ends, which others share, follow: else they would keep every launch from its shortest way. Not while
+  // somebody works on them: the host's copy would be overwritten with what is taken home here.
   const Range ends[2] = {Range::of(base, 1), Range::of(base + size - 1, 1)};
   if (!pool_.covers(range)) return;
+  std::unique_lock lock(home_mutex_, std::try_to_lock);
+  if (!lock || host_only_.load() > 0 || !order_.clear(engine->space, {}, ends)) return;
   if (auto lease = pool_.acquire(engine->space, ends)) pool_.commit(engine->space, ends);
 }
 
 Status Engines::host_will_write(const void* start, size_t bytes) {
   Range range = Range::of(start, bytes);
+  const auto turn = take_turn(memory::kHostSpace, {&range, 1}, {});
   return pool_.bring_to_host({&range, 1});
 }
 
