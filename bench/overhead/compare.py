@@ -2,17 +2,18 @@
 """Runs bench_overhead with two sets of libraries in turns and prints the ratio of the best times.
 
 compare.py PROGRAM --native DIR --guda DIR [--rounds N] [--env NAME=VALUE ...] [--native-env NAME=VALUE ...]
+           [--arguments ...]
 
-Two configurations of GUDA are compared by giving its directory twice.
+Two configurations of GUDA are compared by giving its directory twice, two builds by giving both.
 """
 import argparse
 import os
 import subprocess
 
 
-def measure(program, libraries, extra):
+def measure(command, libraries, extra):
     environment = dict(os.environ, LD_LIBRARY_PATH=libraries, **extra)
-    output = subprocess.run([program], env=environment, capture_output=True, text=True)
+    output = subprocess.run(command, env=environment, capture_output=True, text=True)
     if output.returncode != 0:
         raise SystemExit(f"{libraries}: exit {output.returncode}\n{output.stdout}{output.stderr}")
     lines = (line.split() for line in output.stdout.splitlines())
@@ -27,14 +28,16 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--env", action="append", default=[], help="for GUDA")
     parser.add_argument("--native-env", action="append", default=[], help="for the other side")
+    parser.add_argument("--arguments", nargs="*", default=[], help="for the program")
     arguments = parser.parse_args()
+    command = [arguments.program, *arguments.arguments]
     extra = dict(item.split("=", 1) for item in arguments.env)
     native_extra = dict(item.split("=", 1) for item in arguments.native_env)
     best = [{}, {}]
     for _ in range(arguments.rounds):
         sides = [(arguments.native, native_extra), (arguments.guda, extra)]
         for side, (libraries, more) in enumerate(sides):
-            for name, value in measure(arguments.program, libraries, more).items():
+            for name, value in measure(command, libraries, more).items():
                 best[side][name] = min(value, best[side].get(name, value))
     print(f"{'':34}{'native us':>12}{'GUDA us':>12}{'ratio':>8}")
     for name, native in best[0].items():

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <vector>
 
 namespace {
@@ -206,10 +207,60 @@ void products() {
   CHECK(cublasDestroy(handle));
 }
 
+/// What costs so little itself that every branch before it shows.
+void small() {
+  constexpr size_t kFloats = size_t{1} << 20;
+  float *data = nullptr, *other = nullptr;
+  CHECK(cudaMalloc(&data, kFloats * sizeof(float)));
+  CHECK(cudaMalloc(&other, kFloats * sizeof(float)));
+  CHECK(cudaMemset(data, 0, kFloats * sizeof(float)));
+  std::vector<char> host(64 << 10, 1);
+  nothing<<<1, 32>>>();
+  std::printf("chain_of_launches %.5f us\n", best(200, 1, [] {
+                for (int i = 0; i < 1000; ++i) nothing<<<1, 32>>>();
+                CHECK(cudaDeviceSynchronize());
+              }) / 1000);
+  for (size_t bytes : {size_t{64}, size_t{64} << 10}) {
+    std::printf("copy_to_device_%zu %.5f us\n", bytes, best(100, 200, [&] {
+                  CHECK(cudaMemcpy(data, host.data(), bytes, cudaMemcpyHostToDevice));
+                }));
+    std::printf("copy_from_device_%zu %.5f us\n", bytes, best(100, 200, [&] {
+                  CHECK(cudaMemcpy(host.data(), data, bytes, cudaMemcpyDeviceToHost));
+                }));
+    std::printf("set_%zu %.5f us\n", bytes, best(100, 200, [&] {
+                  CHECK(cudaMemset(other, 0, bytes));
+                  CHECK(cudaDeviceSynchronize());
+                }));
+  }
+  for (size_t n : {size_t{16} << 10, kFloats}) {
+    std::printf("kernel_scale_%zuK %.4f us\n", n >> 10, best(200, 5, [&] {
+                  scale<<<64, 256>>>(data, n, 1.0f);
+                  CHECK(cudaDeviceSynchronize());
+                }));
+  }
+  cublasHandle_t handle;
+  CHECK(cublasCreate(&handle));
+  const float one = 1, zero = 0;
+  for (int n : {4, 64, 512}) {
+    std::printf("sgemm_%d %.5f us\n", n, best(n < 512 ? 300 : 60, n < 512 ? 100 : 1, [&] {
+                  CHECK(cublasSgemm(handle, CUBLAS_OP_N, CUBLAS_OP_N, n, n, n, &one, data, n, data,
+                                    n, &zero, other, n));
+                  CHECK(cudaDeviceSynchronize());
+                }));
+  }
+  CHECK(cublasDestroy(handle));
+  CHECK(cudaFree(data));
+  CHECK(cudaFree(other));
+}
+
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
   launches();
+  if (argc > 1 && std::strcmp(argv[1], "small") == 0) {
+    small();
+    return 0;
+  }
   kernels();
   copies();
   products();

@@ -93,9 +93,10 @@ void Engines::Operands::enter(const memory::Allocation& allocation, memory::Rang
     outside = true;
     return;
   }
-  if (allocation.kind == memory::AllocationKind::mapped && !several_regions)
+  if (Engines* engines = active();
+      engines != nullptr && !several_regions && allocation.kind == memory::AllocationKind::mapped)
     several_regions =
-        !active()->pool_.in_one_region(memory::Range::of(allocation.base, allocation.size));
+        !engines->pool_.in_one_region(memory::Range::of(allocation.base, allocation.size));
   uses.push_back(range);
   all.push_back(range);
   if (memory::host_visible(allocation.kind)) host_visible.push_back(range);

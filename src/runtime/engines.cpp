@@ -9,6 +9,7 @@
 #include "runtime/module/fatbin.h"
 #include "runtime/module/kernel_object.h"
 #include "runtime/module/module.h"
+#include "runtime/submit.h"
 #include "scheduler/calibration.h"
 #include "scheduler/cpu_probes.h"
 #include "scheduler/device_probes.h"
@@ -100,7 +101,11 @@ void Engines::start() {
   static std::once_flag once;
   std::call_once(once, [] {
     backend::set_cpu_kernel_loader(load_for_cpu);
+#ifdef GUDA_WITHOUT_ENGINES
+    std::vector<backend::Choice> choices;
+#else
     auto choices = backend::choose_engines(option_value(Option::devices));
+#endif
     if (choices.size() < 2) return;
     auto* engines = new Engines(std::move(choices));  // runner threads outlive static objects
     // memory_order.h knows granules by their addresses, the pool by their place in a region.
@@ -383,6 +388,20 @@ Status Engines::fill(FillOperation& operation) {
   Status status = operation.execute();
   pool_.commit(memory::kHostSpace, {&to, 1});
   return status;
+}
+
+bool run_begun_with(Engines& engines, Stream& stream, Operation& operation, uint64_t ticket,
+                    bool here) {
+  std::optional<Status> handed;
+  if (Engines::with_home() != nullptr) {
+    stream.follow_default_streams(ticket);
+    handed = engines.hand_over(operation, stream, ticket);
+    if (!handed && !here) return false;
+  }
+  const Status status = handed ? *handed : run_operation(operation);
+  stream.end(ticket);
+  if (!status) Context::instance().set_sticky_error(status);
+  return true;
 }
 
 Status run_traced(Operation& operation) {

@@ -40,8 +40,14 @@ class KernelOperation;
 
 class Engines final : public memory::RegionObserver {
  public:
-  /// Null when the CPU is the only engine.
-  static Engines* active() { return active_.load(std::memory_order_acquire); }
+  /// Null when the CPU is the only engine; always where other engines are compiled out (GUDA_ENGINES=OFF).
+  static Engines* active() {
+#ifdef GUDA_WITHOUT_ENGINES
+    return nullptr;
+#else
+    return active_.load(std::memory_order_acquire);
+#endif
+  }
   /// Looks for devices as GUDA_DEVICES says; once, before the first allocation.
   static void start();
 

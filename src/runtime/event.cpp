@@ -36,7 +36,8 @@ class MarkOperation final : public Operation {
   uint64_t expected_ns() const override { return 0; }
   bool follow_device_work(Stream& stream, uint64_t ticket) override {
     if (shared_) return false;  // other processes cannot ask the device
-    DeviceTail* tail = Engines::active()->open_tail(stream);
+    Engines* engines = Engines::active();
+    DeviceTail* tail = engines ? engines->open_tail(stream) : nullptr;
     if (tail == nullptr) return false;
     auto made = tail->mark(ticket, timed_);
     if (!made) return false;

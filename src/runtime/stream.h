@@ -65,7 +65,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
   uint64_t issued() const { return issued_.load(std::memory_order_acquire); }
   uint64_t completed() const {
     const uint64_t issued = this->issued();  // before the tail's state: that only gets less open
-    const DeviceTail* tail = tail_.load(std::memory_order_acquire);
+    const DeviceTail* tail = this->tail();
     if (tail == nullptr) [[likely]]
       return issued;
     const uint64_t open = tail->first_open();
@@ -78,7 +78,13 @@ class Stream : public std::enable_shared_from_this<Stream> {
   bool poll(uint64_t ticket);
 
   /// Null before the first work for the home device.
-  DeviceTail* tail() const { return tail_.load(std::memory_order_acquire); }
+  DeviceTail* tail() const {
+#ifdef GUDA_WITHOUT_ENGINES
+    return nullptr;
+#else
+    return tail_.load(std::memory_order_acquire);
+#endif
+  }
   std::shared_ptr<DeviceTail> shared_tail() const { return owned_tail_; }
   /// By the thread that runs the stream's operations.
   void set_tail(std::shared_ptr<DeviceTail> tail);

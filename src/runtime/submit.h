@@ -12,17 +12,15 @@
 
 namespace guda::runtime {
 
+/// run_begun() with several engines; out of line, so that the way of a CPU alone is short.
+bool run_begun_with(Engines& engines, Stream& stream, Operation& operation, uint64_t ticket,
+                    bool here);
+
 /// Work that try_begin() let in: to the home device, or on this thread when `here`. False: neither.
 inline bool run_begun(Stream& stream, Operation& operation, uint64_t ticket, bool here) {
-  Status status;
-  if (Engines* engines = Engines::with_home()) [[unlikely]] {
-    stream.follow_default_streams(ticket);
-    auto handed = engines->hand_over(operation, stream, ticket);
-    if (!handed && !here) return false;
-    status = handed ? *handed : run_operation(operation);
-  } else {
-    status = run_operation(operation);
-  }
+  if (Engines* engines = Engines::active()) [[unlikely]]
+    return run_begun_with(*engines, stream, operation, ticket, here);
+  Status status = trace::enabled() ? run_traced(operation) : operation.execute();
   stream.end(ticket);
   if (!status) Context::instance().set_sticky_error(status);
   return true;
