@@ -381,14 +381,19 @@ Status CoherentPool::commit_parts(std::span<const Part> parts) {
     if ((asked >> space & 1) == 0) continue;
     if (Status finished = finish(space); status) status = finished;
   }
-  if (!status) return status;
-  for (const Written& each : written) {
-    const Space owner = each.space == kSeveral ? kHostSpace : each.space;
-    each.region->versions.change(each.first, each.last,
-                                 [&](HeldVersions& held) { held.write(owner); });
-    count_owner(*each.region);
+  if (status) {
+    for (const Written& each : written) {
+      const Space owner = each.space == kSeveral ? kHostSpace : each.space;
+      each.region->versions.change(each.first, each.last,
+                                   [&](HeldVersions& held) { held.write(owner); });
+      count_owner(*each.region);
+    }
   }
-  return Status::ok();
+  // What else devices have of it is neither old nor new.
+  for (const WrittenRange& each : ranges) {
+    if (each.space != kHostSpace) forget_copies(each.space, {&each.bytes, 1});
+  }
+  return status;
 }
 
 Status CoherentPool::bring_to_host(std::span<const Range> ranges) {
@@ -655,6 +660,7 @@ bool CoherentPool::copy_directly(Space to, Space from, Range bytes) {
         return copied ? ended : copied;
       });
   if (!status) {
+    forget_copies(to, {&bytes, 1});  // whatever has arrived
     log(LogPart::memory, LogLevel::info, "{}: {} bytes go through the host: {}",
         state.device->info().id(), bytes.bytes(), status.message());
     return false;

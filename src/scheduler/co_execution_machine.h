@@ -19,6 +19,12 @@
 
 namespace guda::scheduler {
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kInstrumented = true;  // and several times slower
+#else
+inline constexpr bool kInstrumented = false;
+#endif
+
 class TestMachine {
  public:
   /// Called for each block: `at` translates the program's addresses.

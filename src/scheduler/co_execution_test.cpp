@@ -14,12 +14,6 @@ using backend::FaultKind;
 using memory::Range;
 using namespace std::chrono_literals;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kInstrumented = true;  // and several times slower
-#else
-constexpr bool kInstrumented = false;
-#endif
-
 constexpr uint64_t kBlock = 700;  // elements; parts share granules
 constexpr uint64_t kBlocks = 96;
 constexpr uint64_t kElements = kBlock * kBlocks;

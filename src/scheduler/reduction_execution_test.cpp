@@ -199,7 +199,7 @@ TEST(ReductionFaults, NothingCountsTwiceWhateverCallFails) {
       ASSERT_FALSE(testing::Test::HasFailure()) << "call " << n << " kind " << int(kind);
       happened += machine.plans[0]->happened();
     }
-    EXPECT_GT(happened, calls / 2);
+    EXPECT_GT(happened, kInstrumented ? 0 : calls / 2);
   }
 }
 
