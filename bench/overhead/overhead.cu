@@ -1,6 +1,7 @@
 // What a CUDA program sees of the runtime under it: times of launches, kernels, copies and cuBLAS products, one line
 // "name value unit" each. An ordinary CUDA program: run with NVIDIA's libraries and with GUDA's, compare.py does both
 // in turns.
+#include <cublasLt.h>
 #include <cublas_v2.h>
 #include <cuda_runtime.h>
 
@@ -8,7 +9,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
+#include <string_view>
 #include <vector>
 
 namespace {
@@ -253,16 +254,91 @@ void small() {
   CHECK(cudaFree(other));
 }
 
+/// Functions of cuBLAS other than plain products, and products that depend on settings of the handle.
+void routines() {
+  cublasHandle_t handle;
+  CHECK(cublasCreate(&handle));
+  constexpr int kSize = 4096, kElements = kSize * kSize;
+  float *a = nullptr, *b = nullptr, *c = nullptr;
+  for (float** matrix : {&a, &b, &c}) {
+    CHECK(cudaMalloc(matrix, sizeof(float) * kElements));
+    CHECK(cudaMemset(*matrix, 0, sizeof(float) * kElements));
+  }
+  std::vector<float> ones(kSize, 1);  // of a triangular matrix
+  CHECK(cublasSetVector(kSize, sizeof(float), ones.data(), 1, a, kSize + 1));
+  auto time = [&](const char* name, int repetitions, auto routine) {
+    for (int i = 0; i < 3; ++i) routine();
+    const double each = best(7, 1, [&] {
+      for (int i = 0; i < repetitions; ++i) routine();
+      CHECK(cudaDeviceSynchronize());
+    });
+    std::printf("routine_%s %.3f us\n", name, each / repetitions);
+  };
+  const float one = 1, zero = 0;
+  std::printf("routine_saxpy_enqueue %.4f us\n", best(50, 200, [&] {
+                CHECK(cublasSaxpy(handle, 1024, &one, a, 1, b, 1));
+              }));
+  time("saxpy_16M", 50, [&] { CHECK(cublasSaxpy(handle, kElements, &one, a, 1, b, 1)); });
+  time("sdot_1M_to_host", 50, [&] {
+    float result = 0;
+    CHECK(cublasSdot(handle, 1 << 20, a, 1, b, 1, &result));
+  });
+  time("sgemv_4096", 50, [&] {
+    CHECK(cublasSgemv(handle, CUBLAS_OP_N, kSize, kSize, &one, a, kSize, b, 1, &zero, c, 1));
+  });
+  time("sgeam_4096", 20, [&] {
+    CHECK(cublasSgeam(handle, CUBLAS_OP_T, CUBLAS_OP_N, kSize, kSize, &one, a, kSize, &one, b, kSize, c,
+                      kSize));
+  });
+  time("strsm_4096", 5, [&] {
+    CHECK(cublasStrsm(handle, CUBLAS_SIDE_LEFT, CUBLAS_FILL_MODE_LOWER, CUBLAS_OP_N,
+                      CUBLAS_DIAG_NON_UNIT, kSize, kSize, &one, a, kSize, b, kSize));
+  });
+  time("ssyrk_4096", 5, [&] {
+    CHECK(cublasSsyrk(handle, CUBLAS_FILL_MODE_LOWER, CUBLAS_OP_N, kSize, kSize, &one, b, kSize, &zero,
+                      c, kSize));
+  });
+  time("sgemm_128_strided_1024", 5, [&] {
+    CHECK(cublasSgemmStridedBatched(handle, CUBLAS_OP_N, CUBLAS_OP_N, 128, 128, 128, &one, a, 128,
+                                    128 * 128, b, 128, 128 * 128, &zero, c, 128, 128 * 128, 1024));
+  });
+  CHECK(cublasSetMathMode(handle, CUBLAS_TF32_TENSOR_OP_MATH));
+  time("sgemm_tf32_4096", 5, [&] {
+    CHECK(cublasSgemm(handle, CUBLAS_OP_N, CUBLAS_OP_N, kSize, kSize, kSize, &one, a, kSize, b, kSize,
+                      &zero, c, kSize));
+  });
+
+  // D = relu(A B + bias) in bfloat16.
+  cublasLtMatmulDesc_t operation;
+  CHECK(cublasLtMatmulDescCreate(&operation, CUBLAS_COMPUTE_32F, CUDA_R_32F));
+  const cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_RELU_BIAS;
+  const void* bias = b;
+  CHECK(cublasLtMatmulDescSetAttribute(operation, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue,
+                                       sizeof epilogue));
+  CHECK(cublasLtMatmulDescSetAttribute(operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias));
+  cublasLtMatrixLayout_t layout;
+  CHECK(cublasLtMatrixLayoutCreate(&layout, CUDA_R_16BF, kSize, kSize, kSize));
+  time("lt_bf16_relu_bias_4096", 20, [&] {
+    CHECK(cublasLtMatmul(reinterpret_cast<cublasLtHandle_t>(handle), operation, &one, a, layout, b,
+                         layout, &zero, c, layout, c, layout, nullptr, nullptr, 0, nullptr));
+  });
+  CHECK(cublasLtMatrixLayoutDestroy(layout));
+  CHECK(cublasLtMatmulDescDestroy(operation));
+  for (float* matrix : {a, b, c}) CHECK(cudaFree(matrix));
+  CHECK(cublasDestroy(handle));
+}
+
 }  // namespace
 
+/// All, or the part that the argument names; `small` with the launches.
 int main(int argc, char** argv) {
-  launches();
-  if (argc > 1 && std::strcmp(argv[1], "small") == 0) {
-    small();
-    return 0;
-  }
-  kernels();
-  copies();
-  products();
+  const std::string_view part = argc > 1 ? argv[1] : "";
+  const bool all = part.empty();
+  if (all || part == "launches" || part == "small") launches();
+  if (part == "small") small();
+  if (all || part == "kernels") kernels();
+  if (all || part == "copies") copies();
+  if (all || part == "products") products();
+  if (all || part == "routines") routines();
   return 0;
 }

@@ -144,6 +144,7 @@ class Mark {
 };
 
 class Device;
+class LibraryCall;
 
 /// Work in order, asynchronous to the host. Destruction waits for it. When a call fails, copies handed over before have
 /// ended when synchronize(), whatever it answers, has returned: nothing touches host memory behind the caller's back.
@@ -168,6 +169,14 @@ class Queue {
   virtual Status gemm(const GemmProblem& problem) {
     (void)problem;
     return {StatusCode::not_supported, "the backend has no matrix product"};
+  }
+
+  /// A call of cuBLAS as the program made it (library_call.h), by the vendor's library. Results that it returns in host
+  /// memory are there when it comes back. Errors: not_supported also where the call is refused, see LibraryCall::refusal;
+  /// out_of_memory.
+  virtual Status call(LibraryCall& call) {
+    (void)call;
+    return {StatusCode::not_supported, "the backend has no cuBLAS"};
   }
 
   /// Between one level of an array and the device's memory at a program's address.
@@ -254,6 +263,12 @@ class Device {
   virtual Status prepare_gemm(const GemmProblem& problem) {
     (void)problem;
     return Status::ok();
+  }
+
+  /// Whether queues have a library for Queue::call(), with this function (a literal). The first question loads it.
+  virtual bool has_library_function(const char* name) {
+    (void)name;
+    return false;
   }
 
   /// An array with undefined contents, and objects that read and write arrays or mapped memory. The handles of textures

@@ -141,6 +141,9 @@ class FaultyDevice final : public Device {
   Status prepare_gemm(const GemmProblem& problem) override {
     return device_->prepare_gemm(problem);
   }
+  bool has_library_function(const char* name) override {
+    return device_->has_library_function(name);
+  }
   Result<std::unique_ptr<Queue>> create_queue() override {
     if (Status status = plan_->check("create_queue"); !status) return status;
     auto queue = device_->create_queue();
@@ -230,6 +233,10 @@ class FaultyDevice final : public Device {
     Status gemm(const GemmProblem& problem) override {
       if (Status status = check("gemm"); !status) return status;
       return queue_->gemm(problem);
+    }
+    Status call(LibraryCall& library_call) override {
+      if (Status status = check("call"); !status) return status;
+      return queue_->call(library_call);
     }
     Result<std::unique_ptr<Mark>> mark() override {
       if (Status status = check("mark"); !status) return status;

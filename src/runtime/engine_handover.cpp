@@ -156,13 +156,15 @@ std::optional<Status> Engines::hand_over(Operation& operation, Stream& stream, u
       return Status::ok();
     case OperationKind::kernel:
       return hand_over_launch(*engine, static_cast<KernelOperation&>(operation), stream, ticket);
-    case OperationKind::gemm: return hand_over_product(*engine, operation, stream, ticket);
+    case OperationKind::gemm:
+      if (auto handed = hand_over_library(*engine, operation, stream, ticket)) return handed;
+      return hand_over_product(*engine, operation, stream, ticket);
     case OperationKind::copy:
       return hand_over_copy(*engine, static_cast<CopyOperation&>(operation), stream, ticket);
     case OperationKind::fill:
       return hand_over_fill(*engine, static_cast<FillOperation&>(operation), stream, ticket);
     case OperationKind::program: return hand_over_program(operation, stream, ticket);
-    case OperationKind::host_memory: return std::nullopt;
+    case OperationKind::host_memory: return hand_over_library(*engine, operation, stream, ticket);
   }
   return std::nullopt;
 }
@@ -320,6 +322,8 @@ std::optional<Status> Engines::hand_over_program(Operation& operation, Stream& s
     const OperationKind kind = each->operation_kind();
     if (kind == OperationKind::kernel) {
       if (static_cast<KernelOperation&>(*each).may_wait()) return std::nullopt;
+    } else if (kind == OperationKind::host_memory) {
+      if (!calls_vendor(*home(), each->library_call())) return std::nullopt;
     } else if (kind != OperationKind::copy && kind != OperationKind::fill &&
                kind != OperationKind::gemm) {
       return std::nullopt;

@@ -155,8 +155,10 @@ Status Engines::run_on(Engine& engine, const Operands& operands, const LaunchPla
   }
   if (!status) return status;
   const int64_t finished = errand->finished();
-  scheduler_.observe(engine.index, plan.work, static_cast<double>(plan.work.units),
-                     static_cast<double>(finished - began));
+  const bool planned = plan.decision.part_count > 0;
+  if (planned)
+    scheduler_.observe(engine.index, plan.work, static_cast<double>(plan.work.units),
+                       static_cast<double>(finished - began));
   engine.live->count(1, static_cast<uint64_t>(finished - began));
   if (at_home) {
     pool_.commit(engine.space, operands.writes);
@@ -168,7 +170,7 @@ Status Engines::run_on(Engine& engine, const Operands& operands, const LaunchPla
   }
   const int64_t end = now_nanoseconds();
   scheduler_.record_outcome(plan.decision, static_cast<double>(end - arrived));
-  if (trace::enabled())
+  if (trace::enabled() && planned)
     trace_launch(engine.device->info().id(), plan, arrived, began, finished, end);
   return Status::ok();
 }

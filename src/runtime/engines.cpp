@@ -266,10 +266,14 @@ Status Engines::run_here(Operation& operation) {
     case OperationKind::nothing: quiesce(); return operation.execute();
     case OperationKind::program: return operation.execute();
     case OperationKind::kernel: return launch(static_cast<KernelOperation&>(operation));
-    case OperationKind::gemm: return product(operation);
+    case OperationKind::gemm:
+      if (auto done = library_at_home(operation)) return *done;
+      return product(operation);
     case OperationKind::copy: return copy(static_cast<CopyOperation&>(operation));
     case OperationKind::fill: return fill(static_cast<FillOperation&>(operation));
-    case OperationKind::host_memory: return host_work(operation, everything());
+    case OperationKind::host_memory:
+      if (auto done = library_at_home(operation)) return *done;
+      return host_work(operation, declared_by(operation));
   }
   return operation.execute();
 }

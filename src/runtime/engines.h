@@ -160,6 +160,8 @@ class Engines final : public memory::RegionObserver {
                                          uint64_t ticket);
   std::optional<Status> hand_over_product(Engine& engine, Operation& operation, Stream& stream,
                                           uint64_t ticket);
+  std::optional<Status> hand_over_library(Engine& engine, Operation& operation, Stream& stream,
+                                          uint64_t ticket);
   std::optional<Status> hand_over_copy(Engine& engine, CopyOperation& operation, Stream& stream,
                                        uint64_t ticket);
   std::optional<Status> hand_over_fill(Engine& engine, FillOperation& operation, Stream& stream,
@@ -186,6 +188,13 @@ class Engines final : public memory::RegionObserver {
   static Operands everything();
   Operands operands_of(KernelOperation& operation);
   Operands operands_of(const scheduler::ChunkMemory& touched);
+  /// Of a library call: what it has declared.
+  static Operands declared_by(const Operation& operation);
+  /// The same with what the vendor's library uses besides.
+  static Operands declared_by(const Operation& operation, const backend::LibraryCall& call);
+  bool calls_vendor(Engine& engine, const backend::LibraryCall* call) const;
+  /// By the home device's vendor's library, to its end; empty: not there.
+  std::optional<Status> library_at_home(Operation& operation);
   LaunchPlan plan_product(Operation& operation, const Operands& operands, uint64_t units);
   /// Tells the scheduler how long the home device took.
   DeviceTail::Report report_of(Engine& engine, const scheduler::Work& work,

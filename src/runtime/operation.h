@@ -5,12 +5,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 
 namespace guda::backend {
 struct GemmProblem;
-}
+class LibraryCall;
+}  // namespace guda::backend
 
 namespace guda::runtime {
 
@@ -37,6 +39,13 @@ enum class OperationKind : uint8_t {
   gemm,  // a matrix product: gemm() describes it
 };
 
+/// Device memory that an operation uses.
+struct MemoryUse {
+  const void* start;
+  size_t bytes;
+  bool written;
+};
+
 class Operation {
  public:
   virtual ~Operation() = default;
@@ -48,6 +57,10 @@ class Operation {
   virtual const backend::GemmProblem* gemm() { return nullptr; }
   /// Of kind `program`: the operations, in an order that they can run in.
   virtual std::span<const std::shared_ptr<Operation>> program() const { return {}; }
+  /// Of kind `host_memory`: what it uses of the device's memory; empty: perhaps everything.
+  virtual std::optional<std::span<const MemoryUse>> memory_uses() const { return std::nullopt; }
+  /// Of kind `host_memory`: the same work as a call of the vendor's library, for devices that have it. Null: none.
+  virtual backend::LibraryCall* library_call() { return nullptr; }
   virtual OperationKind operation_kind() const { return OperationKind::host_memory; }
   /// When earlier work of the stream is on a device that has not finished it (device_tail.h): does the operation's part
   /// without waiting for that work; `ticket` is its own. False: it has to wait.

@@ -12,6 +12,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <random>
 #include <set>
 #include <string>
@@ -50,22 +51,36 @@ inline void* find_symbol(const std::string& name) {
   return symbol;
 }
 
+/// The function that was called last.
+inline std::string& last_name() {
+  static std::string name;
+  return name;
+}
+
 template <typename R, typename... Args>
 R call_as(const std::string& name, Args... args) {
   auto* function = reinterpret_cast<R (*)(Args...)>(find_symbol(name));
   worked_names().insert(name);
+  if (!name.starts_with("cuda")) last_name() = name;
   return function(args...);
 }
 /// An exported function that returns a status.
 template <typename... Args>
 int call(const std::string& name, Args... args) {
   auto* function = reinterpret_cast<int (*)(Args...)>(find_symbol(name));
+  if (!name.starts_with("cuda")) last_name() = name;
   int status = function(args...);
   if (status == 0) worked_names().insert(name);
   return status;
 }
 
 inline void synchronize() { ASSERT_EQ(call("cudaDeviceSynchronize"), 0); }
+
+/// Memory of all Arrays that there are, and its size.
+inline std::map<void*, size_t>& live_arrays() {
+  static std::map<void*, size_t> arrays;
+  return arrays;
+}
 
 /// Memory that both sides can use.
 template <class T>
@@ -76,6 +91,7 @@ class Array {
     if (call("cudaMallocManaged", &memory, std::max<size_t>(count, 1) * sizeof(T), 1u) != 0)
       std::abort();
     data_ = static_cast<T*>(memory);
+    live_arrays()[memory] = std::max<size_t>(count, 1) * sizeof(T);
     for (size_t i = 0; i < count; ++i) data_[i] = value;
   }
   Array(const std::vector<T>& values) : Array(values.size()) {
@@ -83,7 +99,10 @@ class Array {
   }
   Array(const Array&) = delete;
   Array& operator=(const Array&) = delete;
-  ~Array() { call("cudaFree", static_cast<void*>(data_)); }
+  ~Array() {
+    live_arrays().erase(data_);
+    call("cudaFree", static_cast<void*>(data_));
+  }
   T* get() const { return data_; }
   T& operator[](size_t i) const { return data_[i]; }
   size_t size() const { return count_; }

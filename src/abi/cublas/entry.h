@@ -8,6 +8,7 @@
 #pragma once
 
 #include "abi/cublas/call_log.h"
+#include "abi/cublas/entry_call.h"
 #include "abi/cublas/types.h"
 
 #include <algorithm>
@@ -65,6 +66,9 @@ struct Entry<kName, kFunction> {
     if (call_log_enabled()) [[unlikely]]
       log_call(kName.text, args...);
     if constexpr (std::is_same_v<R, Result>) {
+      CallScope scope;
+      if (with_devices()) [[unlikely]]
+        scope.note(kName.text, args...);
       try {
         Result result = kFunction(args...);
         if (result != kSuccess) [[unlikely]]

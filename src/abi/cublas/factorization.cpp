@@ -38,8 +38,9 @@ Result getrf(Handle* handle, int n, T* const* a, int lda, int* pivots, int* info
   GUDA_CUBLAS_CHECK(n >= 0 && count >= 0 && lda >= at_least_one(n));
   if (n == 0 || count == 0) return kSuccess;
   GUDA_CUBLAS_CHECK(a && info);
-  return submit(handle, factor_ns<T>(n, count),
-                [=] { blas::getrf_batched<T>(n, a, lda, pivots, info, count); });
+  return submit(
+      handle, factor_ns<T>(n, count), [&](Uses& use) { use.everything(); },
+      [=] { blas::getrf_batched<T>(n, a, lda, pivots, info, count); });
 }
 
 template <class T>
@@ -49,8 +50,9 @@ Result getri(Handle* handle, int n, const T* const* a, int lda, const int* pivot
   GUDA_CUBLAS_CHECK(n >= 0 && count >= 0 && lda >= at_least_one(n) && ldc >= at_least_one(n));
   if (n == 0 || count == 0) return kSuccess;
   GUDA_CUBLAS_CHECK(a && c && info);
-  return submit(handle, factor_ns<T>(n, count),
-                [=] { blas::getri_batched<T>(n, a, lda, pivots, c, ldc, info, count); });
+  return submit(
+      handle, factor_ns<T>(n, count), [&](Uses& use) { use.everything(); },
+      [=] { blas::getri_batched<T>(n, a, lda, pivots, c, ldc, info, count); });
 }
 
 template <class T>
@@ -67,9 +69,10 @@ Result getrs(Handle* handle, Op trans, int n, int nrhs, const T* const* a, int l
                                     {count >= 0, 10}}))
     return result;
   if (n == 0 || nrhs == 0 || count == 0) return kSuccess;
-  return submit(handle, product_ns<T>(n, n, nrhs) * count, [=] {
-    blas::getrs_batched<T>(transpose(trans), n, nrhs, a, lda, pivots, b, ldb, count);
-  });
+  return submit(
+      handle, product_ns<T>(n, n, nrhs) * count,
+      [&](Uses& use) { use.host_argument(info, sizeof *info).everything(); },
+      [=] { blas::getrs_batched<T>(transpose(trans), n, nrhs, a, lda, pivots, b, ldb, count); });
 }
 
 template <class T>
@@ -81,8 +84,9 @@ Result matinv(Handle* handle, int n, const T* const* a, int lda, T* const* inver
   GUDA_CUBLAS_CHECK(n <= kLargestInverse);
   if (n == 0 || count == 0) return kSuccess;
   GUDA_CUBLAS_CHECK(a && inverse && info);
-  return submit(handle, factor_ns<T>(n, count),
-                [=] { blas::matinv_batched<T>(n, a, lda, inverse, ld_inverse, info, count); });
+  return submit(
+      handle, factor_ns<T>(n, count), [&](Uses& use) { use.everything(); },
+      [=] { blas::matinv_batched<T>(n, a, lda, inverse, ld_inverse, info, count); });
 }
 
 template <class T>
@@ -98,8 +102,10 @@ Result geqrf(Handle* handle, int m, int n, T* const* a, int lda, T* const* tau, 
                                     {count >= 0, 7}}))
     return result;
   if (empty) return kSuccess;
-  return submit(handle, product_ns<T>(m, n, n) * count,
-                [=] { blas::geqrf_batched<T>(m, n, a, lda, tau, count); });
+  return submit(
+      handle, product_ns<T>(m, n, n) * count,
+      [&](Uses& use) { use.host_argument(info, sizeof *info).everything(); },
+      [=] { blas::geqrf_batched<T>(m, n, a, lda, tau, count); });
 }
 
 template <class T>
@@ -121,14 +127,17 @@ Result gels(Handle* handle, Op trans, int m, int n, int nrhs, T* const* a, int l
     return result;
   if (m < n) return kNotSupported;
   if (empty) return kSuccess;
-  return submit(handle, product_ns<T>(m, n, n) * count, [=] {
-    if (device_info) {
-      blas::gels_batched<T>(transpose(trans), m, n, nrhs, a, lda, c, ldc, device_info, count);
-      return;
-    }
-    for (int i = 0; i < count; ++i)
-      blas::gels<T>(transpose(trans), m, n, nrhs, a[i], lda, c[i], ldc);
-  });
+  return submit(
+      handle, product_ns<T>(m, n, n) * count,
+      [&](Uses& use) { use.host_argument(info, sizeof *info).everything(); },
+      [=] {
+        if (device_info) {
+          blas::gels_batched<T>(transpose(trans), m, n, nrhs, a, lda, c, ldc, device_info, count);
+          return;
+        }
+        for (int i = 0; i < count; ++i)
+          blas::gels<T>(transpose(trans), m, n, nrhs, a[i], lda, c[i], ldc);
+      });
 }
 
 GUDA_ENTRY_SDCZ_INT(getrfBatched, getrf);

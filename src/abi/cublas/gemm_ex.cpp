@@ -50,6 +50,20 @@ Result check_matrices(const Call& call, const void* alpha, const void* a, const 
   return cublas::check_matrices(call.shape, call.scale, on_host ? alpha : nullptr, a, b, c);
 }
 
+/// One product of the shape.
+struct Matrices {
+  Extent a, b, c;
+  Matrices(const Call& call, const void* a_start, const void* b_start, const void* c_start) {
+    const ProductShape& s = call.shape;
+    const bool plain_a = s.transa == kN, plain_b = s.transb == kN;
+    a = matrix_of(a_start, element_bytes(call.types.a), plain_a ? s.m : s.k, plain_a ? s.k : s.m,
+                  s.lda);
+    b = matrix_of(b_start, element_bytes(call.types.b), plain_b ? s.k : s.n, plain_b ? s.n : s.k,
+                  s.ldb);
+    c = matrix_of(c_start, element_bytes(call.types.c), s.m, s.n, s.ldc);
+  }
+};
+
 AnyScalar scalar(const Call& call, const void* pointer) {
   return {call.handle->pointer_mode, pointer, element_bytes(call.scale)};
 }
@@ -62,10 +76,19 @@ Result single(Call call, const void* alpha, const void* a, const void* b, const 
   AnyScalar alpha_value = scalar(call, alpha), beta_value = scalar(call, beta);
   const GemmCall for_engines =
       describe(call.types, call.shape, call.handle->pointer_mode, alpha, a, b, beta, c);
-  return submit_product(call.handle, product_ns(call.types, call.shape), for_engines,
-                        [=, types = call.types, shape = call.shape] {
-                          multiply(types, shape, alpha_value.get(), a, b, beta_value.get(), c);
-                        });
+  return submit_product(
+      call.handle, product_ns(call.types, call.shape), for_engines,
+      [&](Uses& use) {
+        const Matrices matrices(call, a, b, c);
+        use.scalar_bytes(alpha, element_bytes(call.scale))
+            .reads(matrices.a)
+            .reads(matrices.b)
+            .scalar_bytes(beta, element_bytes(call.scale))
+            .writes(matrices.c);
+      },
+      [=, types = call.types, shape = call.shape] {
+        multiply(types, shape, alpha_value.get(), a, b, beta_value.get(), c);
+      });
 }
 
 Result batched(Call call, const void* alpha, const void* const* a, const void* const* b,
@@ -76,11 +99,16 @@ Result batched(Call call, const void* alpha, const void* const* a, const void* c
   if (done || count == 0) return kSuccess;
   if (Result result = check_matrices(call, alpha, a, b, c)) return result;
   AnyScalar alpha_value = scalar(call, alpha), beta_value = scalar(call, beta);
-  return submit(call.handle, product_ns(call.types, call.shape) * static_cast<double>(count),
-                [=, types = call.types, shape = call.shape] {
-                  multiply_batched(types, shape, alpha_value.get(), a, b, beta_value.get(), c,
-                                   count);
-                });
+  return submit(
+      call.handle, product_ns(call.types, call.shape) * static_cast<double>(count),
+      [&](Uses& use) {
+        use.scalar_bytes(alpha, element_bytes(call.scale))
+            .scalar_bytes(beta, element_bytes(call.scale))
+            .everything();
+      },
+      [=, types = call.types, shape = call.shape] {
+        multiply_batched(types, shape, alpha_value.get(), a, b, beta_value.get(), c, count);
+      });
 }
 
 Result strided(Call call, const void* alpha, const void* a, int64_t stride_a, const void* b,
@@ -91,11 +119,24 @@ Result strided(Call call, const void* alpha, const void* a, int64_t stride_a, co
   if (done || count == 0) return kSuccess;
   if (Result result = check_matrices(call, alpha, a, b, c)) return result;
   AnyScalar alpha_value = scalar(call, alpha), beta_value = scalar(call, beta);
-  return submit(call.handle, product_ns(call.types, call.shape) * static_cast<double>(count),
-                [=, types = call.types, shape = call.shape] {
-                  multiply_strided(types, shape, alpha_value.get(), a, stride_a, b, stride_b,
-                                   beta_value.get(), c, stride_c, count);
-                });
+  return submit(
+      call.handle, product_ns(call.types, call.shape) * static_cast<double>(count),
+      [&](Uses& use) {
+        const Matrices first(call, a, b, c);
+        auto all = [&](Extent member, int64_t stride, DataType type) {
+          return batch_of(member, Wide128{stride} * static_cast<int64_t>(element_bytes(type)),
+                          count);
+        };
+        use.scalar_bytes(alpha, element_bytes(call.scale))
+            .reads(all(first.a, stride_a, call.types.a))
+            .reads(all(first.b, stride_b, call.types.b))
+            .scalar_bytes(beta, element_bytes(call.scale))
+            .writes(all(first.c, stride_c, call.types.c));
+      },
+      [=, types = call.types, shape = call.shape] {
+        multiply_strided(types, shape, alpha_value.get(), a, stride_a, b, stride_b,
+                         beta_value.get(), c, stride_c, count);
+      });
 }
 
 template <class T>
@@ -261,7 +302,17 @@ Result grouped(Handle* handle, const Op* transa, const Op* transb, const Int* m,
     call->device_alphas = alphas;
     call->device_betas = betas;
   }
-  return submit(handle, nanoseconds, [=] { call->multiply(a, b, c); });
+  return submit(
+      handle, nanoseconds,
+      [&](Uses& use) {
+        const auto count = static_cast<size_t>(group_count);
+        for (const Op* each : {transa, transb}) use.host_argument(each, count * sizeof(Op));
+        for (const Int* each : {m, n, k, lda, ldb, ldc, group_size})
+          use.host_argument(each, count * sizeof(Int));
+        const size_t scalars = count * call->scale_bytes;
+        use.scalar_bytes(alpha, scalars).scalar_bytes(beta, scalars).everything();
+      },
+      [=] { call->multiply(a, b, c); });
 }
 
 template <class T, class Int>
@@ -300,22 +351,29 @@ Result uint8_gemm_bias(Handle* handle, Op transa, Op transb, Op transc, int m, i
   GUDA_CUBLAS_CHECK(is_op(transc) && ldc >= at_least_one(transc == kN ? m : n) && c_shift >= 0 &&
                     c_shift < 32);
   if (m == 0 || n == 0) return kSuccess;
-  return submit(handle, 2.0 * m * n * k, [=] {
-    for (int64_t j = 0; j < n; ++j) {
-      for (int64_t i = 0; i < m; ++i) {
-        int64_t sum = 0;
-        for (int64_t p = 0; p < k; ++p) {
-          int64_t left = a[transa == kN ? i + p * lda : p + i * lda];
-          int64_t right = b[transb == kN ? p + j * ldb : j + p * ldb];
-          sum += (left - a_bias) * (right - b_bias);
+  return submit(
+      handle, 2.0 * m * n * k,
+      [&](Uses& use) {
+        use.reads(transa == kN ? matrix_of(a, m, k, lda) : matrix_of(a, k, m, lda))
+            .reads(transb == kN ? matrix_of(b, k, n, ldb) : matrix_of(b, n, k, ldb))
+            .writes(transc == kN ? matrix_of(c, m, n, ldc) : matrix_of(c, n, m, ldc));
+      },
+      [=] {
+        for (int64_t j = 0; j < n; ++j) {
+          for (int64_t i = 0; i < m; ++i) {
+            int64_t sum = 0;
+            for (int64_t p = 0; p < k; ++p) {
+              int64_t left = a[transa == kN ? i + p * lda : p + i * lda];
+              int64_t right = b[transb == kN ? p + j * ldb : j + p * ldb];
+              sum += (left - a_bias) * (right - b_bias);
+            }
+            int64_t scaled = (sum + c_bias) * c_mult;
+            if (c_shift > 0) scaled = (scaled + (int64_t{1} << (c_shift - 1))) >> c_shift;
+            auto value = static_cast<unsigned char>(std::clamp<int64_t>(scaled, 0, 255));
+            c[transc == kN ? i + j * ldc : j + i * ldc] = value;
+          }
         }
-        int64_t scaled = (sum + c_bias) * c_mult;
-        if (c_shift > 0) scaled = (scaled + (int64_t{1} << (c_shift - 1))) >> c_shift;
-        auto value = static_cast<unsigned char>(std::clamp<int64_t>(scaled, 0, 255));
-        c[transc == kN ? i + j * ldc : j + i * ldc] = value;
-      }
-    }
-  });
+      });
 }
 
 GUDA_ENTRY_SIZES(cublasHgemm, gemm, float16);

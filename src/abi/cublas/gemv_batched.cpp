@@ -68,12 +68,15 @@ Result gemv_batched(Handle* handle, Op trans, Int m, Int n, const Scale* alpha, 
   if (m == 0 || n == 0 || count == 0) return kSuccess;
   GUDA_CUBLAS_CHECK(alpha && beta && y && (known_zero(handle, alpha) || (a && x)));
   Scalar<Scale> alpha_value(handle, alpha), beta_value(handle, beta);
-  return submit(handle, matrix_ns<In>(m, n) * static_cast<double>(count), [=] {
-    for_members<In>(count, m, n, [&](int64_t i) {
-      multiply_vector<In, Out, Scale>(trans, m, n, alpha_value.get(), a[i], lda, x[i], incx,
-                                      beta_value.get(), y[i], incy);
-    });
-  });
+  return submit(
+      handle, matrix_ns<In>(m, n) * static_cast<double>(count),
+      [&](Uses& use) { use.scalar(alpha).scalar(beta).everything(); },
+      [=] {
+        for_members<In>(count, m, n, [&](int64_t i) {
+          multiply_vector<In, Out, Scale>(trans, m, n, alpha_value.get(), a[i], lda, x[i], incx,
+                                          beta_value.get(), y[i], incy);
+        });
+      });
 }
 
 template <class In, class Out, class Scale, class Int>
@@ -84,13 +87,25 @@ Result gemv_strided(Handle* handle, Op trans, Int m, Int n, const Scale* alpha, 
   if (m == 0 || n == 0 || count == 0) return kSuccess;
   GUDA_CUBLAS_CHECK(alpha && beta && y && (known_zero(handle, alpha) || (a && x)));
   Scalar<Scale> alpha_value(handle, alpha), beta_value(handle, beta);
-  return submit(handle, matrix_ns<In>(m, n) * static_cast<double>(count), [=] {
-    for_members<In>(count, m, n, [&](int64_t i) {
-      multiply_vector<In, Out, Scale>(trans, m, n, alpha_value.get(), a + i * stride_a, lda,
-                                      x + i * stride_x, incx, beta_value.get(), y + i * stride_y,
-                                      incy);
-    });
-  });
+  return submit(
+      handle, matrix_ns<In>(m, n) * static_cast<double>(count),
+      [&](Uses& use) {
+        auto all = [&](Extent member, int64_t stride, size_t element) {
+          return batch_of(member, Wide128{stride} * static_cast<int64_t>(element), count);
+        };
+        use.scalar(alpha)
+            .reads(all(matrix_of(a, m, n, lda), stride_a, sizeof(In)))
+            .reads(all(vector_of(x, trans == kN ? n : m, incx), stride_x, sizeof(In)))
+            .scalar(beta)
+            .writes(all(vector_of(y, trans == kN ? m : n, incy), stride_y, sizeof(Out)));
+      },
+      [=] {
+        for_members<In>(count, m, n, [&](int64_t i) {
+          multiply_vector<In, Out, Scale>(trans, m, n, alpha_value.get(), a + i * stride_a, lda,
+                                          x + i * stride_x, incx, beta_value.get(),
+                                          y + i * stride_y, incy);
+        });
+      });
 }
 
 template <class T, class Int>
@@ -103,10 +118,13 @@ Result trsm_batched(Handle* handle, SideMode side, Fill uplo, Op trans, Diag dia
   if (m == 0 || n == 0 || count == 0) return kSuccess;
   GUDA_CUBLAS_CHECK(alpha);
   Scalar<T> alpha_value(handle, alpha);
-  return submit(handle, product_ns<T>(m, n, order) / 2 * static_cast<double>(count), [=] {
-    blas::trsm_batched<T>(side_of(side), triangle(uplo), transpose(trans), diagonal(diag), m, n,
-                          alpha_value.get(), a, lda, b, ldb, count);
-  });
+  return submit(
+      handle, product_ns<T>(m, n, order) / 2 * static_cast<double>(count),
+      [&](Uses& use) { use.scalar(alpha).everything(); },
+      [=] {
+        blas::trsm_batched<T>(side_of(side), triangle(uplo), transpose(trans), diagonal(diag), m, n,
+                              alpha_value.get(), a, lda, b, ldb, count);
+      });
 }
 
 #define GUDA_ENTRY_GEMV(letters, In, Out, Scale)                                \

@@ -17,6 +17,7 @@ Result result_of_error(int error) {
     case 3:
     case 100: return kNotInitialized;
     case 400: return kInvalidValue;
+    case 801: return kNotSupported;
     case 900:
     case 901: return kInternalError;
     // The work was done and failed: its result, in host memory, could not be had.
@@ -28,7 +29,67 @@ Result enter_library() {
   int error = library::guda_library_enter();
   library::guda_library_provide_gemm(
       [](const backend::GemmProblem& problem) { return multiply(problem); });
+  if (library::guda_library_has_devices()) devices_present.store(true, std::memory_order_relaxed);
   return error == 0 ? kSuccess : error == 2 ? kAllocFailed : kNotInitialized;
+}
+
+backend::BlasSettings settings_of(const Handle& handle) {
+  backend::BlasSettings settings;
+  settings.pointer_mode = handle.pointer_mode;
+  settings.atomics_mode = handle.atomics_mode;
+  settings.math_mode = handle.math_mode;
+  settings.multiprocessor_target = handle.multiprocessor_target;
+  settings.emulation_strategy = handle.emulation_strategy;
+  settings.emulation_special_values = handle.emulation_special_values;
+  settings.mantissa_control = handle.mantissa_control;
+  settings.max_mantissa_bits = handle.max_mantissa_bits;
+  settings.mantissa_bit_offset = handle.mantissa_bit_offset;
+  settings.mantissa_bit_count = handle.mantissa_bit_count;
+  settings.workspace = handle.workspace;
+  settings.workspace_bytes = handle.workspace_bytes;
+  return settings;
+}
+
+std::shared_ptr<LibraryWork> library_work(const Handle* handle) {
+  std::unique_ptr<EntryCall> call;
+  if (handle != nullptr && current_call != nullptr)
+    call = std::make_unique<EntryCall>(*current_call, settings_of(*handle));
+  return std::make_shared<LibraryWork>(handle ? handle->pointer_mode : kHostPointers,
+                                       std::move(call));
+}
+
+namespace {
+
+class NoOperation final : public runtime::Operation {
+ public:
+  Status execute() override { return Status::ok(); }
+  std::unique_ptr<Operation> clone() const override { return std::make_unique<NoOperation>(); }
+  runtime::OperationKind operation_kind() const override { return runtime::OperationKind::nothing; }
+  uint64_t expected_ns() const override { return 0; }
+};
+
+}  // namespace
+
+std::unique_ptr<runtime::Operation> LibraryOperation::clone() const {
+  // The caller is told that the call was refused: nobody shall do it.
+  if (!owned_ && refusal() != 0) return std::make_unique<NoOperation>();
+  auto host = host_->clone();
+  auto copy = std::make_unique<LibraryOperation>(*host, work_);
+  copy->owned_ = std::move(host);
+  return copy;
+}
+
+Result submit_operation(void* stream, runtime::Operation& operation, library::Return when) {
+  int error = library::guda_library_submit(stream, &operation, when);
+  return error == 0 ? kSuccess : result_of_error(error);
+}
+
+Result submit_with(void* stream, runtime::Operation& operation, std::shared_ptr<LibraryWork> work,
+                   library::Return when) {
+  LibraryOperation with(operation, std::move(work));
+  const Result result = submit_operation(stream, with, when);
+  const int refusal = with.refusal();
+  return refusal != 0 ? static_cast<Result>(refusal) : result;
 }
 
 constinit thread_local const char* current_entry = "cuBLAS";

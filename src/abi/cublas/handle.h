@@ -5,7 +5,9 @@
 #pragma once
 
 #include "abi/cublas/call_log.h"
+#include "abi/cublas/entry_call.h"
 #include "abi/cublas/library_stream.h"
+#include "abi/cublas/memory_use.h"
 #include "abi/cublas/product.h"
 #include "abi/cublas/types.h"
 #include "support/status.h"
@@ -36,6 +38,8 @@ struct Handle {
   int mantissa_bit_offset = 0;
   int* mantissa_bit_count = nullptr;
 };
+
+backend::BlasSettings settings_of(const Handle& handle);
 
 inline bool valid(const Handle* handle) { return handle && handle->magic == Handle::kMagic; }
 
@@ -142,34 +146,94 @@ class ProductOperation final : public runtime::Operation {
   GemmCall call_;
 };
 
-/// Puts `work` on a stream. It is copied, so it captures values, not references.
-template <class Work>
-Result submit_to(void* stream, double nanoseconds, Work work,
-                 library::Return when = library::Return::early) {
+/// What engines besides the CPU want to know of an operation; the operation's copies share it.
+struct LibraryWork {
+  LibraryWork(PointerMode mode, std::unique_ptr<EntryCall> entry)
+      : uses(mode, entry.get()), call(std::move(entry)) {}
+  Uses uses;
+  std::unique_ptr<backend::LibraryCall> call;  // null: the CPU alone can do it
+  /// A matrix product is better described (Operation::gemm()) unless it depends on settings of the handle.
+  bool product = false;
+};
+/// With the call that the thread is in. `handle` may be null for operations that have none.
+std::shared_ptr<LibraryWork> library_work(const Handle* handle);
+
+/// `host`, the CPU's way, beside which there is another.
+class LibraryOperation final : public runtime::Operation {
+ public:
+  LibraryOperation(runtime::Operation& host, std::shared_ptr<LibraryWork> work)
+      : host_(&host), work_(std::move(work)) {}
+  /// The vendor's library may have refused the call: then the caller, who is still there, is told.
+  Status execute() override { return !owned_ && refusal() != 0 ? Status::ok() : host_->execute(); }
+  std::unique_ptr<runtime::Operation> clone() const override;
+  uint64_t expected_ns() const override { return host_->expected_ns(); }
+  std::string_view label() const override { return host_->label(); }
+  runtime::OperationKind operation_kind() const override { return host_->operation_kind(); }
+  const backend::GemmProblem* gemm() override { return host_->gemm(); }
+  std::optional<std::span<const runtime::MemoryUse>> memory_uses() const override {
+    if (!work_->uses.known()) return std::nullopt;
+    return work_->uses.list();
+  }
+  backend::LibraryCall* library_call() override { return work_->product ? nullptr : call(); }
+  int refusal() const { return call() ? call()->refusal.load(std::memory_order_relaxed) : 0; }
+
+ private:
+  backend::LibraryCall* call() const { return work_->call.get(); }
+
+  runtime::Operation* host_;
+  std::unique_ptr<runtime::Operation> owned_;  // a copy's
+  std::shared_ptr<LibraryWork> work_;
+};
+
+/// Puts an operation on a stream; it is copied.
+Result submit_operation(void* stream, runtime::Operation& operation, library::Return when);
+Result submit_with(void* stream, runtime::Operation& operation, std::shared_ptr<LibraryWork> work,
+                   library::Return when);
+
+/// Puts `work` on the handle's stream. It is copied, so it captures values, not references. `tell`, which is called now
+/// or never, says what it reads and writes of the device's memory.
+template <class Tell, class Work>
+Result submit(const Handle* handle, double nanoseconds, Tell tell, Work work,
+              library::Return when = library::Return::early) {
   WorkOperation<Work> operation(std::move(work), static_cast<uint64_t>(nanoseconds));
-  int error = library::guda_library_submit(stream, &operation, when);
-  return error == 0 ? kSuccess : result_of_error(error);
+  if (!with_devices()) [[likely]]
+    return submit_operation(handle->stream, operation, when);
+  auto known = library_work(handle);
+  tell(known->uses);
+  return submit_with(handle->stream, operation, std::move(known), when);
 }
 
-template <class Work>
-Result submit(const Handle* handle, double nanoseconds, Work work) {
-  return submit_to(handle->stream, nanoseconds, std::move(work));
+/// The same for cublasLt, whose streams are arguments: `tell` gets all that other engines may know (LibraryWork).
+template <class Tell, class Work>
+Result submit_to(void* stream, double nanoseconds, Tell tell, Work work) {
+  WorkOperation<Work> operation(std::move(work), static_cast<uint64_t>(nanoseconds));
+  if (!with_devices()) [[likely]]
+    return submit_operation(stream, operation, library::Return::early);
+  auto known = library_work(nullptr);
+  tell(*known);
+  return submit_with(stream, operation, std::move(known), library::Return::early);
 }
 
 /// For matrix products: `work` is the CPU's way.
-template <class Work>
-Result submit_product(const Handle* handle, double nanoseconds, const GemmCall& call, Work work) {
+template <class Tell, class Work>
+Result submit_product(const Handle* handle, double nanoseconds, const GemmCall& call, Tell tell,
+                      Work work) {
   ProductOperation<Work> operation(std::move(work), static_cast<uint64_t>(nanoseconds), call);
-  int error = library::guda_library_submit(handle->stream, &operation, library::Return::early);
-  return error == 0 ? kSuccess : result_of_error(error);
+  if (!with_devices()) [[likely]]
+    return submit_operation(handle->stream, operation, library::Return::early);
+  auto known = library_work(handle);
+  tell(known->uses);
+  known->product = call.for_engines && handle->math_mode == 0 &&
+                   handle->multiprocessor_target == 0 && handle->emulation_strategy == 0;
+  return submit_with(handle->stream, operation, std::move(known), library::Return::early);
 }
 
 /// For work that writes a result through a pointer of the handle's pointer mode: when that is host memory
 /// the result is there on return.
-template <class Work>
-Result submit_result(const Handle* handle, double nanoseconds, Work work) {
-  return submit_to(
-      handle->stream, nanoseconds, std::move(work),
+template <class Tell, class Work>
+Result submit_result(const Handle* handle, double nanoseconds, Tell tell, Work work) {
+  return submit(
+      handle, nanoseconds, std::move(tell), std::move(work),
       handle->pointer_mode == kHostPointers ? library::Return::complete : library::Return::early);
 }
 

@@ -9,6 +9,7 @@
 #include "abi/cublas/entry.h"
 #include "abi/cublas/handle.h"
 
+#include <string>
 #include <tuple>
 
 namespace guda::cublas {
@@ -17,6 +18,9 @@ namespace guda::cublas {
 Handle* legacy_handle();
 /// What the next cublasGetError returns, unless an error is kept already.
 void keep_legacy_result(Result result);
+
+/// The name that cublas_v2.h has for the function of cublas.h that the thread is in.
+inline std::string v2_name() { return std::string(current_entry) + "_v2"; }
 
 /// A set of argument positions.
 template <typename... Positions>
@@ -78,6 +82,12 @@ struct Legacy<kFunction, kByValue, std::index_sequence<kPositions...>> {
   template <typename... Args>
   struct With<Result (*)(Handle*, Args...)> {
     static void call(typename LegacyArgument<Args, (kByValue >> kPositions) & 1>::type... args) {
+      CallScope scope;
+      if (with_devices()) [[unlikely]] {
+        static const std::string name = v2_name();
+        scope.note(name.c_str(), legacy_handle(),
+                   LegacyArgument<Args, (kByValue >> kPositions) & 1>::pass(args)...);
+      }
       keep_legacy_result(kFunction(
           legacy_handle(), LegacyArgument<Args, (kByValue >> kPositions) & 1>::pass(args)...));
     }
@@ -100,6 +110,11 @@ template <typename T, typename R, Result (*kFunction)(Handle*, int, const T*, in
 struct LegacyResult<kFunction> {
   static R call(int n, const T* x, int incx) {
     R result{};
+    CallScope scope;
+    if (with_devices()) [[unlikely]] {
+      static const std::string name = v2_name();
+      scope.note(name.c_str(), legacy_handle(), n, x, incx, &result);
+    }
     keep_legacy_result(kFunction(legacy_handle(), n, x, incx, &result));
     return result;
   }
@@ -108,6 +123,11 @@ template <typename T, Result (*kFunction)(Handle*, int, const T*, int, const T*,
 struct LegacyResult<kFunction> {
   static T call(int n, const T* x, int incx, const T* y, int incy) {
     T result{};
+    CallScope scope;
+    if (with_devices()) [[unlikely]] {
+      static const std::string name = v2_name();
+      scope.note(name.c_str(), legacy_handle(), n, x, incx, y, incy, &result);
+    }
     keep_legacy_result(kFunction(legacy_handle(), n, x, incx, y, incy, &result));
     return result;
   }

@@ -16,30 +16,42 @@ template <class T, class Int>
 Result nrm2(Handle* handle, Int n, const T* x, Int incx, Real<T>* result) {
   GUDA_CUBLAS_HANDLE(handle);
   GUDA_CUBLAS_CHECK(result);
-  return submit_result(handle, vector_ns<T>(n), [=] { *result = blas::nrm2<T>(n, x, incx); });
+  return submit_result(
+      handle, vector_ns<T>(n), [&](Uses& use) { use.reads(vector_of(x, n, incx)).result(result); },
+      [=] { *result = blas::nrm2<T>(n, x, incx); });
 }
 
 template <class T, class Int>
 Result asum(Handle* handle, Int n, const T* x, Int incx, Real<T>* result) {
   GUDA_CUBLAS_HANDLE(handle);
   GUDA_CUBLAS_CHECK(result);
-  return submit_result(handle, vector_ns<T>(n), [=] { *result = blas::asum<T>(n, x, incx); });
+  return submit_result(
+      handle, vector_ns<T>(n), [&](Uses& use) { use.reads(vector_of(x, n, incx)).result(result); },
+      [=] { *result = blas::asum<T>(n, x, incx); });
 }
 
 template <class T, class Int>
 Result dot(Handle* handle, Int n, const T* x, Int incx, const T* y, Int incy, T* result) {
   GUDA_CUBLAS_HANDLE(handle);
   GUDA_CUBLAS_CHECK(result);
-  return submit_result(handle, vector_ns<T>(n),
-                       [=] { *result = blas::dot<T>(n, x, incx, y, incy); });
+  return submit_result(
+      handle, vector_ns<T>(n),
+      [&](Uses& use) {
+        use.reads(vector_of(x, n, incx)).reads(vector_of(y, n, incy)).result(result);
+      },
+      [=] { *result = blas::dot<T>(n, x, incx, y, incy); });
 }
 
 template <class T, class Int>
 Result dotc(Handle* handle, Int n, const T* x, Int incx, const T* y, Int incy, T* result) {
   GUDA_CUBLAS_HANDLE(handle);
   GUDA_CUBLAS_CHECK(result);
-  return submit_result(handle, vector_ns<T>(n),
-                       [=] { *result = blas::dotc<T>(n, x, incx, y, incy); });
+  return submit_result(
+      handle, vector_ns<T>(n),
+      [&](Uses& use) {
+        use.reads(vector_of(x, n, incx)).reads(vector_of(y, n, incy)).result(result);
+      },
+      [=] { *result = blas::dotc<T>(n, x, incx, y, incy); });
 }
 
 /// Indices are 1-based here; 0 for an empty vector.
@@ -47,16 +59,18 @@ template <class T, class Int>
 Result iamax(Handle* handle, Int n, const T* x, Int incx, Int* result) {
   GUDA_CUBLAS_HANDLE(handle);
   GUDA_CUBLAS_CHECK(result);
-  return submit_result(handle, vector_ns<T>(n),
-                       [=] { *result = static_cast<Int>(blas::iamax<T>(n, x, incx) + 1); });
+  return submit_result(
+      handle, vector_ns<T>(n), [&](Uses& use) { use.reads(vector_of(x, n, incx)).result(result); },
+      [=] { *result = static_cast<Int>(blas::iamax<T>(n, x, incx) + 1); });
 }
 
 template <class T, class Int>
 Result iamin(Handle* handle, Int n, const T* x, Int incx, Int* result) {
   GUDA_CUBLAS_HANDLE(handle);
   GUDA_CUBLAS_CHECK(result);
-  return submit_result(handle, vector_ns<T>(n),
-                       [=] { *result = static_cast<Int>(blas::iamin<T>(n, x, incx) + 1); });
+  return submit_result(
+      handle, vector_ns<T>(n), [&](Uses& use) { use.reads(vector_of(x, n, incx)).result(result); },
+      [=] { *result = static_cast<Int>(blas::iamin<T>(n, x, incx) + 1); });
 }
 
 template <class T, class Int>
@@ -65,7 +79,9 @@ Result scal(Handle* handle, Int n, const T* alpha, T* x, Int incx) {
   GUDA_CUBLAS_CHECK(alpha);
   if (n <= 0) return kSuccess;
   Scalar<T> factor(handle, alpha);
-  return submit(handle, vector_ns<T>(n), [=] { blas::scal<T>(n, factor.get(), x, incx); });
+  return submit(
+      handle, vector_ns<T>(n), [&](Uses& use) { use.scalar(alpha).writes(vector_of(x, n, incx)); },
+      [=] { blas::scal<T>(n, factor.get(), x, incx); });
 }
 
 template <class T, class Int>
@@ -74,7 +90,9 @@ Result scal_real(Handle* handle, Int n, const Real<T>* alpha, T* x, Int incx) {
   GUDA_CUBLAS_CHECK(alpha);
   if (n <= 0) return kSuccess;
   Scalar<Real<T>> factor(handle, alpha);
-  return submit(handle, vector_ns<T>(n), [=] { blas::scal_real<T>(n, factor.get(), x, incx); });
+  return submit(
+      handle, vector_ns<T>(n), [&](Uses& use) { use.scalar(alpha).writes(vector_of(x, n, incx)); },
+      [=] { blas::scal_real<T>(n, factor.get(), x, incx); });
 }
 
 template <class T, class Int>
@@ -83,21 +101,32 @@ Result axpy(Handle* handle, Int n, const T* alpha, const T* x, Int incx, T* y, I
   GUDA_CUBLAS_CHECK(alpha);
   if (n <= 0) return kSuccess;
   Scalar<T> factor(handle, alpha);
-  return submit(handle, vector_ns<T>(n), [=] { blas::axpy<T>(n, factor.get(), x, incx, y, incy); });
+  return submit(
+      handle, vector_ns<T>(n),
+      [&](Uses& use) {
+        use.scalar(alpha).reads(vector_of(x, n, incx)).writes(vector_of(y, n, incy));
+      },
+      [=] { blas::axpy<T>(n, factor.get(), x, incx, y, incy); });
 }
 
 template <class T, class Int>
 Result copy(Handle* handle, Int n, const T* x, Int incx, T* y, Int incy) {
   GUDA_CUBLAS_HANDLE(handle);
   if (n <= 0) return kSuccess;
-  return submit(handle, vector_ns<T>(n), [=] { blas::copy<T>(n, x, incx, y, incy); });
+  return submit(
+      handle, vector_ns<T>(n),
+      [&](Uses& use) { use.reads(vector_of(x, n, incx)).writes(vector_of(y, n, incy)); },
+      [=] { blas::copy<T>(n, x, incx, y, incy); });
 }
 
 template <class T, class Int>
 Result swap(Handle* handle, Int n, T* x, Int incx, T* y, Int incy) {
   GUDA_CUBLAS_HANDLE(handle);
   if (n <= 0) return kSuccess;
-  return submit(handle, vector_ns<T>(n), [=] { blas::swap<T>(n, x, incx, y, incy); });
+  return submit(
+      handle, vector_ns<T>(n),
+      [&](Uses& use) { use.writes(vector_of(x, n, incx)).writes(vector_of(y, n, incy)); },
+      [=] { blas::swap<T>(n, x, incx, y, incy); });
 }
 
 /// S: the type of the sine.
@@ -108,8 +137,12 @@ Result rot(Handle* handle, Int n, T* x, Int incx, T* y, Int incy, const Real<T>*
   if (n <= 0) return kSuccess;
   Scalar<Real<T>> cosine(handle, c);
   Scalar<S> sine(handle, s);
-  return submit(handle, vector_ns<T>(n),
-                [=] { blas::rot<T, S>(n, x, incx, y, incy, cosine.get(), sine.get()); });
+  return submit(
+      handle, vector_ns<T>(n),
+      [&](Uses& use) {
+        use.writes(vector_of(x, n, incx)).writes(vector_of(y, n, incy)).scalar(c).scalar(s);
+      },
+      [=] { blas::rot<T, S>(n, x, incx, y, incy, cosine.get(), sine.get()); });
 }
 
 /// In host pointer mode everything is in host memory, and no stream has a part in it.
@@ -121,7 +154,9 @@ Result rotg(Handle* handle, T* a, T* b, Real<T>* c, T* s) {
     blas::rotg<T>(a, b, c, s);
     return kSuccess;
   }
-  return submit(handle, 0, [=] { blas::rotg<T>(a, b, c, s); });
+  return submit(
+      handle, 0, [&](Uses& use) { use.result(a).result(b).result(c).result(s); },
+      [=] { blas::rotg<T>(a, b, c, s); });
 }
 
 template <class T, class Int>
@@ -130,10 +165,15 @@ Result rotm(Handle* handle, Int n, T* x, Int incx, T* y, Int incy, const T* para
   GUDA_CUBLAS_CHECK(param);
   if (n <= 0) return kSuccess;
   Scalar<std::array<T, 5>> rotation(handle, reinterpret_cast<const std::array<T, 5>*>(param));
-  return submit(handle, vector_ns<T>(n), [=] {
-    std::array<T, 5> values = rotation.get();
-    blas::rotm<T>(n, x, incx, y, incy, values.data());
-  });
+  return submit(
+      handle, vector_ns<T>(n),
+      [&](Uses& use) {
+        use.writes(vector_of(x, n, incx)).writes(vector_of(y, n, incy)).scalar(param, 5);
+      },
+      [=] {
+        std::array<T, 5> values = rotation.get();
+        blas::rotm<T>(n, x, incx, y, incy, values.data());
+      });
 }
 
 template <class T>
@@ -144,7 +184,12 @@ Result rotmg(Handle* handle, T* d1, T* d2, T* x1, const T* y1, T* param) {
     blas::rotmg<T>(d1, d2, x1, *y1, param);
     return kSuccess;
   }
-  return submit(handle, 0, [=] { blas::rotmg<T>(d1, d2, x1, *y1, param); });
+  return submit(
+      handle, 0,
+      [&](Uses& use) {
+        use.result(d1).result(d2).result(x1).scalar(y1).result_bytes(param, 5 * sizeof(T));
+      },
+      [=] { blas::rotmg<T>(d1, d2, x1, *y1, param); });
 }
 
 GUDA_ENTRY_SD(nrm2_v2, nrm2);

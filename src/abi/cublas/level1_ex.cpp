@@ -107,14 +107,20 @@ Result nrm2_ex(Handle* handle, Int n, const void* x, DataType x_type, Int incx, 
     if (result_type != kTypeOf<NormOf<T>> || execution != kTypeOf<Real<Wide<T>>>)
       return kNotSupported;
     GUDA_CUBLAS_CHECK(result);
-    return submit_result(handle, vector_ns<T>(n), [=] {
-      auto* from = static_cast<const T*>(x);
-      auto* out = static_cast<NormOf<T>*>(result);
-      if constexpr (kIsNarrow<T>)
-        *out = narrow<T>(static_cast<float>(std::sqrt(sum_of_pieces<T, true>(n, from, incx))));
-      else
-        *out = blas::nrm2<T>(n, from, incx);
-    });
+    return submit_result(
+        handle, vector_ns<T>(n),
+        [&](Uses& use) {
+          use.reads(vector_of(static_cast<const T*>(x), n, incx))
+              .result_bytes(result, sizeof(NormOf<T>));
+        },
+        [=] {
+          auto* from = static_cast<const T*>(x);
+          auto* out = static_cast<NormOf<T>*>(result);
+          if constexpr (kIsNarrow<T>)
+            *out = narrow<T>(static_cast<float>(std::sqrt(sum_of_pieces<T, true>(n, from, incx))));
+          else
+            *out = blas::nrm2<T>(n, from, incx);
+        });
   });
 }
 
@@ -126,14 +132,21 @@ Result asum_ex(Handle* handle, Int n, const void* x, DataType x_type, Int incx, 
     if (result_type != kTypeOf<NormOf<T>> || execution != kTypeOf<Real<Wide<T>>>)
       return kNotSupported;
     GUDA_CUBLAS_CHECK(result);
-    return submit_result(handle, vector_ns<T>(n), [=] {
-      auto* from = static_cast<const T*>(x);
-      auto* out = static_cast<NormOf<T>*>(result);
-      if constexpr (kIsNarrow<T>)
-        *out = narrow<T>(static_cast<float>(incx < 1 ? 0 : sum_of_pieces<T, false>(n, from, incx)));
-      else
-        *out = blas::asum<T>(n, from, incx);
-    });
+    return submit_result(
+        handle, vector_ns<T>(n),
+        [&](Uses& use) {
+          use.reads(vector_of(static_cast<const T*>(x), n, incx))
+              .result_bytes(result, sizeof(NormOf<T>));
+        },
+        [=] {
+          auto* from = static_cast<const T*>(x);
+          auto* out = static_cast<NormOf<T>*>(result);
+          if constexpr (kIsNarrow<T>)
+            *out = narrow<T>(
+                static_cast<float>(incx < 1 ? 0 : sum_of_pieces<T, false>(n, from, incx)));
+          else
+            *out = blas::asum<T>(n, from, incx);
+        });
   });
 }
 
@@ -145,17 +158,24 @@ Result dot_ex(Handle* handle, Int n, const void* x, DataType x_type, Int incx, c
     if (y_type != x_type || result_type != x_type || execution != kTypeOf<Wide<T>>)
       return kNotSupported;
     GUDA_CUBLAS_CHECK(result);
-    return submit_result(handle, vector_ns<T>(n), [=] {
-      auto* left = static_cast<const T*>(x);
-      auto* right = static_cast<const T*>(y);
-      auto* out = static_cast<T*>(result);
-      if constexpr (kIsNarrow<T>)
-        *out = narrow<T>(static_cast<float>(dot_of_pieces(n, left, incx, right, incy)));
-      else if constexpr (kConjugated)
-        *out = blas::dotc<T>(n, left, incx, right, incy);
-      else
-        *out = blas::dot<T>(n, left, incx, right, incy);
-    });
+    return submit_result(
+        handle, vector_ns<T>(n),
+        [&](Uses& use) {
+          use.reads(vector_of(static_cast<const T*>(x), n, incx))
+              .reads(vector_of(static_cast<const T*>(y), n, incy))
+              .result_bytes(result, sizeof(T));
+        },
+        [=] {
+          auto* left = static_cast<const T*>(x);
+          auto* right = static_cast<const T*>(y);
+          auto* out = static_cast<T*>(result);
+          if constexpr (kIsNarrow<T>)
+            *out = narrow<T>(static_cast<float>(dot_of_pieces(n, left, incx, right, incy)));
+          else if constexpr (kConjugated)
+            *out = blas::dotc<T>(n, left, incx, right, incy);
+          else
+            *out = blas::dot<T>(n, left, incx, right, incy);
+        });
   });
 }
 template <class Int>
@@ -181,11 +201,17 @@ Result scal_ex(Handle* handle, Int n, const void* alpha, DataType alpha_type, vo
     GUDA_CUBLAS_CHECK(alpha);
     if (n <= 0 || incx < 1) return kSuccess;
     Scalar<Wide<T>> factor(handle, static_cast<const Wide<T>*>(alpha));
-    return submit(handle, vector_ns<T>(n), [=] {
-      WideVector<T> wide(static_cast<const T*>(x), n, incx);
-      blas::scal<Wide<T>>(n, factor.get(), wide.first(), wide.increment());
-      wide.store();
-    });
+    return submit(
+        handle, vector_ns<T>(n),
+        [&](Uses& use) {
+          use.scalar_bytes(alpha, sizeof(Wide<T>))
+              .writes(vector_of(static_cast<const T*>(x), n, incx));
+        },
+        [=] {
+          WideVector<T> wide(static_cast<const T*>(x), n, incx);
+          blas::scal<Wide<T>>(n, factor.get(), wide.first(), wide.increment());
+          wide.store();
+        });
   });
 }
 
@@ -199,13 +225,20 @@ Result axpy_ex(Handle* handle, Int n, const void* alpha, DataType alpha_type, co
     GUDA_CUBLAS_CHECK(alpha);
     if (n <= 0) return kSuccess;
     Scalar<Wide<T>> factor(handle, static_cast<const Wide<T>*>(alpha));
-    return submit(handle, vector_ns<T>(n), [=] {
-      WideVector<T> from(static_cast<const T*>(x), n, incx);
-      WideVector<T> to(static_cast<const T*>(y), n, incy);
-      blas::axpy<Wide<T>>(n, factor.get(), from.first(), from.increment(), to.first(),
-                          to.increment());
-      to.store();
-    });
+    return submit(
+        handle, vector_ns<T>(n),
+        [&](Uses& use) {
+          use.scalar_bytes(alpha, sizeof(Wide<T>))
+              .reads(vector_of(static_cast<const T*>(x), n, incx))
+              .writes(vector_of(static_cast<const T*>(y), n, incy));
+        },
+        [=] {
+          WideVector<T> from(static_cast<const T*>(x), n, incx);
+          WideVector<T> to(static_cast<const T*>(y), n, incy);
+          blas::axpy<Wide<T>>(n, factor.get(), from.first(), from.increment(), to.first(),
+                              to.increment());
+          to.store();
+        });
   });
 }
 
@@ -232,11 +265,17 @@ Result copy_ex(Handle* handle, Int n, const void* x, DataType x_type, Int incx, 
   if (x_type != y_type) return kNotSupported;
   return with_size(x_type, [&]<class T>(TypeTag<T>) {
     if (n <= 0) return kSuccess;
-    return submit(handle, vector_ns<T>(n), [=] {
-      const T* from = blas::first_element(static_cast<const T*>(x), n, incx);
-      T* to = blas::first_element(static_cast<T*>(y), n, incy);
-      for (int64_t i = 0; i < n; ++i) to[i * incy] = from[i * incx];
-    });
+    return submit(
+        handle, vector_ns<T>(n),
+        [&](Uses& use) {
+          use.reads(vector_of(static_cast<const T*>(x), n, incx))
+              .writes(vector_of(static_cast<const T*>(y), n, incy));
+        },
+        [=] {
+          const T* from = blas::first_element(static_cast<const T*>(x), n, incx);
+          T* to = blas::first_element(static_cast<T*>(y), n, incy);
+          for (int64_t i = 0; i < n; ++i) to[i * incy] = from[i * incx];
+        });
   });
 }
 
@@ -247,11 +286,17 @@ Result swap_ex(Handle* handle, Int n, void* x, DataType x_type, Int incx, void* 
   if (x_type != y_type) return kNotSupported;
   return with_size(x_type, [&]<class T>(TypeTag<T>) {
     if (n <= 0) return kSuccess;
-    return submit(handle, vector_ns<T>(n), [=] {
-      T* first = blas::first_element(static_cast<T*>(x), n, incx);
-      T* second = blas::first_element(static_cast<T*>(y), n, incy);
-      for (int64_t i = 0; i < n; ++i) std::swap(first[i * incx], second[i * incy]);
-    });
+    return submit(
+        handle, vector_ns<T>(n),
+        [&](Uses& use) {
+          use.writes(vector_of(static_cast<const T*>(x), n, incx))
+              .writes(vector_of(static_cast<const T*>(y), n, incy));
+        },
+        [=] {
+          T* first = blas::first_element(static_cast<T*>(x), n, incx);
+          T* second = blas::first_element(static_cast<T*>(y), n, incy);
+          for (int64_t i = 0; i < n; ++i) std::swap(first[i * incx], second[i * incy]);
+        });
   });
 }
 
@@ -260,16 +305,19 @@ Result extreme_ex(Handle* handle, Int n, const void* x, DataType x_type, Int inc
   GUDA_CUBLAS_HANDLE(handle);
   return with_float_type(x_type, [&]<class T>(TypeTag<T>) {
     GUDA_CUBLAS_CHECK(result);
-    return submit_result(handle, vector_ns<T>(n), [=] {
-      if (n < 1 || incx < 1) {
-        *result = 0;
-        return;
-      }
-      WideVector<T> wide(static_cast<const T*>(x), n, incx);
-      int64_t index = kLargest ? blas::iamax<Wide<T>>(n, wide.first(), wide.increment())
-                               : blas::iamin<Wide<T>>(n, wide.first(), wide.increment());
-      *result = static_cast<Int>(index + 1);
-    });
+    return submit_result(
+        handle, vector_ns<T>(n),
+        [&](Uses& use) { use.reads(vector_of(static_cast<const T*>(x), n, incx)).result(result); },
+        [=] {
+          if (n < 1 || incx < 1) {
+            *result = 0;
+            return;
+          }
+          WideVector<T> wide(static_cast<const T*>(x), n, incx);
+          int64_t index = kLargest ? blas::iamax<Wide<T>>(n, wide.first(), wide.increment())
+                                   : blas::iamin<Wide<T>>(n, wide.first(), wide.increment());
+          *result = static_cast<Int>(index + 1);
+        });
   });
 }
 template <class Int>
@@ -289,15 +337,23 @@ Result rotate(Handle* handle, Int n, void* x, Int incx, void* y, Int incy, const
   GUDA_CUBLAS_CHECK(c && s);
   if (n <= 0) return kSuccess;
   Scalar<Cs> cosine(handle, static_cast<const Cs*>(c)), sine(handle, static_cast<const Cs*>(s));
-  return submit(handle, vector_ns<T>(n), [=] {
-    WideVector<T> left(static_cast<const T*>(x), n, incx);
-    WideVector<T> right(static_cast<const T*>(y), n, incy);
-    blas::rot<Wide<T>, Wide<Cs>>(n, left.first(), left.increment(), right.first(),
-                                 right.increment(), blas::real_part(widen(cosine.get())),
-                                 widen(sine.get()));
-    left.store();
-    right.store();
-  });
+  return submit(
+      handle, vector_ns<T>(n),
+      [&](Uses& use) {
+        use.writes(vector_of(static_cast<const T*>(x), n, incx))
+            .writes(vector_of(static_cast<const T*>(y), n, incy))
+            .scalar_bytes(c, sizeof(Cs))
+            .scalar_bytes(s, sizeof(Cs));
+      },
+      [=] {
+        WideVector<T> left(static_cast<const T*>(x), n, incx);
+        WideVector<T> right(static_cast<const T*>(y), n, incy);
+        blas::rot<Wide<T>, Wide<Cs>>(n, left.first(), left.increment(), right.first(),
+                                     right.increment(), blas::real_part(widen(cosine.get())),
+                                     widen(sine.get()));
+        left.store();
+        right.store();
+      });
 }
 
 template <class Int>
@@ -328,25 +384,32 @@ Result rotm_ex(Handle* handle, Int n, void* x, DataType x_type, Int incx, void* 
       GUDA_CUBLAS_CHECK(param);
       if (n <= 0) return kSuccess;
       Scalar<std::array<T, 5>> rotation(handle, static_cast<const std::array<T, 5>*>(param));
-      return submit(handle, vector_ns<T>(n), [=] {
-        std::array<Wide<T>, 5> values;
-        std::array<T, 5> given = rotation.get();
-        for (size_t i = 0; i < 5; ++i) values[i] = widen(given[i]);
-        WideVector<T> left(static_cast<const T*>(x), n, incx);
-        WideVector<T> right(static_cast<const T*>(y), n, incy);
-        blas::rotm<Wide<T>>(n, left.first(), left.increment(), right.first(), right.increment(),
-                            values.data());
-        left.store();
-        right.store();
-      });
+      return submit(
+          handle, vector_ns<T>(n),
+          [&](Uses& use) {
+            use.writes(vector_of(static_cast<const T*>(x), n, incx))
+                .writes(vector_of(static_cast<const T*>(y), n, incy))
+                .scalar_bytes(param, 5 * sizeof(T));
+          },
+          [=] {
+            std::array<Wide<T>, 5> values;
+            std::array<T, 5> given = rotation.get();
+            for (size_t i = 0; i < 5; ++i) values[i] = widen(given[i]);
+            WideVector<T> left(static_cast<const T*>(x), n, incx);
+            WideVector<T> right(static_cast<const T*>(y), n, incy);
+            blas::rotm<Wide<T>>(n, left.first(), left.increment(), right.first(), right.increment(),
+                                values.data());
+            left.store();
+            right.store();
+          });
     }
   });
 }
 
 /// Runs now when the pointers are the host's (rotg and rotmg work on scalars only).
-template <class Work>
-Result with_scalars(Handle* handle, Work work) {
-  if (handle->pointer_mode == kDevicePointers) return submit(handle, 0, work);
+template <class Tell, class Work>
+Result with_scalars(Handle* handle, Tell tell, Work work) {
+  if (handle->pointer_mode == kDevicePointers) return submit(handle, 0, tell, work);
   work();
   return kSuccess;
 }
@@ -357,16 +420,24 @@ Result rotg_ex(Handle* handle, void* a, void* b, DataType ab_type, void* c, void
   return with_float_type(ab_type, [&]<class T>(TypeTag<T>) -> Result {
     if (cs_type != ab_type || execution != kTypeOf<Wide<T>>) return kNotSupported;
     GUDA_CUBLAS_CHECK(a && b && c && s);
-    return with_scalars(handle, [=] {
-      Wide<T> a_value = widen(*static_cast<T*>(a)), b_value = widen(*static_cast<T*>(b));
-      Real<Wide<T>> cosine;
-      Wide<T> sine;
-      blas::rotg<Wide<T>>(&a_value, &b_value, &cosine, &sine);
-      *static_cast<T*>(a) = narrow<T>(a_value);
-      *static_cast<T*>(b) = narrow<T>(b_value);
-      *static_cast<T*>(c) = narrow<T>(Wide<T>(cosine));
-      *static_cast<T*>(s) = narrow<T>(sine);
-    });
+    return with_scalars(
+        handle,
+        [&](Uses& use) {
+          use.result_bytes(a, sizeof(T))
+              .result_bytes(b, sizeof(T))
+              .result_bytes(c, sizeof(T))
+              .result_bytes(s, sizeof(T));
+        },
+        [=] {
+          Wide<T> a_value = widen(*static_cast<T*>(a)), b_value = widen(*static_cast<T*>(b));
+          Real<Wide<T>> cosine;
+          Wide<T> sine;
+          blas::rotg<Wide<T>>(&a_value, &b_value, &cosine, &sine);
+          *static_cast<T*>(a) = narrow<T>(a_value);
+          *static_cast<T*>(b) = narrow<T>(b_value);
+          *static_cast<T*>(c) = narrow<T>(Wide<T>(cosine));
+          *static_cast<T*>(s) = narrow<T>(sine);
+        });
   });
 }
 
@@ -382,17 +453,26 @@ Result rotmg_ex(Handle* handle, void* d1, DataType d1_type, void* d2, DataType d
           execution != kTypeOf<Wide<T>>)
         return kNotSupported;
       GUDA_CUBLAS_CHECK(d1 && d2 && x1 && y1 && param);
-      return with_scalars(handle, [=] {
-        auto get = [](const void* p) { return widen(*static_cast<const T*>(p)); };
-        Wide<T> first = get(d1), second = get(d2), x = get(x1), values[5];
-        // Elements that the flag leaves undefined keep their value.
-        for (int i = 0; i < 5; ++i) values[i] = get(static_cast<T*>(param) + i);
-        blas::rotmg<Wide<T>>(&first, &second, &x, get(y1), values);
-        *static_cast<T*>(d1) = narrow<T>(first);
-        *static_cast<T*>(d2) = narrow<T>(second);
-        *static_cast<T*>(x1) = narrow<T>(x);
-        for (int i = 0; i < 5; ++i) static_cast<T*>(param)[i] = narrow<T>(values[i]);
-      });
+      return with_scalars(
+          handle,
+          [&](Uses& use) {
+            use.result_bytes(d1, sizeof(T))
+                .result_bytes(d2, sizeof(T))
+                .result_bytes(x1, sizeof(T))
+                .scalar_bytes(y1, sizeof(T))
+                .result_bytes(param, 5 * sizeof(T));
+          },
+          [=] {
+            auto get = [](const void* p) { return widen(*static_cast<const T*>(p)); };
+            Wide<T> first = get(d1), second = get(d2), x = get(x1), values[5];
+            // Elements that the flag leaves undefined keep their value.
+            for (int i = 0; i < 5; ++i) values[i] = get(static_cast<T*>(param) + i);
+            blas::rotmg<Wide<T>>(&first, &second, &x, get(y1), values);
+            *static_cast<T*>(d1) = narrow<T>(first);
+            *static_cast<T*>(d2) = narrow<T>(second);
+            *static_cast<T*>(x1) = narrow<T>(x);
+            for (int i = 0; i < 5; ++i) static_cast<T*>(param)[i] = narrow<T>(values[i]);
+          });
     }
   });
 }

@@ -24,10 +24,19 @@ Result gemv(Handle* handle, Op trans, Int m, Int n, const T* alpha, const T* a, 
   if (m == 0 || n == 0) return kSuccess;
   GUDA_CUBLAS_CHECK(alpha && beta && y && (known_zero(handle, alpha) || (a && x)));
   Scalar<T> alpha_value(handle, alpha), beta_value(handle, beta);
-  return submit(handle, matrix_ns<T>(m, n), [=] {
-    blas::gemv<T>(transpose(trans), m, n, alpha_value.get(), a, lda, x, incx, beta_value.get(), y,
-                  incy);
-  });
+  return submit(
+      handle, matrix_ns<T>(m, n),
+      [&](Uses& use) {
+        use.scalar(alpha)
+            .reads(matrix_of(a, m, n, lda))
+            .reads(vector_of(x, trans == kN ? n : m, incx))
+            .scalar(beta)
+            .writes(vector_of(y, trans == kN ? m : n, incy));
+      },
+      [=] {
+        blas::gemv<T>(transpose(trans), m, n, alpha_value.get(), a, lda, x, incx, beta_value.get(),
+                      y, incy);
+      });
 }
 
 template <class T, class Int>
@@ -39,10 +48,19 @@ Result gbmv(Handle* handle, Op trans, Int m, Int n, Int kl, Int ku, const T* alp
   if (m == 0 || n == 0) return kSuccess;
   GUDA_CUBLAS_CHECK(alpha && beta);
   Scalar<T> alpha_value(handle, alpha), beta_value(handle, beta);
-  return submit(handle, matrix_ns<T>(int64_t{kl} + ku + 1, n), [=] {
-    blas::gbmv<T>(transpose(trans), m, n, kl, ku, alpha_value.get(), a, lda, x, incx,
-                  beta_value.get(), y, incy);
-  });
+  return submit(
+      handle, matrix_ns<T>(int64_t{kl} + ku + 1, n),
+      [&](Uses& use) {
+        use.scalar(alpha)
+            .reads(matrix_of(a, int64_t{kl} + ku + 1, n, lda))
+            .reads(vector_of(x, trans == kN ? n : m, incx))
+            .scalar(beta)
+            .writes(vector_of(y, trans == kN ? m : n, incy));
+      },
+      [=] {
+        blas::gbmv<T>(transpose(trans), m, n, kl, ku, alpha_value.get(), a, lda, x, incx,
+                      beta_value.get(), y, incy);
+      });
 }
 
 template <class T, Kind kKind, class Int>
@@ -53,14 +71,23 @@ Result symv(Handle* handle, Fill uplo, Int n, const T* alpha, const T* a, Int ld
   if (n == 0) return kSuccess;
   GUDA_CUBLAS_CHECK(alpha && beta);
   Scalar<T> alpha_value(handle, alpha), beta_value(handle, beta);
-  return submit(handle, matrix_ns<T>(n, n), [=] {
-    if constexpr (kKind == Kind::hermitian)
-      blas::hemv<T>(triangle(uplo), n, alpha_value.get(), a, lda, x, incx, beta_value.get(), y,
-                    incy);
-    else
-      blas::symv<T>(triangle(uplo), n, alpha_value.get(), a, lda, x, incx, beta_value.get(), y,
-                    incy);
-  });
+  return submit(
+      handle, matrix_ns<T>(n, n),
+      [&](Uses& use) {
+        use.scalar(alpha)
+            .reads(matrix_of(a, n, n, lda))
+            .reads(vector_of(x, n, incx))
+            .scalar(beta)
+            .writes(vector_of(y, n, incy));
+      },
+      [=] {
+        if constexpr (kKind == Kind::hermitian)
+          blas::hemv<T>(triangle(uplo), n, alpha_value.get(), a, lda, x, incx, beta_value.get(), y,
+                        incy);
+        else
+          blas::symv<T>(triangle(uplo), n, alpha_value.get(), a, lda, x, incx, beta_value.get(), y,
+                        incy);
+      });
 }
 
 template <class T, Kind kKind, class Int>
@@ -72,14 +99,23 @@ Result sbmv(Handle* handle, Fill uplo, Int n, Int k, const T* alpha, const T* a,
   if (n == 0) return kSuccess;
   GUDA_CUBLAS_CHECK(alpha && beta);
   Scalar<T> alpha_value(handle, alpha), beta_value(handle, beta);
-  return submit(handle, matrix_ns<T>(int64_t{k} + 1, n), [=] {
-    if constexpr (kKind == Kind::hermitian)
-      blas::hbmv<T>(triangle(uplo), n, k, alpha_value.get(), a, lda, x, incx, beta_value.get(), y,
-                    incy);
-    else
-      blas::sbmv<T>(triangle(uplo), n, k, alpha_value.get(), a, lda, x, incx, beta_value.get(), y,
-                    incy);
-  });
+  return submit(
+      handle, matrix_ns<T>(int64_t{k} + 1, n),
+      [&](Uses& use) {
+        use.scalar(alpha)
+            .reads(matrix_of(a, int64_t{k} + 1, n, lda))
+            .reads(vector_of(x, n, incx))
+            .scalar(beta)
+            .writes(vector_of(y, n, incy));
+      },
+      [=] {
+        if constexpr (kKind == Kind::hermitian)
+          blas::hbmv<T>(triangle(uplo), n, k, alpha_value.get(), a, lda, x, incx, beta_value.get(),
+                        y, incy);
+        else
+          blas::sbmv<T>(triangle(uplo), n, k, alpha_value.get(), a, lda, x, incx, beta_value.get(),
+                        y, incy);
+      });
 }
 
 template <class T, Kind kKind, class Int>
@@ -90,12 +126,23 @@ Result spmv(Handle* handle, Fill uplo, Int n, const T* alpha, const T* ap, const
   if (n == 0) return kSuccess;
   GUDA_CUBLAS_CHECK(alpha && beta);
   Scalar<T> alpha_value(handle, alpha), beta_value(handle, beta);
-  return submit(handle, matrix_ns<T>(n, n), [=] {
-    if constexpr (kKind == Kind::hermitian)
-      blas::hpmv<T>(triangle(uplo), n, alpha_value.get(), ap, x, incx, beta_value.get(), y, incy);
-    else
-      blas::spmv<T>(triangle(uplo), n, alpha_value.get(), ap, x, incx, beta_value.get(), y, incy);
-  });
+  return submit(
+      handle, matrix_ns<T>(n, n),
+      [&](Uses& use) {
+        use.scalar(alpha)
+            .reads(packed_of(ap, n))
+            .reads(vector_of(x, n, incx))
+            .scalar(beta)
+            .writes(vector_of(y, n, incy));
+      },
+      [=] {
+        if constexpr (kKind == Kind::hermitian)
+          blas::hpmv<T>(triangle(uplo), n, alpha_value.get(), ap, x, incx, beta_value.get(), y,
+                        incy);
+        else
+          blas::spmv<T>(triangle(uplo), n, alpha_value.get(), ap, x, incx, beta_value.get(), y,
+                        incy);
+      });
 }
 
 template <class T, Product kProduct, class Int>
@@ -105,12 +152,15 @@ Result trmv(Handle* handle, Fill uplo, Op trans, Diag diag, Int n, const T* a, I
   GUDA_CUBLAS_CHECK(is_fill(uplo) && is_op(trans) && is_diag(diag) && n >= 0 &&
                     lda >= at_least_one(n) && incx != 0);
   if (n == 0) return kSuccess;
-  return submit(handle, matrix_ns<T>(n, n), [=] {
-    if constexpr (kProduct == Product::solve)
-      blas::trsv<T>(triangle(uplo), transpose(trans), diagonal(diag), n, a, lda, x, incx);
-    else
-      blas::trmv<T>(triangle(uplo), transpose(trans), diagonal(diag), n, a, lda, x, incx);
-  });
+  return submit(
+      handle, matrix_ns<T>(n, n),
+      [&](Uses& use) { use.reads(matrix_of(a, n, n, lda)).writes(vector_of(x, n, incx)); },
+      [=] {
+        if constexpr (kProduct == Product::solve)
+          blas::trsv<T>(triangle(uplo), transpose(trans), diagonal(diag), n, a, lda, x, incx);
+        else
+          blas::trmv<T>(triangle(uplo), transpose(trans), diagonal(diag), n, a, lda, x, incx);
+      });
 }
 
 template <class T, Product kProduct, class Int>
@@ -120,12 +170,17 @@ Result tbmv(Handle* handle, Fill uplo, Op trans, Diag diag, Int n, Int k, const 
   GUDA_CUBLAS_CHECK(is_fill(uplo) && is_op(trans) && is_diag(diag) && n >= 0 && k >= 0 &&
                     lda >= int64_t{k} + 1 && incx != 0);
   if (n == 0) return kSuccess;
-  return submit(handle, matrix_ns<T>(int64_t{k} + 1, n), [=] {
-    if constexpr (kProduct == Product::solve)
-      blas::tbsv<T>(triangle(uplo), transpose(trans), diagonal(diag), n, k, a, lda, x, incx);
-    else
-      blas::tbmv<T>(triangle(uplo), transpose(trans), diagonal(diag), n, k, a, lda, x, incx);
-  });
+  return submit(
+      handle, matrix_ns<T>(int64_t{k} + 1, n),
+      [&](Uses& use) {
+        use.reads(matrix_of(a, int64_t{k} + 1, n, lda)).writes(vector_of(x, n, incx));
+      },
+      [=] {
+        if constexpr (kProduct == Product::solve)
+          blas::tbsv<T>(triangle(uplo), transpose(trans), diagonal(diag), n, k, a, lda, x, incx);
+        else
+          blas::tbmv<T>(triangle(uplo), transpose(trans), diagonal(diag), n, k, a, lda, x, incx);
+      });
 }
 
 template <class T, Product kProduct, class Int>
@@ -133,12 +188,15 @@ Result tpmv(Handle* handle, Fill uplo, Op trans, Diag diag, Int n, const T* ap, 
   GUDA_CUBLAS_HANDLE(handle);
   GUDA_CUBLAS_CHECK(is_fill(uplo) && is_op(trans) && is_diag(diag) && n >= 0 && incx != 0);
   if (n == 0) return kSuccess;
-  return submit(handle, matrix_ns<T>(n, n), [=] {
-    if constexpr (kProduct == Product::solve)
-      blas::tpsv<T>(triangle(uplo), transpose(trans), diagonal(diag), n, ap, x, incx);
-    else
-      blas::tpmv<T>(triangle(uplo), transpose(trans), diagonal(diag), n, ap, x, incx);
-  });
+  return submit(
+      handle, matrix_ns<T>(n, n),
+      [&](Uses& use) { use.reads(packed_of(ap, n)).writes(vector_of(x, n, incx)); },
+      [=] {
+        if constexpr (kProduct == Product::solve)
+          blas::tpsv<T>(triangle(uplo), transpose(trans), diagonal(diag), n, ap, x, incx);
+        else
+          blas::tpmv<T>(triangle(uplo), transpose(trans), diagonal(diag), n, ap, x, incx);
+      });
 }
 
 template <class T, Outer kOuter, class Int>
@@ -149,12 +207,20 @@ Result ger(Handle* handle, Int m, Int n, const T* alpha, const T* x, Int incx, c
   if (m == 0 || n == 0) return kSuccess;
   GUDA_CUBLAS_CHECK(alpha);
   Scalar<T> alpha_value(handle, alpha);
-  return submit(handle, matrix_ns<T>(m, n), [=] {
-    if constexpr (kOuter == Outer::conjugated)
-      blas::gerc<T>(m, n, alpha_value.get(), x, incx, y, incy, a, lda);
-    else
-      blas::ger<T>(m, n, alpha_value.get(), x, incx, y, incy, a, lda);
-  });
+  return submit(
+      handle, matrix_ns<T>(m, n),
+      [&](Uses& use) {
+        use.scalar(alpha)
+            .reads(vector_of(x, m, incx))
+            .reads(vector_of(y, n, incy))
+            .writes(matrix_of(a, m, n, lda));
+      },
+      [=] {
+        if constexpr (kOuter == Outer::conjugated)
+          blas::gerc<T>(m, n, alpha_value.get(), x, incx, y, incy, a, lda);
+        else
+          blas::ger<T>(m, n, alpha_value.get(), x, incx, y, incy, a, lda);
+      });
 }
 
 /// The scale of a Hermitian rank-1 update is real.
@@ -169,12 +235,17 @@ Result syr(Handle* handle, Fill uplo, Int n, const UpdateScale<T, kKind>* alpha,
   if (n == 0) return kSuccess;
   GUDA_CUBLAS_CHECK(alpha);
   Scalar<UpdateScale<T, kKind>> alpha_value(handle, alpha);
-  return submit(handle, matrix_ns<T>(n, n), [=] {
-    if constexpr (kKind == Kind::hermitian)
-      blas::her<T>(triangle(uplo), n, alpha_value.get(), x, incx, a, lda);
-    else
-      blas::syr<T>(triangle(uplo), n, alpha_value.get(), x, incx, a, lda);
-  });
+  return submit(
+      handle, matrix_ns<T>(n, n),
+      [&](Uses& use) {
+        use.scalar(alpha).reads(vector_of(x, n, incx)).writes(matrix_of(a, n, n, lda));
+      },
+      [=] {
+        if constexpr (kKind == Kind::hermitian)
+          blas::her<T>(triangle(uplo), n, alpha_value.get(), x, incx, a, lda);
+        else
+          blas::syr<T>(triangle(uplo), n, alpha_value.get(), x, incx, a, lda);
+      });
 }
 
 template <class T, Kind kKind, class Int>
@@ -185,12 +256,15 @@ Result spr(Handle* handle, Fill uplo, Int n, const UpdateScale<T, kKind>* alpha,
   if (n == 0) return kSuccess;
   GUDA_CUBLAS_CHECK(alpha);
   Scalar<UpdateScale<T, kKind>> alpha_value(handle, alpha);
-  return submit(handle, matrix_ns<T>(n, n), [=] {
-    if constexpr (kKind == Kind::hermitian)
-      blas::hpr<T>(triangle(uplo), n, alpha_value.get(), x, incx, ap);
-    else
-      blas::spr<T>(triangle(uplo), n, alpha_value.get(), x, incx, ap);
-  });
+  return submit(
+      handle, matrix_ns<T>(n, n),
+      [&](Uses& use) { use.scalar(alpha).reads(vector_of(x, n, incx)).writes(packed_of(ap, n)); },
+      [=] {
+        if constexpr (kKind == Kind::hermitian)
+          blas::hpr<T>(triangle(uplo), n, alpha_value.get(), x, incx, ap);
+        else
+          blas::spr<T>(triangle(uplo), n, alpha_value.get(), x, incx, ap);
+      });
 }
 
 template <class T, Kind kKind, class Int>
@@ -201,12 +275,20 @@ Result syr2(Handle* handle, Fill uplo, Int n, const T* alpha, const T* x, Int in
   if (n == 0) return kSuccess;
   GUDA_CUBLAS_CHECK(alpha);
   Scalar<T> alpha_value(handle, alpha);
-  return submit(handle, matrix_ns<T>(n, n), [=] {
-    if constexpr (kKind == Kind::hermitian)
-      blas::her2<T>(triangle(uplo), n, alpha_value.get(), x, incx, y, incy, a, lda);
-    else
-      blas::syr2<T>(triangle(uplo), n, alpha_value.get(), x, incx, y, incy, a, lda);
-  });
+  return submit(
+      handle, matrix_ns<T>(n, n),
+      [&](Uses& use) {
+        use.scalar(alpha)
+            .reads(vector_of(x, n, incx))
+            .reads(vector_of(y, n, incy))
+            .writes(matrix_of(a, n, n, lda));
+      },
+      [=] {
+        if constexpr (kKind == Kind::hermitian)
+          blas::her2<T>(triangle(uplo), n, alpha_value.get(), x, incx, y, incy, a, lda);
+        else
+          blas::syr2<T>(triangle(uplo), n, alpha_value.get(), x, incx, y, incy, a, lda);
+      });
 }
 
 template <class T, Kind kKind, class Int>
@@ -217,12 +299,20 @@ Result spr2(Handle* handle, Fill uplo, Int n, const T* alpha, const T* x, Int in
   if (n == 0) return kSuccess;
   GUDA_CUBLAS_CHECK(alpha);
   Scalar<T> alpha_value(handle, alpha);
-  return submit(handle, matrix_ns<T>(n, n), [=] {
-    if constexpr (kKind == Kind::hermitian)
-      blas::hpr2<T>(triangle(uplo), n, alpha_value.get(), x, incx, y, incy, ap);
-    else
-      blas::spr2<T>(triangle(uplo), n, alpha_value.get(), x, incx, y, incy, ap);
-  });
+  return submit(
+      handle, matrix_ns<T>(n, n),
+      [&](Uses& use) {
+        use.scalar(alpha)
+            .reads(vector_of(x, n, incx))
+            .reads(vector_of(y, n, incy))
+            .writes(packed_of(ap, n));
+      },
+      [=] {
+        if constexpr (kKind == Kind::hermitian)
+          blas::hpr2<T>(triangle(uplo), n, alpha_value.get(), x, incx, y, incy, ap);
+        else
+          blas::spr2<T>(triangle(uplo), n, alpha_value.get(), x, incx, y, incy, ap);
+      });
 }
 
 GUDA_ENTRY_SDCZ(gemv_v2, gemv);

@@ -38,14 +38,23 @@ Result gemm(Handle* handle, Op transa, Op transb, Int m, Int n, Int k, const T* 
   const ProductTypes types = types_of<T>();
   const GemmCall call = describe(types, {transa, transb, m, n, k, lda, ldb, ldc},
                                  handle->pointer_mode, alpha, a, b, beta, c);
-  return submit_product(handle, product_ns<T>(m, n, k), call, [=] {
-    if constexpr (std::is_same_v<T, float>)
-      blas::gemm_f32(products, transpose(transa), transpose(transb), m, n, k, alpha_value.get(), a,
-                     lda, b, ldb, beta_value.get(), c, ldc);
-    else
-      blas::gemm<T>(transpose(transa), transpose(transb), m, n, k, alpha_value.get(), a, lda, b,
-                    ldb, beta_value.get(), c, ldc);
-  });
+  return submit_product(
+      handle, product_ns<T>(m, n, k), call,
+      [&](Uses& use) {
+        use.scalar(alpha)
+            .reads(transa == kN ? matrix_of(a, m, k, lda) : matrix_of(a, k, m, lda))
+            .reads(transb == kN ? matrix_of(b, k, n, ldb) : matrix_of(b, n, k, ldb))
+            .scalar(beta)
+            .writes(matrix_of(c, m, n, ldc));
+      },
+      [=] {
+        if constexpr (std::is_same_v<T, float>)
+          blas::gemm_f32(products, transpose(transa), transpose(transb), m, n, k, alpha_value.get(),
+                         a, lda, b, ldb, beta_value.get(), c, ldc);
+        else
+          blas::gemm<T>(transpose(transa), transpose(transb), m, n, k, alpha_value.get(), a, lda, b,
+                        ldb, beta_value.get(), c, ldc);
+      });
 }
 
 template <class T, Kind kKind, class Int>
@@ -58,14 +67,23 @@ Result symm(Handle* handle, SideMode side, Fill uplo, Int m, Int n, const T* alp
   if (m == 0 || n == 0) return kSuccess;
   GUDA_CUBLAS_CHECK(alpha && beta);
   Scalar<T> alpha_value(handle, alpha), beta_value(handle, beta);
-  return submit(handle, product_ns<T>(m, n, order), [=] {
-    if constexpr (kKind == Kind::hermitian)
-      blas::hemm<T>(side_of(side), triangle(uplo), m, n, alpha_value.get(), a, lda, b, ldb,
-                    beta_value.get(), c, ldc);
-    else
-      blas::symm<T>(side_of(side), triangle(uplo), m, n, alpha_value.get(), a, lda, b, ldb,
-                    beta_value.get(), c, ldc);
-  });
+  return submit(
+      handle, product_ns<T>(m, n, order),
+      [&](Uses& use) {
+        use.scalar(alpha)
+            .reads(matrix_of(a, order, order, lda))
+            .reads(matrix_of(b, m, n, ldb))
+            .scalar(beta)
+            .writes(matrix_of(c, m, n, ldc));
+      },
+      [=] {
+        if constexpr (kKind == Kind::hermitian)
+          blas::hemm<T>(side_of(side), triangle(uplo), m, n, alpha_value.get(), a, lda, b, ldb,
+                        beta_value.get(), c, ldc);
+        else
+          blas::symm<T>(side_of(side), triangle(uplo), m, n, alpha_value.get(), a, lda, b, ldb,
+                        beta_value.get(), c, ldc);
+      });
 }
 
 /// A symmetric product transposes, a Hermitian one conjugates too, whichever of the two is asked for (as
@@ -87,14 +105,22 @@ Result syrk(Handle* handle, Fill uplo, Op trans, Int n, Int k, const RankScale<T
   if (n == 0) return kSuccess;
   GUDA_CUBLAS_CHECK(alpha && beta && c);
   Scalar<RankScale<T, kKind>> alpha_value(handle, alpha), beta_value(handle, beta);
-  return submit(handle, product_ns<T>(n, n, k) / 2, [=] {
-    if constexpr (kKind == Kind::hermitian)
-      blas::herk<T>(triangle(uplo), rank_transpose<T, kKind>(trans), n, k, alpha_value.get(), a,
-                    lda, beta_value.get(), c, ldc);
-    else
-      blas::syrk<T>(triangle(uplo), rank_transpose<T, kKind>(trans), n, k, alpha_value.get(), a,
-                    lda, beta_value.get(), c, ldc);
-  });
+  return submit(
+      handle, product_ns<T>(n, n, k) / 2,
+      [&](Uses& use) {
+        use.scalar(alpha)
+            .reads(trans == kN ? matrix_of(a, n, k, lda) : matrix_of(a, k, n, lda))
+            .scalar(beta)
+            .writes(matrix_of(c, n, n, ldc));
+      },
+      [=] {
+        if constexpr (kKind == Kind::hermitian)
+          blas::herk<T>(triangle(uplo), rank_transpose<T, kKind>(trans), n, k, alpha_value.get(), a,
+                        lda, beta_value.get(), c, ldc);
+        else
+          blas::syrk<T>(triangle(uplo), rank_transpose<T, kKind>(trans), n, k, alpha_value.get(), a,
+                        lda, beta_value.get(), c, ldc);
+      });
 }
 
 enum class TwoMatrices { both_ways, one_way };  // syr2k, syrkx
@@ -112,18 +138,32 @@ Result syr2k(Handle* handle, Fill uplo, Op trans, Int n, Int k, const T* alpha, 
   GUDA_CUBLAS_CHECK(k == 0 || known_zero(handle, alpha) || (a && b));
   Scalar<T> alpha_value(handle, alpha);
   Scalar<RankScale<T, kKind>> beta_value(handle, beta);
-  return submit(handle, product_ns<T>(n, n, k), [=] {
-    auto shape = triangle(uplo);
-    auto op = rank_transpose<T, kKind>(trans);
-    if constexpr (kWays == TwoMatrices::one_way && kKind == Kind::hermitian)
-      blas::herkx<T>(shape, op, n, k, alpha_value.get(), a, lda, b, ldb, beta_value.get(), c, ldc);
-    else if constexpr (kWays == TwoMatrices::one_way)
-      blas::syrkx<T>(shape, op, n, k, alpha_value.get(), a, lda, b, ldb, beta_value.get(), c, ldc);
-    else if constexpr (kKind == Kind::hermitian)
-      blas::her2k<T>(shape, op, n, k, alpha_value.get(), a, lda, b, ldb, beta_value.get(), c, ldc);
-    else
-      blas::syr2k<T>(shape, op, n, k, alpha_value.get(), a, lda, b, ldb, beta_value.get(), c, ldc);
-  });
+  return submit(
+      handle, product_ns<T>(n, n, k),
+      [&](Uses& use) {
+        const Int columns = trans == kN ? k : n;
+        use.scalar(alpha)
+            .reads(matrix_of(a, rows, columns, lda))
+            .reads(matrix_of(b, rows, columns, ldb))
+            .scalar(beta)
+            .writes(matrix_of(c, n, n, ldc));
+      },
+      [=] {
+        auto shape = triangle(uplo);
+        auto op = rank_transpose<T, kKind>(trans);
+        if constexpr (kWays == TwoMatrices::one_way && kKind == Kind::hermitian)
+          blas::herkx<T>(shape, op, n, k, alpha_value.get(), a, lda, b, ldb, beta_value.get(), c,
+                         ldc);
+        else if constexpr (kWays == TwoMatrices::one_way)
+          blas::syrkx<T>(shape, op, n, k, alpha_value.get(), a, lda, b, ldb, beta_value.get(), c,
+                         ldc);
+        else if constexpr (kKind == Kind::hermitian)
+          blas::her2k<T>(shape, op, n, k, alpha_value.get(), a, lda, b, ldb, beta_value.get(), c,
+                         ldc);
+        else
+          blas::syr2k<T>(shape, op, n, k, alpha_value.get(), a, lda, b, ldb, beta_value.get(), c,
+                         ldc);
+      });
 }
 
 template <class T, class Int>
@@ -136,10 +176,15 @@ Result trsm(Handle* handle, SideMode side, Fill uplo, Op trans, Diag diag, Int m
   if (m == 0 || n == 0) return kSuccess;
   GUDA_CUBLAS_CHECK(alpha);
   Scalar<T> alpha_value(handle, alpha);
-  return submit(handle, product_ns<T>(m, n, order) / 2, [=] {
-    blas::trsm<T>(side_of(side), triangle(uplo), transpose(trans), diagonal(diag), m, n,
-                  alpha_value.get(), a, lda, b, ldb);
-  });
+  return submit(
+      handle, product_ns<T>(m, n, order) / 2,
+      [&](Uses& use) {
+        use.scalar(alpha).reads(matrix_of(a, order, order, lda)).writes(matrix_of(b, m, n, ldb));
+      },
+      [=] {
+        blas::trsm<T>(side_of(side), triangle(uplo), transpose(trans), diagonal(diag), m, n,
+                      alpha_value.get(), a, lda, b, ldb);
+      });
 }
 
 template <class T, class Int>
@@ -153,10 +198,18 @@ Result trmm(Handle* handle, SideMode side, Fill uplo, Op trans, Diag diag, Int m
   if (m == 0 || n == 0) return kSuccess;
   GUDA_CUBLAS_CHECK(alpha && c && (known_zero(handle, alpha) || (a && b)));
   Scalar<T> alpha_value(handle, alpha);
-  return submit(handle, product_ns<T>(m, n, order) / 2, [=] {
-    blas::trmm<T>(side_of(side), triangle(uplo), transpose(trans), diagonal(diag), m, n,
-                  alpha_value.get(), a, lda, b, ldb, c, ldc);
-  });
+  return submit(
+      handle, product_ns<T>(m, n, order) / 2,
+      [&](Uses& use) {
+        use.scalar(alpha)
+            .reads(matrix_of(a, order, order, lda))
+            .reads(matrix_of(b, m, n, ldb))
+            .writes(matrix_of(c, m, n, ldc));
+      },
+      [=] {
+        blas::trmm<T>(side_of(side), triangle(uplo), transpose(trans), diagonal(diag), m, n,
+                      alpha_value.get(), a, lda, b, ldb, c, ldc);
+      });
 }
 
 template <class T, class Int>
@@ -172,10 +225,19 @@ Result geam(Handle* handle, Op transa, Op transb, Int m, Int n, const T* alpha, 
   if (m == 0 || n == 0) return kSuccess;
   GUDA_CUBLAS_CHECK(alpha && beta && !over_a && !over_b);
   Scalar<T> alpha_value(handle, alpha), beta_value(handle, beta);
-  return submit(handle, matrix_ns<T>(m, n), [=] {
-    blas::geam<T>(transpose(transa), transpose(transb), m, n, alpha_value.get(), a, lda,
-                  beta_value.get(), b, ldb, c, ldc);
-  });
+  return submit(
+      handle, matrix_ns<T>(m, n),
+      [&](Uses& use) {
+        use.scalar(alpha)
+            .reads(transa == kN ? matrix_of(a, m, n, lda) : matrix_of(a, n, m, lda))
+            .scalar(beta)
+            .reads(transb == kN ? matrix_of(b, m, n, ldb) : matrix_of(b, n, m, ldb))
+            .writes(matrix_of(c, m, n, ldc));
+      },
+      [=] {
+        blas::geam<T>(transpose(transa), transpose(transb), m, n, alpha_value.get(), a, lda,
+                      beta_value.get(), b, ldb, c, ldc);
+      });
 }
 
 template <class T, class Int>
@@ -185,8 +247,14 @@ Result dgmm(Handle* handle, SideMode side, Int m, Int n, const T* a, Int lda, co
   GUDA_CUBLAS_CHECK(is_side(side) && m >= 0 && n >= 0 && lda >= at_least_one(m) &&
                     ldc >= at_least_one(m) && (a != c || lda == ldc));
   if (m == 0 || n == 0) return kSuccess;
-  return submit(handle, matrix_ns<T>(m, n),
-                [=] { blas::dgmm<T>(side_of(side), m, n, a, lda, x, incx, c, ldc); });
+  return submit(
+      handle, matrix_ns<T>(m, n),
+      [&](Uses& use) {
+        use.reads(matrix_of(a, m, n, lda))
+            .reads(vector_of(x, side == kLeft ? m : n, incx))
+            .writes(matrix_of(c, m, n, ldc));
+      },
+      [=] { blas::dgmm<T>(side_of(side), m, n, a, lda, x, incx, c, ldc); });
 }
 
 template <class T>
@@ -194,7 +262,10 @@ Result tpttr(Handle* handle, Fill uplo, int n, const T* ap, T* a, int lda) {
   GUDA_CUBLAS_HANDLE(handle);
   GUDA_CUBLAS_CHECK(is_fill(uplo) && n >= 0 && lda >= at_least_one(n));
   if (n == 0) return kSuccess;
-  return submit(handle, matrix_ns<T>(n, n), [=] { blas::tpttr<T>(triangle(uplo), n, ap, a, lda); });
+  return submit(
+      handle, matrix_ns<T>(n, n),
+      [&](Uses& use) { use.reads(packed_of(ap, n)).writes(matrix_of(a, n, n, lda)); },
+      [=] { blas::tpttr<T>(triangle(uplo), n, ap, a, lda); });
 }
 
 template <class T>
@@ -202,7 +273,10 @@ Result trttp(Handle* handle, Fill uplo, int n, const T* a, int lda, T* ap) {
   GUDA_CUBLAS_HANDLE(handle);
   GUDA_CUBLAS_CHECK(is_fill(uplo) && n >= 0 && lda >= at_least_one(n));
   if (n == 0) return kSuccess;
-  return submit(handle, matrix_ns<T>(n, n), [=] { blas::trttp<T>(triangle(uplo), n, a, lda, ap); });
+  return submit(
+      handle, matrix_ns<T>(n, n),
+      [&](Uses& use) { use.reads(matrix_of(a, n, n, lda)).writes(packed_of(ap, n)); },
+      [=] { blas::trttp<T>(triangle(uplo), n, a, lda, ap); });
 }
 
 /// CsyrkEx, CherkEx: A in complex bytes or complex floats, C in complex floats.
@@ -221,17 +295,26 @@ Result syrk_ex(Handle* handle, Fill uplo, Op trans, Int n, Int k, const RankScal
   if (n == 0) return kSuccess;
   GUDA_CUBLAS_CHECK(alpha && beta);
   Scalar<RankScale<T, kKind>> alpha_value(handle, alpha), beta_value(handle, beta);
-  return submit(handle, product_ns<T>(n, n, k) / 2, [=] {
-    int64_t rows = trans == kN ? n : k;
-    auto wide = widen_complex_bytes(a, rows, trans == kN ? k : n, lda);
-    int64_t ld = at_least_one(rows);
-    if constexpr (kKind == Kind::hermitian)
-      blas::herk<T>(triangle(uplo), rank_transpose<T, kKind>(trans), n, k, alpha_value.get(),
-                    wide.get(), ld, beta_value.get(), out, ldc);
-    else
-      blas::syrk<T>(triangle(uplo), rank_transpose<T, kKind>(trans), n, k, alpha_value.get(),
-                    wide.get(), ld, beta_value.get(), out, ldc);
-  });
+  return submit(
+      handle, product_ns<T>(n, n, k) / 2,
+      [&](Uses& use) {
+        const Int rows = trans == kN ? n : k, columns = trans == kN ? k : n;
+        use.scalar(alpha)
+            .reads(matrix_of(a, element_bytes(a_type), rows, columns, lda))
+            .scalar(beta)
+            .writes(matrix_of(out, n, n, ldc));
+      },
+      [=] {
+        int64_t rows = trans == kN ? n : k;
+        auto wide = widen_complex_bytes(a, rows, trans == kN ? k : n, lda);
+        int64_t ld = at_least_one(rows);
+        if constexpr (kKind == Kind::hermitian)
+          blas::herk<T>(triangle(uplo), rank_transpose<T, kKind>(trans), n, k, alpha_value.get(),
+                        wide.get(), ld, beta_value.get(), out, ldc);
+        else
+          blas::syrk<T>(triangle(uplo), rank_transpose<T, kKind>(trans), n, k, alpha_value.get(),
+                        wide.get(), ld, beta_value.get(), out, ldc);
+      });
 }
 
 GUDA_ENTRY_SDCZ(gemm_v2, gemm);
@@ -260,6 +343,10 @@ GUDA_ENTRY_SDCZ_INT(trttp, trttp);
 template <class T, class Int>
 Result trmm_in_place(Handle* handle, SideMode side, Fill uplo, Op trans, Diag diag, Int m, Int n,
                      const T* alpha, const T* a, Int lda, T* b, Int ldb) {
+  CallScope scope;
+  if (current_call != nullptr)
+    scope.note(current_call->name, handle, side, uplo, trans, diag, m, n, alpha, a, lda, b, ldb, b,
+               ldb);
   return trmm<T, Int>(handle, side, uplo, trans, diag, m, n, alpha, a, lda, b, ldb, b, ldb);
 }
 

@@ -24,6 +24,8 @@ GUDA_LIBRARY_API void guda_library_provide_gemm(backend::CpuGemm gemm) {
   backend::set_cpu_gemm(gemm);
 }
 
+GUDA_LIBRARY_API bool guda_library_has_devices() { return runtime::Engines::active() != nullptr; }
+
 GUDA_LIBRARY_API bool guda_library_is_stream(void* stream) {
   return runtime::StreamTable::instance().find(stream) != nullptr;
 }

@@ -27,6 +27,9 @@ int guda_library_submit(void* stream, runtime::Operation* operation, Return when
 /// How matrix products run on the CPU, for parts of products that several engines share.
 void guda_library_provide_gemm(backend::CpuGemm gemm);
 
+/// Whether there are engines besides the CPU. After guda_library_enter().
+bool guda_library_has_devices();
+
 /// Whether the cudaStream_t is a stream.
 bool guda_library_is_stream(void* stream);
 

@@ -17,7 +17,8 @@ namespace guda::backend::cuda {
 namespace {
 
 // cublasStatus_t
-constexpr int kAllocationFailed = 3, kInvalidValue = 7, kNotSupported = 15;
+constexpr int kAllocationFailed = 3, kInvalidValue = 7, kArchitectureMismatch = 8,
+              kNotSupported = 15;
 
 /// How cuBLAS calls the types (cudaDataType, cublasComputeType_t).
 struct Types {
@@ -56,6 +57,33 @@ Types types_of(const GemmProblem& problem) {
   return types;
 }
 
+/// Settings of a handle and the functions that set them; versions before 13.1 lack the last ones.
+struct Setting {
+  const char* function;
+  int BlasSettings::* value;
+};
+constexpr Setting kSettings[] = {
+    {"cublasSetPointerMode_v2", &BlasSettings::pointer_mode},
+    {"cublasSetAtomicsMode", &BlasSettings::atomics_mode},
+    {"cublasSetMathMode", &BlasSettings::math_mode},
+    {"cublasSetSmCountTarget", &BlasSettings::multiprocessor_target},
+    {"cublasSetEmulationStrategy", &BlasSettings::emulation_strategy},
+    {"cublasSetEmulationSpecialValuesSupport", &BlasSettings::emulation_special_values},
+    {"cublasSetFixedPointEmulationMantissaControl", &BlasSettings::mantissa_control},
+    {"cublasSetFixedPointEmulationMaxMantissaBitCount", &BlasSettings::max_mantissa_bits},
+    {"cublasSetFixedPointEmulationMantissaBitOffset", &BlasSettings::mantissa_bit_offset},
+};
+
+class Library final : public VendorLibrary {
+ public:
+  Library(Cublas& cublas, void* handle, void* stream)
+      : VendorLibrary(handle, stream), cublas_(cublas) {}
+  void* find(const char* name) override { return cublas_.find(name); }
+
+ private:
+  Cublas& cublas_;
+};
+
 }  // namespace
 
 size_t scalar_bytes(ElementType type) {
@@ -88,6 +116,7 @@ Status Cublas::load(const std::string& file) {
   if (!api_.create || !api_.destroy || !api_.set_stream || !api_.gemm)
     return {StatusCode::shared_object_symbol_not_found, fmt::format("{} is no cuBLAS", file)};
   file_ = file;
+  library_ = *library;
   return Status::ok();
 }
 
@@ -116,34 +145,105 @@ Result<std::unique_ptr<Cublas>> Cublas::open(const std::shared_ptr<Context>& con
 
 Cublas::~Cublas() {
   context_->enter();
-  for (auto& [stream, handle] : handles_) (void)api_.destroy(handle);
+  for (auto& [stream, bound] : handles_) (void)api_.destroy(bound.handle);
 }
 
-Result<Cublas::Handle> Cublas::handle(StreamHandle stream) {
+Result<Cublas::Bound*> Cublas::bound(StreamHandle stream) {
   std::unique_lock lock(mutex_);
-  Handle& handle = handles_[stream];
-  if (handle != nullptr) return handle;
-  int code = api_.create(&handle);
-  if (code == 0) code = api_.set_stream(handle, stream);
-  if (code == 0) return handle;
+  Bound& bound = handles_[stream];
+  if (bound.handle != nullptr) return &bound;
+  int code = api_.create(&bound.handle);
+  if (code == 0) code = api_.set_stream(bound.handle, stream);
+  if (code == 0) return &bound;
   handles_.erase(stream);
   return Status(code == kAllocationFailed ? StatusCode::out_of_memory : StatusCode::not_supported,
                 fmt::format("cuBLAS does not start: status {}", code));
+}
+
+void* Cublas::find(const char* name) {
+  std::unique_lock lock(functions_mutex_);
+  auto [entry, added] = functions_.try_emplace(name, nullptr);
+  if (added) entry->second = dlsym(library_, name);
+  return entry->second;
+}
+
+Status Cublas::apply(Bound& bound, StreamHandle stream, const BlasSettings& settings) {
+  BlasSettings& now = bound.settings;
+  if (now == settings) return Status::ok();
+  auto refused = [](const char* function, int code) {
+    return Status(StatusCode::not_supported, fmt::format("{}: status {}", function, code));
+  };
+  for (const Setting& setting : kSettings) {
+    const int value = settings.*setting.value;
+    if (now.*setting.value == value) continue;
+    if (auto* set = reinterpret_cast<int (*)(Handle, int)>(find(setting.function))) {
+      if (int code = set(bound.handle, value); code != 0) return refused(setting.function, code);
+    }
+    now.*setting.value = value;
+  }
+  if (now.mantissa_bit_count != settings.mantissa_bit_count) {
+    constexpr const char* kName = "cublasSetFixedPointEmulationMantissaBitCountPointer";
+    if (auto* set = reinterpret_cast<int (*)(Handle, int*)>(find(kName))) {
+      if (int code = set(bound.handle, settings.mantissa_bit_count); code != 0)
+        return refused(kName, code);
+    }
+    now.mantissa_bit_count = settings.mantissa_bit_count;
+  }
+  if (now.workspace != settings.workspace || now.workspace_bytes != settings.workspace_bytes) {
+    // Setting the stream brings the library's own workspace back.
+    constexpr const char* kName = "cublasSetWorkspace_v2";
+    auto* set = reinterpret_cast<int (*)(Handle, void*, size_t)>(find(kName));
+    int code = api_.set_stream(bound.handle, stream);
+    if (code == 0 && settings.workspace != nullptr && set != nullptr)
+      code = set(bound.handle, settings.workspace, settings.workspace_bytes);
+    if (code != 0) return refused(kName, code);
+    now.workspace = settings.workspace;
+    now.workspace_bytes = settings.workspace_bytes;
+  }
+  return Status::ok();
+}
+
+Status Cublas::failure(int code, StreamHandle stream, const char* function) {
+  if (code == kAllocationFailed)
+    return {StatusCode::out_of_memory, fmt::format("{}: no workspace", function)};
+  // Whatever else goes wrong is the stream's error.
+  Status status = context_->check(context_->api().stream_query(stream), function);
+  if (!status && status.code() != StatusCode::not_ready) return status;
+  return {StatusCode::launch_failed, fmt::format("{}: status {}", function, code)};
+}
+
+Status Cublas::call(StreamHandle stream, LibraryCall& call) {
+  if (find(call.function()) == nullptr)
+    return {StatusCode::not_supported, fmt::format("{} has no {}", file_, call.function())};
+  auto bound = this->bound(stream);
+  if (!bound) return bound.status();
+  if (Status status = apply(**bound, stream, call.settings()); !status) return status;
+  Library library(*this, (*bound)->handle, stream);
+  const int code = call.call(library);
+  if (code == 0) return Status::ok();
+  if (code == kNotSupported || code == kArchitectureMismatch)
+    return {StatusCode::not_supported, fmt::format("{}: not supported", call.function())};
+  if (code == kAllocationFailed) return failure(code, stream, call.function());
+  call.refusal.store(code, std::memory_order_relaxed);
+  if (code == kInvalidValue)
+    return {StatusCode::not_supported, fmt::format("{}: an invalid value", call.function())};
+  return failure(code, stream, call.function());
 }
 
 Status Cublas::run(StreamHandle stream, const GemmProblem& problem) {
   for (int64_t size : {problem.m, problem.n, problem.k, problem.lda, problem.ldb, problem.ldc}) {
     if (size > INT_MAX) return {StatusCode::not_supported, "sizes beyond 31 bits"};
   }
-  auto handle = this->handle(stream);
-  if (!handle) return handle.status();
+  auto bound = this->bound(stream);
+  if (!bound) return bound.status();
+  if (Status status = apply(**bound, stream, {}); !status) return status;
   auto narrow = [](int64_t value) { return static_cast<int>(value); };
   Types types = types_of(problem);
   // cuBLAS reads complex scalars as if they were aligned to their size: it crashed where they were not.
   alignas(16) std::array<std::byte, 16> alpha{}, beta{};
   std::memcpy(alpha.data(), problem.alpha, scalar_bytes(problem.input));
   std::memcpy(beta.data(), problem.beta, scalar_bytes(problem.input));
-  int code = api_.gemm(*handle, static_cast<int>(problem.transpose_a),
+  int code = api_.gemm((*bound)->handle, static_cast<int>(problem.transpose_a),
                        static_cast<int>(problem.transpose_b), narrow(problem.m), narrow(problem.n),
                        narrow(problem.k), alpha.data(), problem.a, types.input, narrow(problem.lda),
                        problem.b, types.input, narrow(problem.ldb), beta.data(), problem.c,
@@ -151,18 +251,14 @@ Status Cublas::run(StreamHandle stream, const GemmProblem& problem) {
   if (code == 0) return Status::ok();
   if (code == kNotSupported || code == kInvalidValue)
     return {StatusCode::not_supported, "cuBLAS has no product of these types and sizes"};
-  if (code == kAllocationFailed) return {StatusCode::out_of_memory, "cuBLAS has no workspace"};
-  // Whatever else goes wrong is the stream's error.
-  Status status = context_->check(context_->api().stream_query(stream), "cublasGemmEx");
-  if (!status && status.code() != StatusCode::not_ready) return status;
-  return {StatusCode::launch_failed, fmt::format("cublasGemmEx: status {}", code)};
+  return failure(code, stream, "cublasGemmEx");
 }
 
 void Cublas::forget(StreamHandle stream) {
   std::unique_lock lock(mutex_);
   auto found = handles_.find(stream);
   if (found == handles_.end()) return;
-  (void)api_.destroy(found->second);
+  (void)api_.destroy(found->second.handle);
   handles_.erase(found);
 }
 

@@ -3,11 +3,13 @@
 
 #include "backends/cuda/context.h"
 #include "backends/device.h"
+#include "backends/library_call.h"
 
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 
 namespace guda::backend::cuda {
 
@@ -26,6 +28,11 @@ class Cublas {
 
   /// Errors: not_supported when cuBLAS does not do this problem.
   Status run(StreamHandle stream, const GemmProblem& problem);
+  /// A call as the program made it. Errors: not_supported when it is refused (LibraryCall::refusal) or this version has
+  /// no such function.
+  Status call(StreamHandle stream, LibraryCall& call);
+  /// An exported function; null when there is none. Found once: `name` is a literal.
+  void* find(const char* name);
   /// The stream is about to be destroyed.
   void forget(StreamHandle stream);
   const std::string& file() const { return file_; }
@@ -44,14 +51,25 @@ class Cublas {
 
   explicit Cublas(std::shared_ptr<Context> context) : context_(std::move(context)) {}
   Status load(const std::string& file);
-  Result<Handle> handle(StreamHandle stream);
+  /// A handle with the settings that it has.
+  struct Bound {
+    Handle handle = nullptr;
+    BlasSettings settings;
+  };
+  Result<Bound*> bound(StreamHandle stream);
+  Status apply(Bound& bound, StreamHandle stream, const BlasSettings& settings);
+  /// What a cublasStatus_t other than success, of `function`, means.
+  Status failure(int code, StreamHandle stream, const char* function);
 
   std::shared_ptr<Context> context_;
   std::string file_;
   Api api_;
   std::mutex mutex_;
   /// One for each stream: a handle's workspace must not be used by two streams at a time.
-  std::map<StreamHandle, Handle> handles_;
+  std::map<StreamHandle, Bound> handles_;
+  void* library_ = nullptr;
+  std::mutex functions_mutex_;
+  std::unordered_map<const void*, void*> functions_;  // by the address of the name
 };
 
 }  // namespace guda::backend::cuda

@@ -55,6 +55,10 @@ class CudaDevice final : public Device, public Peer {
   Result<std::shared_ptr<DeviceKernel>> load(const KernelSource& source) override {
     return modules_.load(source);
   }
+  bool has_library_function(const char* name) override {
+    context_->enter();
+    return space_.distance == 0 && products_.has_function(name);
+  }
   Result<std::unique_ptr<Queue>> create_queue() override {
     return CudaQueue::create(context_, memory_, products_);
   }

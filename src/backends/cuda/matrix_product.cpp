@@ -68,6 +68,16 @@ Status MatrixProducts::run(StreamHandle stream, const GemmProblem& problem) {
   return run_own(stream, problem);
 }
 
+Status MatrixProducts::call(StreamHandle stream, LibraryCall& call) {
+  if (Cublas* library = cublas()) return library->call(stream, call);
+  return {StatusCode::not_supported, "no cuBLAS of NVIDIA found"};
+}
+
+bool MatrixProducts::has_function(const char* name) {
+  Cublas* library = cublas();
+  return library != nullptr && library->find(name) != nullptr;
+}
+
 Result<FunctionHandle> MatrixProducts::own_kernel(GemmTypes types) {
   std::unique_lock lock(mutex_);
   auto& entry = own_[{types.input, types.sums_out}];

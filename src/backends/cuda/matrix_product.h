@@ -1,4 +1,4 @@
-// Queue::gemm: cuBLAS where it is installed and does the problem, else kernels of our own.
+// Queue::gemm and Queue::call: cuBLAS where it is installed and does the problem, else kernels of our own.
 #pragma once
 
 #include "backends/cuda/context.h"
@@ -23,6 +23,9 @@ class MatrixProducts {
       : context_(std::move(context)), cublas_file_(std::move(cublas)) {}
 
   Status run(StreamHandle stream, const GemmProblem& problem);
+  /// Error not_supported also without cuBLAS.
+  Status call(StreamHandle stream, LibraryCall& call);
+  bool has_function(const char* name);
   /// The stream is about to be destroyed.
   void forget(StreamHandle stream);
 

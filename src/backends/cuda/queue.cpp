@@ -228,6 +228,14 @@ Status CudaQueue::gemm(const GemmProblem& problem) {
   return products_.run(stream_, here);
 }
 
+Status CudaQueue::call(LibraryCall& call) {
+  // Arguments are the program's addresses, and there may be more behind stored pointers.
+  if (memory_.space().distance != 0)
+    return {StatusCode::not_supported, "memory is not at the program's addresses"};
+  context_->enter();
+  return products_.call(stream_, call);
+}
+
 Result<std::unique_ptr<Mark>> CudaQueue::mark(EventKind kind) {
   context_->enter();
   auto event = context_->take_event(kind);

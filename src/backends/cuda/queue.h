@@ -56,6 +56,7 @@ class CudaQueue final : public Queue {
   Status copy_to_array(DeviceArray& array, uint32_t level, const ArrayRows& from) override;
   Status copy_from_array(const ArrayRows& to, const DeviceArray& array, uint32_t level) override;
   Status gemm(const GemmProblem& problem) override;
+  Status call(LibraryCall& call) override;
   Result<std::unique_ptr<Mark>> mark() override { return mark(EventKind::timed); }
   Result<std::unique_ptr<Mark>> mark_order() override { return mark(EventKind::order); }
   Status wait_for(const Mark& mark) override;

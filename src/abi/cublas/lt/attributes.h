@@ -1,7 +1,7 @@
 // Attributes of descriptors: numbered fields that are set and read as bytes.
 #pragma once
 
-#include "abi/cublas/types.h"
+#include "abi/cublas/lt/descriptors.h"
 
 #include <cstring>
 #include <span>
@@ -19,6 +19,11 @@ struct Attribute {
   Attribute { id, offsetof(structure, field), sizeof(structure::field), sizeof(structure::field) }
 #define GUDA_LT_SMALL_ATTRIBUTE(id, structure, field) \
   Attribute{id, offsetof(structure, field), sizeof(structure::field), 4}
+
+/// The attributes of the structure's type (descriptors.cpp).
+std::span<const Attribute> attributes_of(const Layout& layout);
+std::span<const Attribute> attributes_of(const MatmulDescriptor& operation);
+std::span<const Attribute> attributes_of(const TransformDescriptor& operation);
 
 inline const Attribute* find_attribute(std::span<const Attribute> table, int id) {
   for (auto& attribute : table) {

@@ -198,4 +198,11 @@ GUDA_ENTRY(cublasLtEmulationDescSetAttribute, set<EmulationDescriptor>);
 GUDA_ENTRY(cublasLtEmulationDescGetAttribute, get<EmulationDescriptor>);
 
 }  // namespace
+
+std::span<const Attribute> attributes_of(const Layout&) { return kLayoutAttributes; }
+std::span<const Attribute> attributes_of(const MatmulDescriptor&) { return kMatmulAttributes; }
+std::span<const Attribute> attributes_of(const TransformDescriptor&) {
+  return kTransformAttributes;
+}
+
 }  // namespace guda::cublas::lt

@@ -5,6 +5,7 @@
 #include "abi/cublas/entry.h"
 #include "abi/cublas/lt/layout.h"
 #include "abi/cublas/lt/matmul.h"
+#include "abi/cublas/lt/vendor_call.h"
 #include "abi/cublas/product.h"
 
 #include <algorithm>
@@ -63,10 +64,54 @@ struct Scalars {
   const void* beta_value() const { return beta_is_zero ? nullptr : beta.get(); }
 };
 
+/// What a matmul reads and writes.
+void tell_uses(Uses& use, const Problem& problem, const void* alpha, const void* a, const void* b,
+               const void* beta, const void* c, void* d) {
+  const MatmulDescriptor& operation = problem.operation;
+  const int64_t count = problem.d.batch_count;
+  for (const Layout* layout : {&problem.a, &problem.b, &problem.c, &problem.d}) {
+    if (layout->batch_mode == kPointerArray) use.everything();
+  }
+  use.reads(extent_of(problem.a, a)).reads(extent_of(problem.b, b)).reads(extent_of(problem.c, c));
+  use.writes(extent_of(problem.d, d));
+  const ScalarMode mode = operation.scalar_mode;
+  const size_t scale = element_bytes(operation.scale_type);
+  const auto scale_bytes = static_cast<int64_t>(scale);
+  if (mode != kHostScalars)
+    use.reads(batch_of(cublas::extent_of(alpha, mode == kDeviceScalars ? 1 : problem.m, scale),
+                       Wide128{operation.alpha_stride} * scale_bytes, count));
+  if (mode == kDeviceScalars || mode == kDeviceVectors)
+    use.reads(cublas::extent_of(beta, mode == kDeviceScalars ? 1 : problem.m, scale));
+
+  auto parts = static_cast<unsigned>(operation.epilogue);
+  const size_t bias = element_bytes(problem.bias_type);
+  // A gradient's bias is as long as D's side or the operand's.
+  const Extent biases = batch_of(
+      cublas::extent_of(operation.bias, parts & kBiasGradientB ? problem.n : problem.m, bias),
+      Wide128{operation.bias_stride} * static_cast<int64_t>(bias), count);
+  if (parts & kBias) use.reads(biases);
+  if (parts & (kBiasGradient | kBiasGradientA | kBiasGradientB)) use.writes(biases);
+  if (parts & kAuxiliary) {
+    const bool mask = parts & (kRelu | kReluGradient);
+    const size_t element = element_bytes(problem.auxiliary_type);
+    const auto in_bytes = [&](Wide128 elements) {
+      return mask ? elements / 8 : elements * static_cast<int64_t>(element);
+    };
+    use.writes(batch_of(cublas::extent_of(operation.auxiliary,
+                                          in_bytes(Wide128{operation.auxiliary_ld} * problem.n), 1),
+                        in_bytes(operation.auxiliary_stride), count));
+  }
+  for (const float* each : {operation.a_scale, operation.b_scale, operation.c_scale,
+                            operation.d_scale, operation.auxiliary_scale})
+    use.reads({each, each ? sizeof *each : 0});
+  for (float* each : {operation.d_amax, operation.auxiliary_amax})
+    use.writes({each, each ? sizeof *each : 0});
+}
+
 Result matmul(Handle* handle, const MatmulDescriptor* operation, const void* alpha, const void* a,
               const Layout* a_layout, const void* b, const Layout* b_layout, const void* beta,
               const void* c, const Layout* c_layout, void* d, const Layout* d_layout,
-              const Algorithm* algorithm, void*, size_t, void* stream) {
+              const Algorithm* algorithm, void* workspace, size_t workspace_bytes, void* stream) {
   GUDA_CUBLAS_HANDLE(handle);
   Problem problem;
   if (Result result = make_problem(operation, a_layout, b_layout, c_layout, d_layout, &problem))
@@ -79,7 +124,12 @@ Result matmul(Handle* handle, const MatmulDescriptor* operation, const void* alp
   ProductTypes types{problem.a.type, problem.b.type, problem.c.type, operation->compute};
   ProductShape shape{kN, kN, problem.m, problem.n, problem.k, 0, 0, 0};
   double nanoseconds = product_ns(types, shape) * problem.d.batch_count;
-  return submit_to(stream, nanoseconds, [=] {
+  auto tell = [&](LibraryWork& known) {
+    tell_uses(known.uses, problem, alpha, a, b, beta, c, d);
+    known.call = vendor_matmul(problem, {alpha, a, b, beta}, c, d, workspace, workspace_bytes);
+    if (known.call) known.uses.writes({workspace, workspace ? workspace_bytes : 0});
+  };
+  return submit_to(stream, nanoseconds, tell, [=] {
     std::vector<Maxima> maxima(problem.d.batch_count);
     auto one = [&](int64_t i) {
       maxima[i] = run(problem, scalars.alpha.get(), batch_member(problem.a, a, i),
@@ -177,7 +227,21 @@ Result matrix_transform(Handle* handle, const TransformDescriptor* operation, co
   TransformDescriptor how = *operation;
   double nanoseconds = static_cast<double>(out.rows) * static_cast<double>(out.columns) *
                        static_cast<double>(out.batch_count);
-  return submit_to(stream, nanoseconds, [=] {
+  auto tell = [&](LibraryWork& known) {
+    Uses& use = known.uses;
+    for (const Layout* layout : {&first, &second, &out}) {
+      if (layout->batch_mode == kPointerArray) use.everything();
+    }
+    use.reads(extent_of(first, a)).writes(extent_of(out, c));
+    if (with_b) use.reads(extent_of(second, b));
+    if (operation->scalar_mode == kDeviceScalars) {
+      const size_t bytes = element_bytes(operation->scale_type);
+      use.reads({alpha, bytes}).reads({with_b ? beta : nullptr, with_b ? bytes : 0});
+    }
+    known.call = vendor_transform(*operation, {alpha, a, b, with_b ? beta : nullptr}, *a_layout,
+                                  with_b ? b_layout : nullptr, c, *c_layout);
+  };
+  return submit_to(stream, nanoseconds, tell, [=] {
     auto all = [&]<class T>(TypeTag<T>) {
       T alpha_value = load_element<T>(how.scale_type, scalars.alpha.get(), 0);
       T beta_value = with_b ? load_element<T>(how.scale_type, scalars.beta.get(), 0) : T(0);

@@ -106,6 +106,20 @@ const void* batch_member(const Layout& layout, const void* matrix, int64_t index
          index * layout.batch_stride * static_cast<int64_t>(element_bytes(layout.type));
 }
 
+Extent extent_of(const Layout& layout, const void* matrix) {
+  auto rows = static_cast<int64_t>(layout.rows), columns = static_cast<int64_t>(layout.columns);
+  const size_t element = element_bytes(layout.type);
+  Extent one;
+  if (layout.order == kColumn)
+    one = matrix_of(matrix, element, rows, columns, layout.ld);
+  else if (layout.order == kRow)
+    one = matrix_of(matrix, element, columns, rows, layout.ld);
+  else if (rows > 0 && columns > 0)
+    one = cublas::extent_of(matrix, Wide128{layout.ld} * ((columns + 31) / 32), element);
+  return batch_of(one, Wide128{layout.batch_stride} * static_cast<int64_t>(element),
+                  layout.batch_count);
+}
+
 namespace {
 
 /// Calls run(position, first value, step between values, count) for elements that stand one after the other,

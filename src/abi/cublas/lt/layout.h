@@ -3,6 +3,7 @@
 
 #include "abi/cublas/handle.h"
 #include "abi/cublas/lt/descriptors.h"
+#include "abi/cublas/memory_use.h"
 #include "blas/parallel.h"
 
 #include <algorithm>
@@ -20,6 +21,9 @@ const void* batch_member(const Layout& layout, const void* matrix, int64_t index
 inline void* batch_member(const Layout& layout, void* matrix, int64_t index) {
   return const_cast<void*>(batch_member(layout, const_cast<const void*>(matrix), index));
 }
+
+/// What all matrices of the batch that starts at `matrix` take up; not for arrays of pointers.
+Extent extent_of(const Layout& layout, const void* matrix);
 
 /// Rows [row, row + rows) and columns [column, column + columns).
 struct Tile {

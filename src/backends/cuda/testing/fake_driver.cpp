@@ -381,6 +381,18 @@ DriverResult launch(FunctionHandle handle, Grid g, StreamHandle stream, void** e
 
 }  // namespace
 
+/// For libraries beside it that compute with the program's addresses: brings what the first device has there to the
+/// host's side, and what the host has there to the device's; twice is back again.
+EXPORT void fake_cuda_exchange() {
+  std::lock_guard<std::recursive_mutex> lock(state().mutex);
+  for (auto& [address, mapping] : state().mappings) {
+    const Allocation& allocation = state().allocations.at(mapping.handle);
+    auto* host_side = reinterpret_cast<std::byte*>(address);
+    if (allocation.device == 0)
+      std::swap_ranges(host_side, host_side + mapping.size, allocation.memory);
+  }
+}
+
 #define CALL(name)                                           \
   std::lock_guard<std::recursive_mutex> lock(state().mutex); \
   if (DriverResult failed = enter(name); failed != 0) return failed
