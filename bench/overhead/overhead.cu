@@ -91,6 +91,52 @@ void launches() {
   CHECK(cudaFree(data));
 }
 
+/// Twenty small kernels, in a row and in four branches, with a copy and a fill at the end.
+void graphs() {
+  constexpr int kKernels = 20, kBranches = 4;
+  float* data = nullptr;
+  CHECK(cudaMalloc(&data, 1 << 20));
+  cudaStream_t stream, side[kBranches];
+  CHECK(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+  cudaEvent_t fork, join;
+  CHECK(cudaEventCreateWithFlags(&fork, cudaEventDisableTiming));
+  CHECK(cudaEventCreateWithFlags(&join, cudaEventDisableTiming));
+  for (auto& each : side) CHECK(cudaStreamCreateWithFlags(&each, cudaStreamNonBlocking));
+  for (bool branched : {false, true}) {
+    cudaGraph_t graph;
+    cudaGraphExec_t exec;
+    CHECK(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed));
+    CHECK(cudaEventRecord(fork, stream));
+    for (int i = 0; i < kKernels; ++i) {
+      cudaStream_t on = branched ? side[i % kBranches] : stream;
+      if (branched && i < kBranches) CHECK(cudaStreamWaitEvent(on, fork, 0));
+      with_arguments<<<1, 32, 0, on>>>(data, 0, 1);
+    }
+    for (int i = 0; branched && i < kBranches; ++i) {
+      CHECK(cudaEventRecord(join, side[i]));
+      CHECK(cudaStreamWaitEvent(stream, join, 0));
+    }
+    CHECK(cudaMemcpyAsync(data + 1024, data, 4096, cudaMemcpyDeviceToDevice, stream));
+    CHECK(cudaMemsetAsync(data, 0, 4096, stream));
+    CHECK(cudaStreamEndCapture(stream, &graph));
+    CHECK(cudaGraphInstantiate(&exec, graph, 0));
+    for (int i = 0; i < 3; ++i) CHECK(cudaGraphLaunch(exec, stream));
+    const char* shape = branched ? "branches" : "row";
+    std::printf("graph_%s_enqueue %.4f us\n", shape,
+                best(30, 20, [&] { CHECK(cudaGraphLaunch(exec, stream)); }));
+    std::printf("graph_%s_synchronize %.4f us\n", shape, best(30, 50, [&] {
+                  CHECK(cudaGraphLaunch(exec, stream));
+                  CHECK(cudaStreamSynchronize(stream));
+                }));
+    CHECK(cudaGraphExecDestroy(exec));
+    CHECK(cudaGraphDestroy(graph));
+  }
+  for (auto each : side) CHECK(cudaStreamDestroy(each));
+  for (auto each : {fork, join}) CHECK(cudaEventDestroy(each));
+  CHECK(cudaStreamDestroy(stream));
+  CHECK(cudaFree(data));
+}
+
 void kernels() {
   constexpr size_t kFloats = size_t{64} << 20;
   float* data = nullptr;
@@ -163,6 +209,24 @@ void copies() {
   time("device_to_pageable", pageable.size(), 3, [&](size_t count) {
     CHECK(cudaMemcpy(pageable.data(), device, count, cudaMemcpyDeviceToHost));
   });
+  // Half of each row of a matrix.
+  constexpr size_t kPitch = 16 << 10;
+  for (size_t bytes : {size_t{1} << 20, kBytes}) {
+    const int repetitions = bytes == kBytes ? 3 : 100;
+    time("rows_pinned_to_device", bytes, repetitions, [&](size_t count) {
+      CHECK(cudaMemcpy2D(device, kPitch, pinned, kPitch, kPitch / 2, count / kPitch,
+                         cudaMemcpyHostToDevice));
+    });
+    time("rows_within_device", bytes, repetitions, [&](size_t count) {
+      CHECK(cudaMemcpy2D(other, kPitch, device, kPitch, kPitch / 2, count / kPitch,
+                         cudaMemcpyDeviceToDevice));
+      CHECK(cudaDeviceSynchronize());
+    });
+    time("rows_set", bytes, repetitions, [&](size_t count) {
+      CHECK(cudaMemset2D(other, kPitch, 0, kPitch / 2, count / kPitch));
+      CHECK(cudaDeviceSynchronize());
+    });
+  }
   CHECK(cudaFreeHost(pinned));
   CHECK(cudaFree(other));
   CHECK(cudaFree(device));
@@ -336,6 +400,7 @@ int main(int argc, char** argv) {
   const bool all = part.empty();
   if (all || part == "launches" || part == "small") launches();
   if (part == "small") small();
+  if (all || part == "graphs") graphs();
   if (all || part == "kernels") kernels();
   if (all || part == "copies") copies();
   if (all || part == "products") products();

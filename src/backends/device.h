@@ -12,6 +12,7 @@
 // Threads: a Device may be used from any thread; a Queue from one thread at a time; a Mark from any.
 #pragma once
 
+#include "backends/box.h"
 #include "backends/texture_description.h"
 #include "compiler/driver/kernel_abi.h"
 #include "support/status.h"
@@ -146,6 +147,12 @@ class Mark {
 class Device;
 class LibraryCall;
 
+/// Work that a queue was given once and can do again and again (Queue::begin_recording).
+class Recording {
+ public:
+  virtual ~Recording() = default;
+};
+
 /// Work in order, asynchronous to the host. Destruction waits for it. When a call fails, copies handed over before have
 /// ended when synchronize(), whatever it answers, has returned: nothing touches host memory behind the caller's back.
 class Queue {
@@ -166,6 +173,27 @@ class Queue {
   }
   /// Repeats the low `element` bytes (1, 2 or 4) of `value`.
   virtual Status fill(void* address, uint32_t value, uint32_t element, size_t bytes) = 0;
+  /// upload(), download() and copy() of boxes, which do not overlap; row by row where a backend has nothing better.
+  virtual Status copy_box(CopyWay way, const BoxSide& to, const BoxSide& from, const Box& box) {
+    Status status;
+    for (size_t z = 0; status && z < box.depth; ++z) {
+      for (size_t y = 0; status && y < box.height; ++y) {
+        status = way == CopyWay::to_device ? upload(to.row(y, z), from.row(y, z), box.width)
+                 : way == CopyWay::to_host ? download(to.row(y, z), from.row(y, z), box.width)
+                                           : copy(to.row(y, z), from.row(y, z), box.width);
+      }
+    }
+    return status;
+  }
+  /// fill() of a box's rows.
+  virtual Status fill_box(const BoxSide& to, const Box& box, uint32_t value, uint32_t element) {
+    Status status;
+    for (size_t z = 0; status && z < box.depth; ++z) {
+      for (size_t y = 0; status && y < box.height; ++y)
+        status = fill(to.row(y, z), value, element, box.width);
+    }
+    return status;
+  }
   virtual Status gemm(const GemmProblem& problem) {
     (void)problem;
     return {StatusCode::not_supported, "the backend has no matrix product"};
@@ -194,6 +222,28 @@ class Queue {
   virtual Result<std::unique_ptr<Mark>> mark_order() { return mark(); }
   /// Later work waits for `mark`, of the same device.
   virtual Status wait_for(const Mark& mark) = 0;
+  /// Makes ready what gemm() needs on this queue: before a recording, since libraries allocate.
+  virtual Status prepare_products() { return Status::ok(); }
+
+  /// Until end_recording() nothing that this queue is given is done: it is kept. Queues that wait for a mark made
+  /// meanwhile take part, and this one has to wait for their marks before the end; what does not wait for each other may
+  /// run side by side. Queues that take part have no work under way, and such marks are for them alone. Arguments and
+  /// scalars are copied now; host memory is read and written each time. After a failure end_recording() is called all the
+  /// same. Errors: not_supported, also of calls that cannot be recorded.
+  virtual Status begin_recording() {
+    return {StatusCode::not_supported, "the backend has no recordings"};
+  }
+  /// Every queue is as it was before. The recording is destroyed before its kernels and the queues that took part, and
+  /// after the caller has waited for its work. Errors: of what was recorded.
+  virtual Result<std::shared_ptr<Recording>> end_recording() {
+    return Status(StatusCode::not_supported, "the backend has no recordings");
+  }
+  /// All of it, as one piece of work of this queue; a recording runs once at a time.
+  virtual Status replay(const std::shared_ptr<Recording>& recording) {
+    (void)recording;
+    return {StatusCode::not_supported, "the backend has no recordings"};
+  }
+
   /// Starts what has been handed over, without waiting.
   virtual Status flush() { return Status::ok(); }
   /// Waits for all that was handed over before; from any thread. Errors: those of execution; the first one is reported,

@@ -24,7 +24,7 @@ struct Fault {
   FaultKind kind = FaultKind::error;
   /// Which call: "map", "unmap", "load", "create_queue", "launch", "upload", "download", "copy", "copy_from_peer", "fill",
   /// "gemm", "mark", "wait", "wait_for", "flush", "synchronize", "create_array", "create_texture", "create_surface",
-  /// "copy_to_array", "copy_from_array"; empty: any.
+  /// "copy_to_array", "copy_from_array", "copy_box", "fill_box", "begin_recording", "end_recording", "replay"; empty: any.
   std::string call;
   /// From 1, counted since the plan was made, among calls of this name.
   uint64_t nth = 1;
@@ -222,6 +222,14 @@ class FaultyDevice final : public Device {
       if (Status status = check("fill"); !status) return status;
       return queue_->fill(address, value, element, bytes);
     }
+    Status copy_box(CopyWay way, const BoxSide& to, const BoxSide& from, const Box& box) override {
+      if (Status status = check("copy_box"); !status) return status;
+      return queue_->copy_box(way, to, from, box);
+    }
+    Status fill_box(const BoxSide& to, const Box& box, uint32_t value, uint32_t element) override {
+      if (Status status = check("fill_box"); !status) return status;
+      return queue_->fill_box(to, box, value, element);
+    }
     Status copy_to_array(DeviceArray& array, uint32_t level, const ArrayRows& from) override {
       if (Status status = plan_->check("copy_to_array"); !status) return status;
       return queue_->copy_to_array(array, level, from);
@@ -247,6 +255,21 @@ class FaultyDevice final : public Device {
     Status wait_for(const Mark& mark) override {
       if (Status status = check("wait_for"); !status) return status;
       return queue_->wait_for(static_cast<const FaultyMark&>(mark).inner());
+    }
+    Status prepare_products() override { return queue_->prepare_products(); }
+    Status begin_recording() override {
+      if (Status status = check("begin_recording"); !status) return status;
+      return queue_->begin_recording();
+    }
+    Result<std::shared_ptr<Recording>> end_recording() override {
+      Status status = plan_->check("end_recording");
+      auto recording = queue_->end_recording();
+      if (!status) return status;
+      return recording;
+    }
+    Status replay(const std::shared_ptr<Recording>& recording) override {
+      if (Status status = check("replay"); !status) return status;
+      return queue_->replay(recording);
     }
     Status flush() override {
       if (Status status = check("flush"); !status) return status;

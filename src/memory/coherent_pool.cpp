@@ -508,6 +508,7 @@ Status CoherentPool::evict_one(Space space) {
   oldest->versions.change(0, oldest->granules(), [&](HeldVersions& held) { held.forget(space); });
   count_owner(*oldest);
   ++statistics_.evictions;
+  evictions_.fetch_add(1, std::memory_order_release);
   log(LogPart::memory, LogLevel::debug, "{}: {} bytes at {:#x} evicted", device.info().id(),
       oldest->size, oldest->base);
   return Status::ok();

@@ -159,6 +159,8 @@ class CoherentPool {
     uint64_t transfers = 0, evictions = 0;
   };
   Statistics statistics() const;
+  /// How often a region has lost its memory on a device to others; lock-free.
+  uint64_t evictions() const { return evictions_.load(std::memory_order_acquire); }
 
  private:
   struct Region {
@@ -253,6 +255,7 @@ class CoherentPool {
   std::function<void(Space)> quiesce_;
   std::array<size_t, kMaxSpaces> sole_regions_{};  // regions whose latest contents are only there
   std::atomic<Space> sole_owner_{kNoSpace};
+  std::atomic<uint64_t> evictions_{0};
   uint64_t clock_ = 0;
   Statistics statistics_;
 };

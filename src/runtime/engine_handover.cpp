@@ -163,13 +163,13 @@ std::optional<Status> Engines::hand_over(Operation& operation, Stream& stream, u
       return hand_over_copy(*engine, static_cast<CopyOperation&>(operation), stream, ticket);
     case OperationKind::fill:
       return hand_over_fill(*engine, static_cast<FillOperation&>(operation), stream, ticket);
-    case OperationKind::program: return hand_over_program(operation, stream, ticket);
+    case OperationKind::program: return hand_over_program(*engine, operation, stream, ticket);
     case OperationKind::host_memory: return hand_over_library(*engine, operation, stream, ticket);
   }
   return std::nullopt;
 }
 
-std::optional<Engines::HomeLaunch> Engines::remembered(KernelOperation& operation) {
+std::optional<Engines::HomeLaunch> Engines::remembered(KernelOperation& operation, bool use) {
   const LaunchConfiguration& configuration = operation.configuration();
   std::unique_lock lock(kernels_mutex_);
   auto* known = static_cast<KernelOnEngines*>(operation.kernel().engine_data().get());
@@ -180,7 +180,7 @@ std::optional<Engines::HomeLaunch> Engines::remembered(KernelOperation& operatio
         each.dynamic_shared != configuration.dynamic_shared)
       continue;
     if (each.uses_left == 0 || each.epoch != scheduler_.epoch()) return std::nullopt;
-    --each.uses_left;
+    if (use) --each.uses_left;
     return each;
   }
   return std::nullopt;
@@ -261,80 +261,117 @@ std::optional<Status> Engines::hand_over_launch(Engine& engine, KernelOperation&
                                 : turn.hand_over(start));
 }
 
+namespace {
+
+backend::BoxSide side_of(const CopySide& side) { return {side.start, side.pitch, side.slice}; }
+backend::Box box_of(const CopyShape& shape) { return {shape.width, shape.height, shape.depth}; }
+
+/// No byte belongs to both boxes, whose bounds are given. Boxes in columns of one matrix are recognised.
+bool disjoint(const Range& to, const CopySide& to_side, const Range& from,
+              const CopySide& from_side, const CopyShape& shape) {
+  if (from.begin >= to.end || to.begin >= from.end) return true;
+  const size_t pitch = to_side.pitch;
+  if (pitch == 0 || pitch != from_side.pitch || shape.width > pitch) return false;
+  if (shape.depth > 1 && (to_side.slice % pitch != 0 || from_side.slice % pitch != 0)) return false;
+  const size_t apart = (std::max(to.begin, from.begin) - std::min(to.begin, from.begin)) % pitch;
+  return apart >= shape.width && pitch - apart >= shape.width;
+}
+
+}  // namespace
+
+std::optional<Engines::HomeCopy> Engines::home_copy(const Engine& engine,
+                                                    const CopyOperation& operation) const {
+  const CopyShape& shape = operation.shape();
+  HomeCopy copy;
+  copy.from = runtime::box(operation.from(), shape);
+  copy.to = runtime::box(operation.to(), shape);
+  copy.from_pool = on_devices(copy.from);
+  copy.to_pool = on_devices(copy.to);
+  copy.from_device = copy.from_pool || managed_with(engine, copy.from);
+  copy.to_device = copy.to_pool || managed_with(engine, copy.to);
+  if (!copy.from_device && !copy.to_device) return std::nullopt;
+  if (!disjoint(copy.to, operation.to(), copy.from, operation.from(), shape)) return std::nullopt;
+  copy.dense = dense(operation.from(), shape) && dense(operation.to(), shape);
+  copy.to_side = side_of(operation.to());
+  copy.from_side = side_of(operation.from());
+  copy.box = box_of(shape);
+  return copy;
+}
+
+Status Engines::HomeCopy::start(backend::Queue& queue) const {
+  using backend::CopyWay;
+  if (!dense) {
+    const CopyWay way = !to_device     ? CopyWay::to_host
+                        : !from_device ? CopyWay::to_device
+                                       : CopyWay::within;
+    return queue.copy_box(way, to_side, from_side, box);
+  }
+  return !to_device     ? queue.download(to_side.start, from_side.start, to.bytes())
+         : !from_device ? queue.upload(to_side.start, from_side.start, to.bytes())
+                        : queue.copy(to_side.start, from_side.start, to.bytes());
+}
+
+std::optional<Engines::HomeFill> Engines::home_fill(const Engine& engine,
+                                                    const FillOperation& operation) const {
+  HomeFill fill;
+  fill.to = runtime::box(operation.to(), operation.shape());
+  fill.to_pool = on_devices(fill.to);
+  if (!(fill.to_pool || managed_with(engine, fill.to)) ||
+      operation.shape().width % operation.element() != 0)
+    return std::nullopt;
+  fill.dense = dense(operation.to(), operation.shape());
+  fill.side = side_of(operation.to());
+  fill.box = box_of(operation.shape());
+  fill.value = operation.value();
+  fill.element = operation.element();
+  return fill;
+}
+
+Status Engines::HomeFill::start(backend::Queue& queue) const {
+  return dense ? queue.fill(side.start, value, element, to.bytes())
+               : queue.fill_box(side, box, value, element);
+}
+
 std::optional<Status> Engines::hand_over_copy(Engine& engine, CopyOperation& operation,
                                               Stream& stream, uint64_t ticket) {
-  const Range from = box(operation.from(), operation.shape()),
-              to = box(operation.to(), operation.shape());
-  if (from.empty()) return Status::ok();
-  if (!dense(operation.from(), operation.shape()) || !dense(operation.to(), operation.shape()))
-    return std::nullopt;
-  const bool from_pool = on_devices(from), to_pool = on_devices(to);
-  const bool from_device = from_pool || managed_with(engine, from),
-             to_device = to_pool || managed_with(engine, to);
-  if (!from_device && !to_device) return std::nullopt;
-  if (from.begin < to.end && to.begin < from.end) return std::nullopt;
+  if (operation.shape().bytes() == 0) return Status::ok();
+  const auto copy = home_copy(engine, operation);
+  if (!copy) return std::nullopt;
   const bool all_home = pool_.all_in(engine.space);
   // What lives elsewhere is copied from there.
-  if (!all_home && from_pool && pool_.missing_bytes(engine.space, {&from, 1}) > 0)
+  if (!all_home && copy->from_pool && pool_.missing_bytes(engine.space, {&copy->from, 1}) > 0)
     return std::nullopt;
-  const std::span<const Range> reads(&from, from_pool ? 1 : 0), writes(&to, to_pool ? 1 : 0);
-  DeviceTail::Turn turn = prepare_home(engine, stream, ticket, reads, writes, writes, all_home);
+  const std::span<const Range> reads(&copy->from, copy->from_pool ? 1 : 0),
+      writes(&copy->to, copy->to_pool ? 1 : 0);
+  // Between rows the old contents stay.
+  std::vector<Range> accessed(reads.begin(), reads.end());
+  if (!copy->dense) accessed.insert(accessed.end(), writes.begin(), writes.end());
+  DeviceTail::Turn turn =
+      prepare_home(engine, stream, ticket, accessed,
+                   copy->dense ? writes : std::span<const Range>(), writes, all_home);
   if (!turn) return std::nullopt;
-  void* target = reinterpret_cast<void*>(to.begin);
-  const void* source = reinterpret_cast<const void*>(from.begin);
   Status status = turn.hand_over([&](backend::Queue& queue) {
-    auto start = [&] {
-      return !to_device     ? queue.download(target, source, to.bytes())
-             : !from_device ? queue.upload(target, source, to.bytes())
-                            : queue.copy(target, source, to.bytes());
-    };
-    return textures_.has_rows(to) ? textures_.write_rows(queue, to, start) : start();
+    auto start = [&] { return copy->start(queue); };
+    return textures_.has_rows(copy->to) ? textures_.write_rows(queue, copy->to, start) : start();
   });
   // The caller may change or give back what the device has yet to read.
-  if (status && !from_device && !engine.device->info().reads_at_once &&
-      !memory::Heap::instance().find(source))
+  if (status && !copy->from_device && !engine.device->info().reads_at_once &&
+      !memory::Heap::instance().find(operation.from().start))
     status = turn.wait();
   return handed(engine, status);
 }
 
 std::optional<Status> Engines::hand_over_fill(Engine& engine, FillOperation& operation,
                                               Stream& stream, uint64_t ticket) {
-  const Range to = box(operation.to(), operation.shape());
-  if (to.empty()) return Status::ok();
-  const bool in_pool = on_devices(to);
-  if (!dense(operation.to(), operation.shape()) || !(in_pool || managed_with(engine, to)) ||
-      to.bytes() % operation.element() != 0)
-    return std::nullopt;
-  const std::span<const Range> writes(&to, in_pool ? 1 : 0);
+  if (operation.shape().bytes() == 0) return Status::ok();
+  const auto fill = home_fill(engine, operation);
+  if (!fill) return std::nullopt;
+  const std::span<const Range> writes(&fill->to, fill->to_pool ? 1 : 0), none;
   DeviceTail::Turn turn =
-      prepare_home(engine, stream, ticket, {}, writes, writes, pool_.all_in(engine.space));
+      prepare_home(engine, stream, ticket, fill->dense ? none : writes, fill->dense ? writes : none,
+                   writes, pool_.all_in(engine.space));
   if (!turn) return std::nullopt;
-  return handed(engine, turn.hand_over([&](backend::Queue& queue) {
-    return queue.fill(reinterpret_cast<void*>(to.begin), operation.value(), operation.element(),
-                      to.bytes());
-  }));
-}
-
-std::optional<Status> Engines::hand_over_program(Operation& operation, Stream& stream,
-                                                 uint64_t ticket) {
-  // Only what belongs on the device throughout: the caller may be the program's own thread.
-  for (const auto& each : operation.program()) {
-    const OperationKind kind = each->operation_kind();
-    if (kind == OperationKind::kernel) {
-      if (static_cast<KernelOperation&>(*each).may_wait()) return std::nullopt;
-    } else if (kind == OperationKind::host_memory) {
-      if (!calls_vendor(*home(), each->library_call())) return std::nullopt;
-    } else if (kind != OperationKind::copy && kind != OperationKind::fill &&
-               kind != OperationKind::gemm) {
-      return std::nullopt;
-    }
-  }
-  for (const auto& each : operation.program()) {
-    auto handed = hand_over(*each, stream, ticket);
-    const Status status = handed ? *handed : run(*each);
-    if (!status) return status;
-  }
-  return Status::ok();
+  return handed(engine, turn.hand_over([&](backend::Queue& queue) { return fill->start(queue); }));
 }
 
 }  // namespace guda::runtime

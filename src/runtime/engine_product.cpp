@@ -59,6 +59,26 @@ Engines::Operands Engines::operands_of(const scheduler::ChunkMemory& touched) {
   return operands;
 }
 
+Engines::Operands Engines::operands_of(const backend::GemmProblem& problem) {
+  const auto matrix = [](const void* start, int64_t rows, int64_t columns, int64_t ld,
+                         size_t element) {
+    return Range::of(start, static_cast<size_t>((columns - 1) * ld + rows) * element);
+  };
+  const bool ta = problem.transpose_a != backend::Transpose::none,
+             tb = problem.transpose_b != backend::Transpose::none;
+  scheduler::ChunkMemory touched;
+  if (problem.k > 0) {
+    const size_t element = scheduler::input_bytes(problem);
+    touched.accessed.push_back(matrix(problem.a, ta ? problem.k : problem.m,
+                                      ta ? problem.m : problem.k, problem.lda, element));
+    touched.accessed.push_back(matrix(problem.b, tb ? problem.n : problem.k,
+                                      tb ? problem.k : problem.n, problem.ldb, element));
+  }
+  touched.written.push_back(
+      matrix(problem.c, problem.m, problem.n, problem.ldc, scheduler::output_bytes(problem)));
+  return operands_of(touched);
+}
+
 Engines::LaunchPlan Engines::plan_product(Operation& operation, const Operands& operands,
                                           uint64_t units) {
   const backend::GemmProblem& problem = *operation.gemm();
@@ -179,24 +199,7 @@ std::optional<Status> Engines::hand_over_product(Engine& engine, Operation& oper
   std::optional<scheduler::Work> measured;
   scheduler::Decision decision;
   if (!all_home) {
-    // Whole matrices: the product is not divided.
-    const auto matrix = [](const void* start, int64_t rows, int64_t columns, int64_t ld,
-                           size_t element) {
-      return Range::of(start, static_cast<size_t>((columns - 1) * ld + rows) * element);
-    };
-    const bool ta = problem.transpose_a != backend::Transpose::none,
-               tb = problem.transpose_b != backend::Transpose::none;
-    scheduler::ChunkMemory touched;
-    if (problem.k > 0) {
-      const size_t element = scheduler::input_bytes(problem);
-      touched.accessed.push_back(matrix(problem.a, ta ? problem.k : problem.m,
-                                        ta ? problem.m : problem.k, problem.lda, element));
-      touched.accessed.push_back(matrix(problem.b, tb ? problem.n : problem.k,
-                                        tb ? problem.k : problem.n, problem.ldb, element));
-    }
-    touched.written.push_back(
-        matrix(problem.c, problem.m, problem.n, problem.ldc, scheduler::output_bytes(problem)));
-    operands = operands_of(touched);
+    operands = operands_of(problem);
     if (!operands.reached_by(engine.device->info()) || !operands.host_visible.empty())
       return std::nullopt;
     if (!known) {

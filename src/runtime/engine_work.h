@@ -133,6 +133,30 @@ struct Engines::HomeProduct {
   }
 };
 
+/// A copy with a side on the home device.
+struct Engines::HomeCopy {
+  memory::Range from, to;  // from the first byte to the last
+  bool from_pool = false, to_pool = false;  // the coherent pool keeps that side
+  bool from_device = false, to_device = false;
+  bool dense = false;  // both sides are without holes
+  backend::BoxSide to_side, from_side;
+  backend::Box box;
+
+  Status start(backend::Queue& queue) const;
+};
+
+/// The same of fills.
+struct Engines::HomeFill {
+  memory::Range to;
+  bool to_pool = false;
+  bool dense = false;
+  backend::BoxSide side;
+  backend::Box box;
+  uint32_t value = 0, element = 1;
+
+  Status start(backend::Queue& queue) const;
+};
+
 /// So often work of one kind goes home before the scheduler is asked again, and the device's time taken.
 inline constexpr uint32_t kHomeUses = 64;
 

@@ -88,6 +88,8 @@ class Engines final : public memory::RegionObserver {
   const backend::Device* visible_device() const { return visible_; }
 
   memory::CoherentPool& pool() { return pool_; }
+  /// Launches of graphs that were recordings of the device's own.
+  uint64_t replays() const { return replays_.load(std::memory_order_relaxed); }
   EngineTextures& textures() { return textures_; }
 
   void region_added(std::byte* base, size_t size, int file, bool fresh) override;
@@ -118,10 +120,14 @@ class Engines final : public memory::RegionObserver {
     std::atomic<bool> hung{false};  // it has not come back from work within the limit
     std::mutex queues_mutex;
     std::vector<WorkQueue> idle_queues;
+    std::vector<std::unique_ptr<backend::Queue>> idle_recorders;  // queues that record
   };
   struct KernelOnEngines;
   struct HomeLaunch;
   struct HomeProduct;
+  struct HomeCopy;
+  struct HomeFill;
+  struct HomeProgram;
   struct Operands;
   struct LaunchPlan;
 
@@ -166,7 +172,25 @@ class Engines final : public memory::RegionObserver {
                                        uint64_t ticket);
   std::optional<Status> hand_over_fill(Engine& engine, FillOperation& operation, Stream& stream,
                                        uint64_t ticket);
-  std::optional<Status> hand_over_program(Operation& operation, Stream& stream, uint64_t ticket);
+  std::optional<Status> hand_over_program(Engine& engine, Operation& operation, Stream& stream,
+                                          uint64_t ticket);
+  /// Copies and fills as the home device can do them; empty: it cannot.
+  std::optional<HomeCopy> home_copy(const Engine& engine, const CopyOperation& operation) const;
+  std::optional<HomeFill> home_fill(const Engine& engine, const FillOperation& operation) const;
+  /// Of programs that the device has recorded (engine_program.cpp).
+  HomeProgram& home_program(Engine& engine, Program& program) const;
+  bool runs_at_home(Engine& engine, const Program& program) const;
+  std::optional<Status> replay(Engine& engine, HomeProgram& known, Program& program, Stream& stream,
+                               uint64_t ticket);
+  Status record(Engine& engine, HomeProgram& known, Program& program);
+  /// A queue to record with; it works for nobody else meanwhile.
+  static Result<std::unique_ptr<backend::Queue>> recorder(Engine& engine);
+  Result<std::function<Status(backend::Queue&)>> recordable(Engine& engine, HomeProgram& known,
+                                                            Operation& operation);
+  bool outdated(const Engine& engine, const HomeProgram& known) const;
+  std::optional<Operands> operands_of(const Engine& engine, const Program& program);
+  /// The device gets at memory of the program's where it is.
+  bool in_place(const Engine& engine, const void* address) const;
   /// Memory in order and current at home, the ticket announced.
   DeviceTail::Turn prepare_home(Engine& engine, Stream& stream, uint64_t ticket,
                                 std::span<const memory::Range> accessed,
@@ -174,7 +198,8 @@ class Engines final : public memory::RegionObserver {
                                 std::span<const memory::Range> written, bool all_home);
   /// What became of handing over; empty: run() shall do it.
   std::optional<Status> handed(Engine& engine, const Status& status);
-  std::optional<HomeLaunch> remembered(KernelOperation& operation);
+  /// A launch that goes home without asking; `use` counts it.
+  std::optional<HomeLaunch> remembered(KernelOperation& operation, bool use = true);
   void remember(KernelOperation& operation, const Operands& operands,
                 std::shared_ptr<backend::DeviceKernel> code);
   /// The turn of work that is not handed over; the home device has finished what could be in its way.
@@ -195,6 +220,8 @@ class Engines final : public memory::RegionObserver {
   bool calls_vendor(Engine& engine, const backend::LibraryCall* call) const;
   /// By the home device's vendor's library, to its end; empty: not there.
   std::optional<Status> library_at_home(Operation& operation);
+  /// Whole matrices.
+  Operands operands_of(const backend::GemmProblem& problem);
   LaunchPlan plan_product(Operation& operation, const Operands& operands, uint64_t units);
   /// Tells the scheduler how long the home device took.
   DeviceTail::Report report_of(Engine& engine, const scheduler::Work& work,
@@ -232,6 +259,7 @@ class Engines final : public memory::RegionObserver {
   std::unique_ptr<backend::Mark> clock_mark_;  // of the home device, reached at clock_ns_
   int64_t clock_ns_ = 0;
   std::vector<HomeProduct> home_products_;  // guarded by home_mutex_
+  std::atomic<uint64_t> replays_{0};
 };
 
 /// run_operation() with a span in the trace.

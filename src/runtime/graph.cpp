@@ -7,6 +7,7 @@
 #include "runtime/event.h"
 #include "runtime/host_function.h"
 #include "runtime/launch.h"
+#include "runtime/submit.h"
 
 #include <algorithm>
 #include <atomic>
@@ -60,12 +61,11 @@ class WaitEventOperation final : public Operation {
 /// A launch of an instantiated graph.
 class ProgramOperation final : public Operation {
  public:
-  explicit ProgramOperation(std::shared_ptr<const std::vector<std::shared_ptr<Operation>>> program)
-      : program_(std::move(program)) {}
+  explicit ProgramOperation(std::shared_ptr<Program> program) : program_(std::move(program)) {}
   OperationKind operation_kind() const override { return OperationKind::program; }
-  std::span<const std::shared_ptr<Operation>> program() const override { return *program_; }
+  Program* program() const override { return program_.get(); }
   Status execute() override {
-    for (auto& operation : *program_) {
+    for (auto& operation : program_->operations) {
       if (Status status = run_operation(*operation); !status) return status;
     }
     return Status::ok();
@@ -75,8 +75,13 @@ class ProgramOperation final : public Operation {
   }
 
  private:
-  std::shared_ptr<const std::vector<std::shared_ptr<Operation>>> program_;
+  std::shared_ptr<Program> program_;
 };
+
+void sort_unique(std::vector<uint32_t>& list) {
+  std::sort(list.begin(), list.end());
+  list.erase(std::unique(list.begin(), list.end()), list.end());
+}
 
 NodeType type_of(const Operation& operation) {
   if (dynamic_cast<const KernelOperation*>(&operation)) return NodeType::kernel;
@@ -235,46 +240,87 @@ void reset_graph_memory_high() { graph_bytes_high.store(graph_bytes.load()); }
 
 // ---------------------------------------------------------------------------------------------------
 
-Status GraphExec::collect(const Graph& graph) {
+Result<std::vector<uint32_t>> GraphExec::collect(const Graph& graph,
+                                                 const std::vector<uint32_t>& before) {
   auto order = graph.topological_order();
   if (!order) return order.status();
   owned_.insert(owned_.end(), graph.owned().begin(), graph.owned().end());
+  std::unordered_map<const GraphNode*, std::vector<uint32_t>> last;  // steps that end a node
+  std::vector<uint32_t> ends;
   for (GraphNode* node : *order) {
+    std::vector<uint32_t> after;
+    for (GraphNode* dependency : node->dependencies)
+      after.insert(after.end(), last[dependency].begin(), last[dependency].end());
+    if (node->dependencies.empty()) after = before;
+    sort_unique(after);
     if (node->child) {
-      if (Status status = collect(*node->child); !status) return status;
-      continue;
+      auto inner = collect(*node->child, after);
+      if (!inner) return inner.status();
+      last[node] = inner->empty() ? after : std::move(*inner);
+    } else {
+      std::shared_ptr<Operation> operation;
+      if (node->event) {
+        operation = event_operation(node->type, node->event);
+      } else if (node->operation) {
+        operation = node->operation->clone();
+        if (!operation) return Status(StatusCode::not_supported, "a node cannot be repeated");
+      }
+      last[node] = {static_cast<uint32_t>(steps_.size())};
+      steps_.push_back({node, node->type, std::move(operation), true, std::move(after)});
     }
-    std::shared_ptr<Operation> operation;
-    if (node->event) {
-      operation = event_operation(node->type, node->event);
-    } else if (node->operation) {
-      operation = node->operation->clone();
-      if (!operation) return {StatusCode::not_supported, "a node cannot be repeated"};
-    }
-    steps_.push_back({node, node->type, std::move(operation)});
+    if (node->dependents.empty()) ends.insert(ends.end(), last[node].begin(), last[node].end());
   }
-  return Status::ok();
+  return ends;
 }
 
 Result<std::unique_ptr<GraphExec>> GraphExec::instantiate(const Graph& graph, uint64_t flags) {
   auto exec = std::make_unique<GraphExec>();
   exec->flags_ = flags;
-  if (Status status = exec->collect(graph); !status) return status;
+  if (auto ends = exec->collect(graph, {}); !ends) return ends.status();
   return exec;
 }
 
-Status GraphExec::launch(Stream& stream) {
-  if (!program_) {
-    auto program = std::make_shared<std::vector<std::shared_ptr<Operation>>>();
-    for (auto& step : steps_) {
-      if (step.operation && step.enabled) program->push_back(step.operation);
+std::shared_ptr<Program> GraphExec::make_program() const {
+  auto program = std::make_shared<Program>();
+  // Operations that have to be done when a step is; what does nothing passes on what it comes after.
+  std::vector<std::vector<uint32_t>> last(steps_.size());
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    const Step& step = steps_[i];
+    std::vector<uint32_t> after;
+    for (uint32_t earlier : step.after)
+      after.insert(after.end(), last[earlier].begin(), last[earlier].end());
+    sort_unique(after);
+    const auto first = static_cast<uint32_t>(program->operations.size());
+    if (!step.operation || !step.enabled) {
+      last[i] = std::move(after);
+    } else if (const Program* inner = step.operation->program()) {
+      // A graph that was launched into a capture.
+      std::vector<bool> followed(inner->operations.size());
+      for (size_t j = 0; j < inner->operations.size(); ++j) {
+        std::vector<uint32_t> moved;
+        for (uint32_t earlier : inner->after[j]) {
+          moved.push_back(first + earlier);
+          followed[earlier] = true;
+        }
+        program->operations.push_back(inner->operations[j]);
+        program->after.push_back(moved.empty() ? after : std::move(moved));
+      }
+      for (size_t j = 0; j < followed.size(); ++j) {
+        if (!followed[j]) last[i].push_back(first + static_cast<uint32_t>(j));
+      }
+      if (followed.empty()) last[i] = std::move(after);
+    } else {
+      program->operations.push_back(step.operation);
+      program->after.push_back(std::move(after));
+      last[i] = {first};
     }
-    program_ = std::move(program);
   }
-  auto operation = std::make_unique<ProgramOperation>(program_);
-  if (stream.capture()) return capture_operation(stream, std::move(operation));
-  stream.enqueue(std::move(operation));
-  return Status::ok();
+  return program;
+}
+
+Status GraphExec::launch(Stream& stream) {
+  if (!program_) program_ = make_program();
+  return submit(stream, ProgramOperation(program_), false);
 }
 
 GraphExec::Step* GraphExec::find(const GraphNode* node) {
@@ -322,9 +368,9 @@ Result<bool> GraphExec::enabled(const GraphNode* node) const {
 Status GraphExec::update(const Graph& graph, int& reason, GraphNode*& culprit) {
   enum { kSuccess = 0, kError = 1, kTopologyChanged = 2, kNodeTypeChanged = 3 };
   GraphExec fresh;
-  if (Status status = fresh.collect(graph); !status) {
+  if (auto ends = fresh.collect(graph, {}); !ends) {
     reason = kError;
-    return status;
+    return ends.status();
   }
   constexpr auto kUpdateFailure = static_cast<StatusCode>(910);
   if (fresh.steps_.size() != steps_.size()) {
@@ -338,8 +384,10 @@ Status GraphExec::update(const Graph& graph, int& reason, GraphNode*& culprit) {
     return {kUpdateFailure, "a node's type differs"};
   }
   // Node handles of the original graph stay valid for later SetParams calls.
-  for (size_t i = 0; i < steps_.size(); ++i)
+  for (size_t i = 0; i < steps_.size(); ++i) {
     steps_[i].operation = std::move(fresh.steps_[i].operation);
+    steps_[i].after = std::move(fresh.steps_[i].after);
+  }
   program_.reset();
   reason = kSuccess;
   return Status::ok();

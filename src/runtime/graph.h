@@ -2,10 +2,11 @@
 //
 // A graph is edited by one thread at a time (as CUDA demands). An instantiated graph holds its own copy
 // of every operation in topological order; a launch runs them in that order as one operation of the
-// stream.
+// stream (program.h), or as one piece of work of a device (engine_program.cpp).
 #pragma once
 
 #include "runtime/operation.h"
+#include "runtime/program.h"
 #include "runtime/stream.h"
 #include "support/status.h"
 
@@ -111,17 +112,20 @@ class GraphExec {
     NodeType type;
     std::shared_ptr<Operation> operation;  // null: nothing to do
     bool enabled = true;
+    std::vector<uint32_t> after;  // earlier steps
   };
 
  private:
-  Status collect(const Graph& graph);
+  /// Appends the graph's steps, all of them after `before`. Returns those that nothing in the graph comes after.
+  Result<std::vector<uint32_t>> collect(const Graph& graph, const std::vector<uint32_t>& before);
+  std::shared_ptr<Program> make_program() const;
   Step* find(const GraphNode* node);
 
   uint64_t flags_ = 0;
   std::vector<Step> steps_;
   std::vector<std::shared_ptr<void>> owned_;
   // What launches in flight run; replaced, never changed, when a step changes.
-  std::shared_ptr<const std::vector<std::shared_ptr<Operation>>> program_;
+  std::shared_ptr<Program> program_;
 };
 
 // Capture ----------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ class LibraryCall;
 namespace guda::runtime {
 
 class Stream;
+struct Program;
 
 /// The moment when `stream` has finished its operation number `ticket`.
 struct Dependency {
@@ -55,8 +56,8 @@ class Operation {
   virtual std::string_view label() const { return "library call"; }
   /// Valid until the operation is changed or destroyed.
   virtual const backend::GemmProblem* gemm() { return nullptr; }
-  /// Of kind `program`: the operations, in an order that they can run in.
-  virtual std::span<const std::shared_ptr<Operation>> program() const { return {}; }
+  /// Of kind `program`: what it consists of.
+  virtual Program* program() const { return nullptr; }
   /// Of kind `host_memory`: what it uses of the device's memory; empty: perhaps everything.
   virtual std::optional<std::span<const MemoryUse>> memory_uses() const { return std::nullopt; }
   /// Of kind `host_memory`: the same work as a call of the vendor's library, for devices that have it. Null: none.

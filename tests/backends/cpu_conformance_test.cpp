@@ -27,6 +27,8 @@ Discovery discover() {
 }
 const std::vector<std::string> kMayBeUnsupported = {"transfers_whole_and_in_part",
                                                     "transfers_other_host_memory",
+                                                    "transfers_rows",
+                                                    "recordings_",
                                                     "refuses_bad_ranges",
                                                     "maps_again_at_the_same_place",
                                                     "too_much_memory",

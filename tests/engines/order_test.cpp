@@ -2,6 +2,7 @@
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstring>
@@ -62,13 +63,61 @@ TEST_F(OrderTest, EventsOrderWorkOfSeveralStreams) {
   std::atomic<size_t> wrong{0};
   std::vector<std::unique_ptr<Look>> looks;
   std::vector<unsigned char*> pinned;
-  for (int step = 0; step < 600; ++step) {
+  for (int step = 0; step < 900; ++step) {
     cudaStream_t stream = streams_[random() % kStreams];
     const size_t to = random() % kBuffers, from = (to + 1 + random() % (kBuffers - 1)) % kBuffers;
     const size_t start = random() % kBytes, count = 1 + random() % (kBytes - start);
     const auto value = static_cast<unsigned char>(random());
     after(stream, to);
-    switch (random() % 6) {
+    // Rows of pitched operations, all within the buffer.
+    const size_t pitch = 64 + random() % 2000, width = 1 + random() % pitch,
+                 rows = (kBytes - start - std::min(width, kBytes - start)) / pitch;
+    switch (random() % 10) {
+      case 6:
+        if (rows == 0) break;
+        OK(cudaMemset2DAsync(buffers_[to] + start, pitch, value, width, rows, stream));
+        for (size_t y = 0; y < rows; ++y)
+          std::memset(expected_[to].data() + start + y * pitch, value, width);
+        break;
+      case 7:
+        if (rows == 0) break;
+        after(stream, from);
+        OK(cudaMemcpy2DAsync(buffers_[to] + start, pitch, buffers_[from], pitch, width, rows,
+                             cudaMemcpyDeviceToDevice, stream));
+        for (size_t y = 0; y < rows; ++y)
+          std::memcpy(expected_[to].data() + start + y * pitch, expected_[from].data() + y * pitch,
+                      width);
+        touched(stream, from);
+        break;
+      case 8: {
+        if (rows == 0) break;
+        std::vector<unsigned char> source(rows * width, value);
+        OK(cudaMemcpy2DAsync(buffers_[to] + start, pitch, source.data(), width, width, rows,
+                             cudaMemcpyHostToDevice, stream));
+        std::memset(source.data(), 0xEE, source.size());
+        for (size_t y = 0; y < rows; ++y)
+          std::memset(expected_[to].data() + start + y * pitch, value, width);
+        break;
+      }
+      case 9: {
+        if (rows == 0) break;
+        void* memory = nullptr;
+        OK(cudaMallocHost(&memory, rows * width));
+        pinned.push_back(static_cast<unsigned char*>(memory));
+        OK(cudaMemcpy2DAsync(memory, width, buffers_[to] + start, pitch, width, rows,
+                             cudaMemcpyDeviceToHost, stream));
+        auto expectation = std::make_unique<Look>();
+        expectation->found = pinned.back();
+        for (size_t y = 0; y < rows; ++y) {
+          const auto row = expected_[to].begin() + static_cast<ptrdiff_t>(start + y * pitch);
+          expectation->expected.insert(expectation->expected.end(), row,
+                                       row + static_cast<ptrdiff_t>(width));
+        }
+        expectation->wrong = &wrong;
+        OK(cudaLaunchHostFunc(stream, look, expectation.get()));
+        looks.push_back(std::move(expectation));
+        break;
+      }
       case 0:
       case 1:
         OK(cudaMemsetAsync(buffers_[to] + start, value, count, stream));

@@ -19,6 +19,8 @@ using ModuleHandle = struct CUmod_st*;
 using FunctionHandle = struct CUfunc_st*;
 using ArrayHandle = struct CUarray_st*;
 using MipmappedArrayHandle = struct CUmipmappedArray_st*;
+using GraphHandle = struct CUgraph_st*;
+using GraphExecHandle = struct CUgraphExec_st*;
 using TextureHandle = unsigned long long;  // CUtexObject and CUsurfObject
 
 /// CUmemLocation
@@ -143,6 +145,7 @@ struct DeviceUuid {
 inline constexpr int kLaunchAttributeCooperative = 2;
 inline constexpr unsigned kStreamNonBlocking = 1;  // CU_STREAM_NON_BLOCKING
 inline constexpr unsigned kEventDisableTiming = 2;  // CU_EVENT_DISABLE_TIMING
+inline constexpr int kCaptureRelaxed = 2;  // CU_STREAM_CAPTURE_MODE_RELAXED
 inline constexpr int kMinimumGranularity = 0;  // CU_MEM_ALLOC_GRANULARITY_MINIMUM
 inline constexpr int kJitErrorLogBuffer = 5;  // CU_JIT_ERROR_LOG_BUFFER
 inline constexpr int kJitErrorLogBufferSize = 6;  // CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES
@@ -167,7 +170,7 @@ inline constexpr int kResourceArray = 0, kResourceMipmapped = 1, kResourceLinear
 // CU_TRSF_...
 inline constexpr unsigned kReadAsInteger = 1, kNormalizedCoordinates = 2, kSrgb = 16,
                           kNoTrilinearOptimization = 32, kSeamlessCubemap = 64;
-inline constexpr int kMemoryDevice = 2, kMemoryArray = 3;  // CUmemorytype
+inline constexpr int kMemoryHost = 1, kMemoryDevice = 2, kMemoryArray = 3;  // CUmemorytype
 /// Values for cuLaunchKernel's `extra`: the packed parameters, their size, the end.
 inline constexpr uintptr_t kLaunchParamBuffer = 1, kLaunchParamBufferSize = 2, kLaunchParamEnd = 0;
 
@@ -265,6 +268,22 @@ inline constexpr uintptr_t kLaunchParamBuffer = 1, kLaunchParamBufferSize = 2, k
     (ArrayHandle * level_array, MipmappedArrayHandle array, unsigned level))                      \
   F(mipmapped_destroy, "cuMipmappedArrayDestroy", (MipmappedArrayHandle array))                   \
   F(copy_3d, "cuMemcpy3DAsync_v2", (const Copy3D* copy, StreamHandle stream))                     \
+  F(fill_2d_8, "cuMemsetD2D8Async",                                                               \
+    (DevicePointer address, size_t pitch, unsigned char value, size_t width, size_t height,       \
+     StreamHandle stream))                                                                        \
+  F(fill_2d_16, "cuMemsetD2D16Async",                                                             \
+    (DevicePointer address, size_t pitch, unsigned short value, size_t width, size_t height,      \
+     StreamHandle stream))                                                                        \
+  F(fill_2d_32, "cuMemsetD2D32Async",                                                             \
+    (DevicePointer address, size_t pitch, unsigned value, size_t width, size_t height,            \
+     StreamHandle stream))                                                                        \
+  F(begin_capture, "cuStreamBeginCapture_v2", (StreamHandle stream, int mode))                    \
+  F(end_capture, "cuStreamEndCapture", (StreamHandle stream, GraphHandle * graph))                \
+  F(graph_instantiate, "cuGraphInstantiateWithFlags",                                             \
+    (GraphExecHandle * exec, GraphHandle graph, unsigned long long flags))                        \
+  F(graph_launch, "cuGraphLaunch", (GraphExecHandle exec, StreamHandle stream))                   \
+  F(graph_exec_destroy, "cuGraphExecDestroy", (GraphExecHandle exec))                             \
+  F(graph_destroy, "cuGraphDestroy", (GraphHandle graph))                                         \
   F(texture_create, "cuTexObjectCreate",                                                          \
     (TextureHandle * texture, const ResourceDescriptor* resource,                                 \
      const TextureDescriptor* texture_descriptor, const ResourceViewDescriptor* view))            \

@@ -138,6 +138,12 @@ Status MatrixProducts::run_own(StreamHandle stream, const GemmProblem& problem) 
                          "GUDA's matrix product");
 }
 
+Status MatrixProducts::prepare(StreamHandle stream) {
+  context_->enter();
+  Cublas* library = cublas();
+  return library != nullptr ? library->prepare(stream) : Status::ok();
+}
+
 void MatrixProducts::forget(StreamHandle stream) {
   std::unique_lock lock(mutex_);
   if (cublas_) cublas_->forget(stream);

@@ -26,6 +26,8 @@ class MatrixProducts {
   /// Error not_supported also without cuBLAS.
   Status call(StreamHandle stream, LibraryCall& call);
   bool has_function(const char* name);
+  /// What the first product of a stream would make.
+  Status prepare(StreamHandle stream);
   /// The stream is about to be destroyed.
   void forget(StreamHandle stream);
 

@@ -17,19 +17,32 @@ constexpr DriverResult kNotReady = 600;
 
 // --- marks ----------------------------------------------------------------------------------------------
 
+CudaMark::~CudaMark() {
+  if (!capture_) {
+    context_->give_event(event_, kind_);
+    return;
+  }
+  // It answers with errors until it is recorded again.
+  context_->enter();
+  (void)context_->api().event_destroy(event_);
+}
+
 bool CudaMark::reached() const {
+  if (capture_) return false;
   context_->enter();
   return context_->api().event_query(event_) != kNotReady;
 }
 
 Status CudaMark::wait() {
+  if (capture_) return {StatusCode::invalid_value, "the mark belongs to a recording"};
   context_->enter();
   return context_->check(context_->api().event_synchronize(event_), "work before a mark");
 }
 
 std::optional<int64_t> CudaMark::since(const Mark& earlier) const {
   const auto& from = static_cast<const CudaMark&>(earlier);
-  if (kind_ != EventKind::timed || from.kind_ != EventKind::timed) return std::nullopt;
+  if (kind_ != EventKind::timed || from.kind_ != EventKind::timed || capture_ || from.capture_)
+    return std::nullopt;
   context_->enter();
   float milliseconds = 0;
   DriverResult code = context_->api().event_elapsed(&milliseconds, from.event_, event_);
@@ -70,6 +83,7 @@ Status CudaQueue::launch(const Launch& launch) {
 }
 
 Status CudaQueue::upload(void* address, const void* host, size_t bytes) {
+  if (Status status = check_recordable(host); !status) return status;
   context_->enter();
   auto to = memory_.space().of(address);
   auto from = static_cast<const std::byte*>(host);
@@ -89,6 +103,7 @@ Status CudaQueue::upload(void* address, const void* host, size_t bytes) {
 }
 
 Status CudaQueue::download(void* host, const void* address, size_t bytes) {
+  if (Status status = check_recordable(host); !status) return status;
   context_->enter();
   auto to = static_cast<std::byte*>(host);
   auto from = memory_.space().of(address);
@@ -208,6 +223,81 @@ Status CudaQueue::fill(void* address, uint32_t value, uint32_t element, size_t b
   return context_->check(code, "fill");
 }
 
+namespace {
+
+/// The driver takes 31 bits (CU_DEVICE_ATTRIBUTE_MAX_PITCH).
+constexpr size_t kMaxPitch = (size_t{1} << 31) - 1;
+
+/// Slices as the driver counts them, in rows; 0: it cannot.
+size_t rows_per_slice(const BoxSide& side, const Box& box) {
+  if (box.depth == 1) return box.height;
+  if (side.pitch == 0 || side.slice % side.pitch != 0) return 0;
+  const size_t rows = side.slice / side.pitch;
+  return rows >= box.height ? rows : 0;
+}
+
+}  // namespace
+
+Status CudaQueue::copy_box(CopyWay way, const BoxSide& to, const BoxSide& from, const Box& box) {
+  if (box.empty()) return Status::ok();
+  const DriverApi& api = context_->api();
+  auto fits = [&](const BoxSide& side) {
+    return side.pitch >= box.width && side.pitch <= kMaxPitch && rows_per_slice(side, box) > 0;
+  };
+  if (api.copy_3d == nullptr || !fits(to) || !fits(from))
+    return Queue::copy_box(way, to, from, box);
+  Copy3D copy;
+  copy.width_bytes = box.width;
+  copy.height = box.height;
+  copy.depth = box.depth;
+  // False: the host's side is not one piece for the driver.
+  auto set = [&](CopySide3D& out, const BoxSide& side, bool host) {
+    out.pitch = side.pitch;
+    out.height = rows_per_slice(side, box);
+    out.memory_type = host ? kMemoryHost : kMemoryDevice;
+    out.device = memory_.space().of(side.start);
+    if (!host) return true;
+    const size_t bytes = side.extent(box);
+    auto part = memory_.host_part(side.start, bytes);
+    out.host = part.pointer;
+    return part.pointer != nullptr && part.bytes == bytes;
+  };
+  if (way != CopyWay::within) {
+    const void* host = way == CopyWay::to_device ? from.start : to.start;
+    if (Status status = check_recordable(host); !status) return status;
+  }
+  if (!set(copy.to, to, way == CopyWay::to_host) ||
+      !set(copy.from, from, way == CopyWay::to_device))
+    return Queue::copy_box(way, to, from, box);
+  context_->enter();
+  return context_->check(api.copy_3d(&copy, stream_), "copy of rows");
+}
+
+Status CudaQueue::fill_box(const BoxSide& to, const Box& box, uint32_t value, uint32_t element) {
+  if (box.empty()) return Status::ok();
+  const DriverApi& api = context_->api();
+  if (api.fill_2d_8 == nullptr || api.fill_2d_16 == nullptr || api.fill_2d_32 == nullptr ||
+      (element != 1 && element != 2 && element != 4) || box.width % element != 0 ||
+      to.pitch % element != 0 || to.pitch < box.width || to.pitch > kMaxPitch)
+    return Queue::fill_box(to, box, value, element);
+  context_->enter();
+  for (size_t z = 0; z < box.depth; ++z) {
+    const DevicePointer start = memory_.space().of(to.row(0, z));
+    const size_t width = box.width / element;
+    DriverResult code = 0;
+    if (element == 1)
+      code = api.fill_2d_8(start, to.pitch, static_cast<unsigned char>(value), width, box.height,
+                           stream_);
+    else if (element == 2)
+      code = api.fill_2d_16(start, to.pitch, static_cast<unsigned short>(value), width, box.height,
+                            stream_);
+    else
+      code = api.fill_2d_32(start, to.pitch, value, width, box.height, stream_);
+    if (Status status = context_->check(code, "fill of rows"); !status) return status;
+  }
+  return Status::ok();
+}
+
 Status CudaQueue::copy_to_array(DeviceArray& array, uint32_t level, const ArrayRows& from) {
   const DevicePointer rows = memory_.space().of(from.address);
   return static_cast<CudaArray&>(array).copy(stream_, level, rows, from, true);
@@ -240,7 +330,7 @@ Result<std::unique_ptr<Mark>> CudaQueue::mark(EventKind kind) {
   context_->enter();
   auto event = context_->take_event(kind);
   if (!event) return event.status();
-  auto mark = std::make_unique<CudaMark>(context_, *event, kind);
+  auto mark = std::make_unique<CudaMark>(context_, *event, kind, recording() ? capture_ : nullptr);
   if (Status status = context_->check(context_->api().event_record(*event, stream_), "mark");
       !status)
     return status;
@@ -249,9 +339,64 @@ Result<std::unique_ptr<Mark>> CudaQueue::mark(EventKind kind) {
 
 Status CudaQueue::wait_for(const Mark& mark) {
   context_->enter();
-  EventHandle event = static_cast<const CudaMark&>(mark).event();
-  return context_->check(context_->api().stream_wait_event(stream_, event, 0),
-                         "waiting for a mark");
+  const auto& other = static_cast<const CudaMark&>(mark);
+  // The driver would spoil the whole capture.
+  if ((other.capture() && !other.capture()->open) || (recording() && other.capture() != capture_))
+    return {StatusCode::invalid_value, "a mark from outside the recording"};
+  Status status = context_->check(context_->api().stream_wait_event(stream_, other.event(), 0),
+                                  "waiting for a mark");
+  if (status && other.capture()) capture_ = other.capture();
+  return status;
+}
+
+// --- recordings -----------------------------------------------------------------------------------------
+
+CudaRecording::~CudaRecording() {
+  context_->enter();
+  (void)context_->api().graph_exec_destroy(exec_);
+}
+
+Status CudaQueue::check_recordable(const void* host) const {
+  if (!recording()) return Status::ok();
+  const std::span<std::byte> program = memory_.space().program;
+  const auto* start = static_cast<const std::byte*>(host);
+  if (start >= program.data() && start < program.data() + program.size())
+    return {StatusCode::not_supported, "a transfer between the two sides of an address"};
+  return Status::ok();
+}
+
+Status CudaQueue::begin_recording() {
+  const DriverApi& api = context_->api();
+  if (!api.begin_capture || !api.end_capture || !api.graph_instantiate || !api.graph_launch ||
+      !api.graph_exec_destroy || !api.graph_destroy)
+    return {StatusCode::not_supported, "the driver has no graphs"};
+  if (recording()) return {StatusCode::invalid_value, "the queue is recording already"};
+  context_->enter();
+  // Relaxed: neither this thread nor others are kept from calls that have nothing to do with the capture.
+  Status status = context_->check(api.begin_capture(stream_, kCaptureRelaxed), "a capture");
+  if (status) capture_ = std::make_shared<Capture>();
+  return status;
+}
+
+Result<std::shared_ptr<Recording>> CudaQueue::end_recording() {
+  if (!recording()) return Status(StatusCode::invalid_value, "the queue is not recording");
+  context_->enter();
+  const DriverApi& api = context_->api();
+  GraphHandle graph = nullptr;
+  Status status = context_->check(api.end_capture(stream_, &graph), "the end of a capture");
+  capture_->open = false;
+  if (!status) return status;
+  GraphExecHandle exec = nullptr;
+  status = context_->check(api.graph_instantiate(&exec, graph, 0), "cuGraphInstantiate");
+  (void)api.graph_destroy(graph);
+  if (!status) return status;
+  return std::shared_ptr<Recording>(std::make_shared<CudaRecording>(context_, exec));
+}
+
+Status CudaQueue::replay(const std::shared_ptr<Recording>& recording) {
+  context_->enter();
+  const auto& recorded = static_cast<const CudaRecording&>(*recording);
+  return context_->check(context_->api().graph_launch(recorded.exec(), stream_), "cuGraphLaunch");
 }
 
 Status CudaQueue::synchronize() {

@@ -12,11 +12,33 @@
 
 namespace guda::backend::cuda {
 
+/// Streams between the start and the end of a capture.
+struct Capture {
+  bool open = true;
+};
+
+/// A graph of the driver's, instantiated.
+class CudaRecording final : public Recording {
+ public:
+  CudaRecording(std::shared_ptr<Context> context, GraphExecHandle exec)
+      : context_(std::move(context)), exec_(exec) {}
+  ~CudaRecording() override;
+  CudaRecording(const CudaRecording&) = delete;
+  CudaRecording& operator=(const CudaRecording&) = delete;
+  GraphExecHandle exec() const { return exec_; }
+
+ private:
+  std::shared_ptr<Context> context_;
+  GraphExecHandle exec_;
+};
+
 class CudaMark final : public Mark {
  public:
-  CudaMark(std::shared_ptr<Context> context, EventHandle event, EventKind kind)
-      : context_(std::move(context)), event_(event), kind_(kind) {}
-  ~CudaMark() override { context_->give_event(event_, kind_); }
+  /// `capture`: that it was made in; null: none.
+  CudaMark(std::shared_ptr<Context> context, EventHandle event, EventKind kind,
+           std::shared_ptr<Capture> capture)
+      : context_(std::move(context)), event_(event), kind_(kind), capture_(std::move(capture)) {}
+  ~CudaMark() override;
   CudaMark(const CudaMark&) = delete;
   CudaMark& operator=(const CudaMark&) = delete;
 
@@ -24,11 +46,13 @@ class CudaMark final : public Mark {
   Status wait() override;
   std::optional<int64_t> since(const Mark& earlier) const override;
   EventHandle event() const { return event_; }
+  const std::shared_ptr<Capture>& capture() const { return capture_; }
 
  private:
   std::shared_ptr<Context> context_;
   EventHandle event_;
   EventKind kind_;
+  std::shared_ptr<Capture> capture_;
 };
 
 /// What a device of the driver's shows to its peers.
@@ -53,6 +77,8 @@ class CudaQueue final : public Queue {
   Status copy(void* to, const void* from, size_t bytes) override;
   Status copy_from_peer(const Device& device, void* to, const void* from, size_t bytes) override;
   Status fill(void* address, uint32_t value, uint32_t element, size_t bytes) override;
+  Status copy_box(CopyWay way, const BoxSide& to, const BoxSide& from, const Box& box) override;
+  Status fill_box(const BoxSide& to, const Box& box, uint32_t value, uint32_t element) override;
   Status copy_to_array(DeviceArray& array, uint32_t level, const ArrayRows& from) override;
   Status copy_from_array(const ArrayRows& to, const DeviceArray& array, uint32_t level) override;
   Status gemm(const GemmProblem& problem) override;
@@ -60,6 +86,10 @@ class CudaQueue final : public Queue {
   Result<std::unique_ptr<Mark>> mark() override { return mark(EventKind::timed); }
   Result<std::unique_ptr<Mark>> mark_order() override { return mark(EventKind::order); }
   Status wait_for(const Mark& mark) override;
+  Status prepare_products() override { return products_.prepare(stream_); }
+  Status begin_recording() override;
+  Result<std::shared_ptr<Recording>> end_recording() override;
+  Status replay(const std::shared_ptr<Recording>& recording) override;
   Status synchronize() override;
 
  private:
@@ -67,6 +97,9 @@ class CudaQueue final : public Queue {
       : context_(std::move(context)), memory_(memory), products_(products) {}
 
   Result<std::unique_ptr<Mark>> mark(EventKind kind);
+  bool recording() const { return capture_ && capture_->open; }
+  /// Transfers that go another way each time, or through buffers of the queue's, cannot be recorded.
+  Status check_recordable(const void* host) const;
   Status prepare_staging();
   Status upload_staged(DevicePointer to, const std::byte* from, size_t bytes);
   Status download_staged(std::byte* to, DevicePointer from, size_t bytes);
@@ -83,6 +116,7 @@ class CudaQueue final : public Queue {
   MatrixProducts& products_;
   StreamHandle stream_ = nullptr;
   std::array<Staging, 2> staging_;
+  std::shared_ptr<Capture> capture_;  // that it takes part in, or took
 };
 
 }  // namespace guda::backend::cuda

@@ -4,7 +4,8 @@
 //   - a host pointer into a reservation is taken for a device address;
 //   - a copy that crosses the edge of registered host memory fails;
 //   - devices share one space of addresses, and each reaches only the memory that it was given access to;
-//   - after a fault of a kernel every call fails until the process ends.
+//   - after a fault of a kernel every call fails until the process ends;
+//   - a stream that waits for an event of a capture joins it, and whatever is not in order with it spoils the capture.
 // FAKE_CUDA_DEVICES says how many devices it has, for programs that find it through GUDA_CUDA_DRIVER. With
 // FAKE_CUDA_GEMM_RATE, operations per nanosecond, products compute nothing but take their time, on each stream for
 // itself: what the layers above cost shows without a GPU.
@@ -27,7 +28,9 @@
 #include <cstring>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -45,7 +48,9 @@ using guda::backend::cuda::testing::kFakeMemory;
 
 constexpr DriverResult kInvalidValue = 1, kOutOfMemory = 2, kInvalidPtx = 218, kInvalidHandle = 400,
                        kNotFound = 500, kIllegalAddress = 700, kLaunchFailed = 719,
-                       kNotSupported = 801;
+                       kNotSupported = 801, kCaptureUnsupported = 900, kCaptureInvalidated = 901,
+                       kCaptureMerge = 902, kCaptureUnmatched = 903, kCaptureUnjoined = 904,
+                       kCaptureIsolation = 905, kCapturedEvent = 907;
 
 }  // namespace
 
@@ -73,13 +78,52 @@ struct Function {
   const Module* module;
 };
 using Clock = std::chrono::steady_clock;
+struct Stream;
+struct Node {
+  std::function<DriverResult(Stream&)> work;
+  std::set<size_t> after;  // earlier nodes
+};
+struct Graph {
+  std::vector<Node> nodes;
+};
+struct Capture {
+  Stream* origin;
+  std::set<Stream*> streams;  // while it is open
+  bool open = true, invalid = false;
+  Graph graph;
+};
 struct Event {
   Clock::time_point time;  // when it is reached
   bool timed = true;
+  std::shared_ptr<Capture> capture;  // that it was last recorded in
+  std::set<size_t> after;  // nodes
 };
 struct Stream {
   Clock::time_point busy_until{};
+  std::shared_ptr<Capture> capture;
+  std::set<size_t> last;  // nodes that the next one comes after
 };
+
+Stream& stream_of(StreamHandle handle) { return *reinterpret_cast<Stream*>(handle); }
+
+/// Does the work of a call, or keeps it as a node of the stream's capture.
+template <typename Work>
+DriverResult submit(StreamHandle handle, Work work) {
+  Stream& stream = stream_of(handle);
+  if (!stream.capture) return work(stream);
+  if (stream.capture->invalid) return kCaptureInvalidated;
+  auto& nodes = stream.capture->graph.nodes;
+  nodes.push_back({std::move(work), std::move(stream.last)});
+  stream.last = {nodes.size() - 1};
+  return 0;
+}
+
+/// Of a call that a capturing stream does not take.
+DriverResult spoil(Stream& stream, DriverResult code) {
+  if (!stream.capture) return 0;
+  stream.capture->invalid = true;
+  return code;
+}
 
 /// The devices. All calls are serialised.
 struct State {
@@ -203,7 +247,9 @@ struct Grid {
 
 void vector_add(Grid& g) {
   auto a = g.param<uint64_t>(0), b = g.param<uint64_t>(8), c = g.param<uint64_t>(16);
-  for (unsigned i = 0; i < g.threads() && i < g.param<uint32_t>(24); ++i)
+  // A slice has its first block behind the kernel's own parameters.
+  const unsigned first = g.param_bytes > 28 ? g.param<uint32_t>(28) * g.block[0] : 0;
+  for (unsigned i = first; i < first + g.threads() && i < g.param<uint32_t>(24); ++i)
     g.element<float>(c, i) = g.element<float>(a, i) + g.element<float>(b, i);
 }
 
@@ -352,6 +398,22 @@ double gemm_rate() {
   return rate;
 }
 
+DriverResult run_now(const Function& function, Grid& g, Stream& stream) {
+  if (function.name == kGemmKernel && gemm_rate() > 0) {
+    const auto p = g.param<GemmParameters>(0);
+    const double operations =
+        2.0 * static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k);
+    auto* busy = &stream.busy_until;
+    *busy = std::max(*busy, Clock::now()) +
+            std::chrono::nanoseconds(static_cast<int64_t>(operations / gemm_rate()));
+    return 0;
+  }
+  DriverResult code = run(function, g);
+  if (code == kNotSupported) return code;
+  if (code != 0) state().fault = code;
+  return 0;  // shows when somebody waits
+}
+
 DriverResult launch(FunctionHandle handle, Grid g, StreamHandle stream, void** extra) {
   auto* function = reinterpret_cast<Function*>(handle);
   if (g.shared > 48 << 10 && g.shared > static_cast<unsigned>(fake_cuda.dynamic_shared_allowed))
@@ -363,20 +425,10 @@ DriverResult launch(FunctionHandle handle, Grid g, StreamHandle stream, void** e
   }
   g.param_bytes = params.size();
   params.resize(params.size() + 256);
-  g.params = params.data();
-  if (function->name == kGemmKernel && gemm_rate() > 0) {
-    const auto p = g.param<GemmParameters>(0);
-    const double operations =
-        2.0 * static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k);
-    auto* busy = &reinterpret_cast<Stream*>(stream)->busy_until;
-    *busy = std::max(*busy, Clock::now()) +
-            std::chrono::nanoseconds(static_cast<int64_t>(operations / gemm_rate()));
-    return 0;
-  }
-  DriverResult code = run(*function, g);
-  if (code == kNotSupported) return code;
-  if (code != 0) state().fault = code;
-  return 0;  // shows when somebody waits
+  return submit(stream, [function, g, params = std::move(params)](Stream& on) mutable {
+    g.params = params.data();
+    return run_now(*function, g, on);
+  });
 }
 
 }  // namespace
@@ -441,7 +493,10 @@ EXPORT DriverResult cuDeviceTotalMem_v2(size_t* bytes, int) {
 EXPORT DriverResult cuDeviceGetAttribute(int* value, int attribute, int) {
   CALL("cuDeviceGetAttribute");
   if (attribute <= 0 || attribute > 140) return kInvalidValue;
-  *value = attribute == kAttributeVirtualMemory       ? 1
+  // Limits that programs can live with: CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK and what follows it.
+  constexpr int kLimits[] = {1024, 1024, 1024, 64, 2147483647, 65535, 65535, 49152};
+  *value = attribute <= 8                             ? kLimits[attribute - 1]
+           : attribute == kAttributeVirtualMemory     ? 1
            : attribute == kAttributeComputeMajor      ? 9
            : attribute == kAttributeComputeMinor      ? 0
            : attribute == kAttributeConcurrentManaged ? fake_cuda.concurrent_managed
@@ -652,22 +707,27 @@ DriverResult fill(DevicePointer address, T value, size_t count) {
 }  // namespace
 
 EXPORT DriverResult cuMemcpyHtoDAsync_v2(DevicePointer to, const void* from, size_t bytes,
-                                         StreamHandle) {
+                                         StreamHandle stream) {
   CALL("cuMemcpyHtoDAsync_v2");
-  return across_mappings(to, bytes, [&](size_t done, size_t part) {
-    return transfer(at(to + done, part), host(static_cast<const char*>(from) + done, part), part);
+  return submit(stream, [=](Stream&) {
+    return across_mappings(to, bytes, [&](size_t done, size_t part) {
+      return transfer(at(to + done, part), host(static_cast<const char*>(from) + done, part), part);
+    });
   });
 }
-EXPORT DriverResult cuMemcpyDtoHAsync_v2(void* to, DevicePointer from, size_t bytes, StreamHandle) {
+EXPORT DriverResult cuMemcpyDtoHAsync_v2(void* to, DevicePointer from, size_t bytes,
+                                         StreamHandle stream) {
   CALL("cuMemcpyDtoHAsync_v2");
-  return across_mappings(from, bytes, [&](size_t done, size_t part) {
-    return transfer(host(static_cast<char*>(to) + done, part), at(from + done, part), part);
+  return submit(stream, [=](Stream&) {
+    return across_mappings(from, bytes, [&](size_t done, size_t part) {
+      return transfer(host(static_cast<char*>(to) + done, part), at(from + done, part), part);
+    });
   });
 }
 EXPORT DriverResult cuMemcpyDtoDAsync_v2(DevicePointer to, DevicePointer from, size_t bytes,
-                                         StreamHandle) {
+                                         StreamHandle stream) {
   CALL("cuMemcpyDtoDAsync_v2");
-  return transfer(at(to, bytes), at(from, bytes), bytes);
+  return submit(stream, [=](Stream&) { return transfer(at(to, bytes), at(from, bytes), bytes); });
 }
 EXPORT DriverResult cuDeviceCanAccessPeer(int* can, int device, int peer) {
   CALL("cuDeviceCanAccessPeer");
@@ -677,26 +737,79 @@ EXPORT DriverResult cuDeviceCanAccessPeer(int* can, int device, int peer) {
 /// The driver finds a way in any case.
 EXPORT DriverResult cuMemcpyPeerAsync(DevicePointer to, ContextHandle to_context,
                                       DevicePointer from, ContextHandle from_context, size_t bytes,
-                                      StreamHandle) {
+                                      StreamHandle stream) {
   CALL("cuMemcpyPeerAsync");
+  if (DriverResult code = spoil(stream_of(stream), kCaptureUnsupported)) return code;
   const int reader = device_of(to_context), owner = device_of(from_context);
   ++(at(from, bytes, reader) != nullptr ? fake_cuda.peer_copies : fake_cuda.staged_peer_copies);
   return transfer(at(to, bytes, reader), at(from, bytes, owner), bytes);
 }
 EXPORT DriverResult cuMemsetD8Async(DevicePointer address, unsigned char value, size_t count,
-                                    StreamHandle) {
+                                    StreamHandle stream) {
   CALL("cuMemsetD8Async");
-  return fill(address, value, count);
+  return submit(stream, [=](Stream&) { return fill(address, value, count); });
 }
 EXPORT DriverResult cuMemsetD16Async(DevicePointer address, unsigned short value, size_t count,
-                                     StreamHandle) {
+                                     StreamHandle stream) {
   CALL("cuMemsetD16Async");
-  return fill(address, value, count);
+  return submit(stream, [=](Stream&) { return fill(address, value, count); });
 }
 EXPORT DriverResult cuMemsetD32Async(DevicePointer address, unsigned value, size_t count,
-                                     StreamHandle) {
+                                     StreamHandle stream) {
   CALL("cuMemsetD32Async");
-  return fill(address, value, count);
+  return submit(stream, [=](Stream&) { return fill(address, value, count); });
+}
+namespace {
+/// As the driver has it: pitches and starts are multiples of the element.
+template <typename T>
+DriverResult fill_rows(StreamHandle stream, DevicePointer address, size_t pitch, T value,
+                       size_t width, size_t height) {
+  if (pitch < width * sizeof(T) || pitch % sizeof(T) != 0 || address % sizeof(T) != 0)
+    return kInvalidValue;
+  ++fake_cuda.pitched_fills;
+  return submit(stream, [=](Stream&) {
+    DriverResult code = 0;
+    for (size_t y = 0; code == 0 && y < height; ++y) code = fill(address + y * pitch, value, width);
+    return code;
+  });
+}
+
+/// Between rows in memory of the host's or the device's.
+DriverResult copy_rows(const Copy3D& copy) {
+  for (const CopySide3D* side : {&copy.from, &copy.to}) {
+    if (side->pitch < copy.width_bytes || (copy.depth > 1 && side->height < copy.height))
+      return kInvalidValue;
+  }
+  auto row = [&](const CopySide3D& side, size_t y, size_t z) -> std::byte* {
+    const size_t offset = (z * side.height + y) * side.pitch;
+    if (side.memory_type == kMemoryDevice) return at(side.device + offset, copy.width_bytes);
+    return side.memory_type != kMemoryHost
+               ? nullptr
+               : host(static_cast<const std::byte*>(side.host) + offset, copy.width_bytes);
+  };
+  DriverResult code = 0;
+  for (size_t z = 0; code == 0 && z < copy.depth; ++z) {
+    for (size_t y = 0; code == 0 && y < copy.height; ++y)
+      code = transfer(row(copy.to, y, z), row(copy.from, y, z), copy.width_bytes);
+  }
+  return code;
+}
+}  // namespace
+
+EXPORT DriverResult cuMemsetD2D8Async(DevicePointer address, size_t pitch, unsigned char value,
+                                      size_t width, size_t height, StreamHandle stream) {
+  CALL("cuMemsetD2D8Async");
+  return fill_rows(stream, address, pitch, value, width, height);
+}
+EXPORT DriverResult cuMemsetD2D16Async(DevicePointer address, size_t pitch, unsigned short value,
+                                       size_t width, size_t height, StreamHandle stream) {
+  CALL("cuMemsetD2D16Async");
+  return fill_rows(stream, address, pitch, value, width, height);
+}
+EXPORT DriverResult cuMemsetD2D32Async(DevicePointer address, size_t pitch, unsigned value,
+                                       size_t width, size_t height, StreamHandle stream) {
+  CALL("cuMemsetD2D32Async");
+  return fill_rows(stream, address, pitch, value, width, height);
 }
 EXPORT DriverResult cuStreamCreate(StreamHandle* stream, unsigned) {
   CALL("cuStreamCreate");
@@ -706,6 +819,10 @@ EXPORT DriverResult cuStreamCreate(StreamHandle* stream, unsigned) {
 }
 EXPORT DriverResult cuStreamDestroy_v2(StreamHandle stream) {
   std::lock_guard<std::recursive_mutex> lock(state().mutex);
+  if (auto capture = stream_of(stream).capture) {
+    capture->invalid = true;
+    capture->streams.erase(&stream_of(stream));
+  }
   delete reinterpret_cast<Stream*>(stream);
   --fake_cuda.streams;
   return enter("cuStreamDestroy_v2", false);
@@ -717,12 +834,14 @@ DriverResult answer(Clock::time_point end) { return Clock::now() < end ? kNotRea
 
 EXPORT DriverResult cuStreamQuery(StreamHandle stream) {
   CALL("cuStreamQuery");
+  if (DriverResult code = spoil(stream_of(stream), kCaptureUnsupported)) return code;
   return answer(reinterpret_cast<Stream*>(stream)->busy_until);
 }
 EXPORT DriverResult cuStreamSynchronize(StreamHandle stream) {
   Clock::time_point end;
   {
     CALL("cuStreamSynchronize");
+    if (DriverResult code = spoil(stream_of(stream), kCaptureUnsupported)) return code;
     end = reinterpret_cast<Stream*>(stream)->busy_until;
   }
   std::this_thread::sleep_until(end);
@@ -730,8 +849,99 @@ EXPORT DriverResult cuStreamSynchronize(StreamHandle stream) {
 }
 EXPORT DriverResult cuStreamWaitEvent(StreamHandle stream, EventHandle event, unsigned) {
   CALL("cuStreamWaitEvent");
-  auto* busy = &reinterpret_cast<Stream*>(stream)->busy_until;
+  Stream& waiting = stream_of(stream);
+  const Event& waited = *reinterpret_cast<Event*>(event);
+  if (waited.capture) {
+    if (!waited.capture->open) return kCapturedEvent;
+    if (waiting.capture && waiting.capture != waited.capture) {
+      waited.capture->invalid = true;
+      return spoil(waiting, kCaptureMerge);
+    }
+    waiting.capture = waited.capture;
+    waiting.capture->streams.insert(&waiting);
+    waiting.last.insert(waited.after.begin(), waited.after.end());
+    return 0;
+  }
+  if (DriverResult code = spoil(waiting, kCaptureIsolation)) return code;
+  auto* busy = &waiting.busy_until;
   *busy = std::max(*busy, reinterpret_cast<Event*>(event)->time);
+  return 0;
+}
+EXPORT DriverResult cuStreamBeginCapture_v2(StreamHandle stream, int mode) {
+  CALL("cuStreamBeginCapture_v2");
+  Stream& origin = stream_of(stream);
+  if (origin.capture || mode < 0 || mode > 2) return kInvalidValue;
+  origin.capture = std::make_shared<Capture>();
+  origin.capture->origin = &origin;
+  origin.capture->streams.insert(&origin);
+  return 0;
+}
+EXPORT DriverResult cuStreamEndCapture(StreamHandle stream, GraphHandle* graph) {
+  std::lock_guard<std::recursive_mutex> lock(state().mutex);
+  *graph = nullptr;
+  Stream& origin = stream_of(stream);
+  auto capture = origin.capture;
+  if (!capture) return kInvalidValue;
+  if (capture->origin != &origin) return kCaptureUnmatched;
+  std::vector<bool> joined(capture->graph.nodes.size());
+  for (size_t each : origin.last) joined[each] = true;
+  for (size_t i = joined.size(); i-- > 0;) {
+    for (size_t earlier : capture->graph.nodes[i].after)
+      joined[earlier] = joined[earlier] || joined[i];
+  }
+  capture->open = false;
+  for (Stream* each : capture->streams) {
+    each->capture.reset();
+    each->last.clear();
+  }
+  if (DriverResult failed = enter("cuStreamEndCapture")) return failed;
+  if (capture->invalid) return kCaptureInvalidated;
+  if (std::find(joined.begin(), joined.end(), false) != joined.end()) return kCaptureUnjoined;
+  *graph = reinterpret_cast<GraphHandle>(new Graph(std::move(capture->graph)));
+  ++fake_cuda.graphs;
+  return 0;
+}
+EXPORT DriverResult cuGraphDestroy(GraphHandle graph) {
+  std::lock_guard<std::recursive_mutex> lock(state().mutex);
+  delete reinterpret_cast<Graph*>(graph);
+  --fake_cuda.graphs;
+  return enter("cuGraphDestroy", false);
+}
+EXPORT DriverResult cuGraphInstantiateWithFlags(GraphExecHandle* exec, GraphHandle graph,
+                                                unsigned long long flags) {
+  CALL("cuGraphInstantiateWithFlags");
+  if (flags != 0) return kInvalidValue;
+  *exec = reinterpret_cast<GraphExecHandle>(new Graph(*reinterpret_cast<Graph*>(graph)));
+  ++fake_cuda.graph_execs;
+  return 0;
+}
+EXPORT DriverResult cuGraphExecDestroy(GraphExecHandle exec) {
+  std::lock_guard<std::recursive_mutex> lock(state().mutex);
+  delete reinterpret_cast<Graph*>(exec);
+  --fake_cuda.graph_execs;
+  return enter("cuGraphExecDestroy", false);
+}
+/// Last nodes first as far as they may: whoever forgot a dependency sees it.
+EXPORT DriverResult cuGraphLaunch(GraphExecHandle exec, StreamHandle stream) {
+  CALL("cuGraphLaunch");
+  Stream& on = stream_of(stream);
+  if (DriverResult code = spoil(on, kCaptureUnsupported)) return code;
+  auto& nodes = reinterpret_cast<Graph*>(exec)->nodes;
+  ++fake_cuda.graph_launches;
+  std::vector<bool> done(nodes.size());
+  for (size_t count = 0; count < nodes.size(); ++count) {
+    size_t next = nodes.size();
+    auto ready = [&](const Node& node) {
+      return std::all_of(node.after.begin(), node.after.end(),
+                         [&](size_t each) { return done[each]; });
+    };
+    while (next-- > 0) {
+      if (!done[next] && ready(nodes[next])) break;
+    }
+    done[next] = true;
+    if (DriverResult code = nodes[next].work(on); code != 0 && state().fault == 0)
+      state().fault = code;  // shows when somebody waits
+  }
   return 0;
 }
 EXPORT DriverResult cuEventCreate(EventHandle* event, unsigned flags) {
@@ -750,18 +960,23 @@ EXPORT DriverResult cuEventDestroy_v2(EventHandle event) {
 }
 EXPORT DriverResult cuEventRecord(EventHandle event, StreamHandle stream) {
   CALL("cuEventRecord");
-  reinterpret_cast<Event*>(event)->time =
-      std::max(Clock::now(), reinterpret_cast<Stream*>(stream)->busy_until);
+  auto& recorded = *reinterpret_cast<Event*>(event);
+  const Stream& in = stream_of(stream);
+  recorded.capture = in.capture;
+  recorded.after = in.last;
+  if (!in.capture) recorded.time = std::max(Clock::now(), in.busy_until);
   return 0;
 }
 EXPORT DriverResult cuEventQuery(EventHandle event) {
   CALL("cuEventQuery");
+  if (reinterpret_cast<Event*>(event)->capture) return kCapturedEvent;
   return answer(reinterpret_cast<Event*>(event)->time);
 }
 EXPORT DriverResult cuEventSynchronize(EventHandle event) {
   Clock::time_point end;
   {
     CALL("cuEventSynchronize");
+    if (reinterpret_cast<Event*>(event)->capture) return kCapturedEvent;
     end = reinterpret_cast<Event*>(event)->time;
   }
   std::this_thread::sleep_until(end);
@@ -771,6 +986,8 @@ EXPORT DriverResult cuEventElapsedTime(float* milliseconds, EventHandle from, Ev
   CALL("cuEventElapsedTime");
   if (!reinterpret_cast<Event*>(from)->timed || !reinterpret_cast<Event*>(to)->timed)
     return kInvalidHandle;
+  if (reinterpret_cast<Event*>(from)->capture || reinterpret_cast<Event*>(to)->capture)
+    return kCapturedEvent;
   std::chrono::duration<float, std::milli> time =
       reinterpret_cast<Event*>(to)->time - reinterpret_cast<Event*>(from)->time;
   *milliseconds = time.count();
@@ -885,9 +1102,13 @@ EXPORT DriverResult cuMipmappedArrayDestroy(MipmappedArrayHandle array) {
   --fake_cuda.arrays;
   return enter("cuMipmappedArrayDestroy", false);
 }
-EXPORT DriverResult cuMemcpy3DAsync_v2(const Copy3D* copy, StreamHandle) {
+EXPORT DriverResult cuMemcpy3DAsync_v2(const Copy3D* copy, StreamHandle stream) {
   CALL("cuMemcpy3DAsync_v2");
-  return textures().copy(*copy);
+  const bool array = copy->from.memory_type == kMemoryArray || copy->to.memory_type == kMemoryArray;
+  if (!array) ++fake_cuda.pitched_copies;
+  return submit(stream, [given = *copy, array](Stream&) {
+    return array ? textures().copy(given) : copy_rows(given);
+  });
 }
 EXPORT DriverResult cuTexObjectCreate(TextureHandle* texture, const ResourceDescriptor* resource,
                                       const TextureDescriptor*, const ResourceViewDescriptor*) {

@@ -20,6 +20,7 @@ struct FakeControl {
   long peer_copies = 0;  // from memory to memory
   long staged_peer_copies = 0;  // where one device has no access to the other's memory
   uint64_t largest_copy = 0;
+  long pitched_copies = 0, pitched_fills = 0;  // calls
   int dynamic_shared_allowed = 0;  // the last value set with cuFuncSetAttribute
   int cooperative_launches = 0;
   long key_mismatches = 0;  // a thread-specific value of the driver's was not what it had set
@@ -30,6 +31,8 @@ struct FakeControl {
   long allocations = 0, mappings = 0, registered = 0, host_buffers = 0, managed = 0;
   long modules = 0, streams = 0, events = 0, contexts = 0;
   long arrays = 0, textures = 0;  // surfaces included
+  long graphs = 0, graph_execs = 0;
+  long graph_launches = 0;  // so far
 };
 
 inline constexpr uint64_t kFakeMemory = uint64_t{1} << 30;  // of each device
