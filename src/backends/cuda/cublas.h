@@ -33,7 +33,7 @@ class Cublas {
   Status call(StreamHandle stream, LibraryCall& call);
   /// An exported function; null when there is none. Found once: `name` is a literal.
   void* find(const char* name);
-  Status prepare(StreamHandle stream) { return handle(stream).status(); }
+  Status prepare(StreamHandle stream) { return bound(stream).status(); }
   /// The stream is about to be destroyed.
   void forget(StreamHandle stream);
   const std::string& file() const { return file_; }
