@@ -217,6 +217,12 @@ class Queue {
     return {StatusCode::not_supported, "the backend has no arrays"};
   }
 
+  /// Managed memory of allocate_shared() will be used next by the device, or by the host: a hint. Errors: not_supported.
+  virtual Status prefetch(const void* address, size_t bytes, bool to_host) {
+    (void)address, (void)bytes, (void)to_host;
+    return {StatusCode::not_supported, "the backend does not prefetch"};
+  }
+
   virtual Result<std::unique_ptr<Mark>> mark() = 0;
   /// A mark for order alone: since() may know nothing of it. Cheaper on some devices.
   virtual Result<std::unique_ptr<Mark>> mark_order() { return mark(); }
@@ -303,6 +309,13 @@ class Device {
   virtual Status unregister_host(void* address) {
     (void)address;
     return no_shared_memory();
+  }
+
+  /// How managed memory of allocate_shared() will be used: `advice` is a cudaMemoryAdvise, about this device or the host.
+  /// A hint. Errors: not_supported.
+  virtual Status advise(const void* address, size_t bytes, int advice, bool about_host) {
+    (void)address, (void)bytes, (void)advice, (void)about_host;
+    return {StatusCode::not_supported, "the backend takes no advice"};
   }
 
   /// Errors: not_supported with the reason, invalid_ptx, out_of_memory.

@@ -134,6 +134,9 @@ class FaultyDevice final : public Device {
     return device_->register_host(address, bytes);
   }
   Status unregister_host(void* address) override { return device_->unregister_host(address); }
+  Status advise(const void* address, size_t bytes, int advice, bool about_host) override {
+    return device_->advise(address, bytes, advice, about_host);
+  }
   Result<std::shared_ptr<DeviceKernel>> load(const KernelSource& source) override {
     if (Status status = plan_->check("load"); !status) return status;
     return device_->load(source);
@@ -245,6 +248,10 @@ class FaultyDevice final : public Device {
     Status call(LibraryCall& library_call) override {
       if (Status status = check("call"); !status) return status;
       return queue_->call(library_call);
+    }
+    Status prefetch(const void* address, size_t bytes, bool to_host) override {
+      if (Status status = check("prefetch"); !status) return status;
+      return queue_->prefetch(address, bytes, to_host);
     }
     Result<std::unique_ptr<Mark>> mark() override {
       if (Status status = check("mark"); !status) return status;

@@ -40,7 +40,9 @@ CoherentPool::~CoherentPool() {
   for (Space space = 1; space <= devices_.size(); ++space) {
     // Destroying a queue waits for its work.
     static auto* const left_behind = new std::vector<SharedQueue>;
-    if (hung(space)) left_behind->push_back(std::move(devices_[space - 1].queue));
+    if (!hung(space)) continue;
+    left_behind->push_back(std::move(devices_[space - 1].main.queue));
+    left_behind->push_back(std::move(devices_[space - 1].ahead.queue));
   }
 }
 
@@ -48,8 +50,6 @@ Space CoherentPool::add_device(backend::Device& device) {
   std::unique_lock lock(mutex_);
   DeviceState state;
   state.device = &device;
-  state.queue = std::make_shared<std::unique_ptr<backend::Queue>>();
-  state.calls = std::make_unique<TimedCalls>("guda-transfers");
   devices_.push_back(std::move(state));
   return static_cast<Space>(devices_.size());
 }
@@ -108,6 +108,8 @@ void CoherentPool::remove_region(void* base) {
   std::unique_lock lock(mutex_);
   auto found = regions_.find(reinterpret_cast<uintptr_t>(base));
   if (found == regions_.end()) return;
+  const Range all = Range::of(base, found->second.size);
+  for (Space space = 1; space <= devices_.size(); ++space) await_transits(lock, space, {&all, 1});
   for (Space space = 1; space <= devices_.size(); ++space) {
     backend::Device& device = *devices_[space - 1].device;
     if (!found->second.is_mapped(space) || !device.usable() || hung(space)) continue;
@@ -177,6 +179,8 @@ Status CoherentPool::for_each_piece(std::span<const Range> ranges, Space space, 
 Result<CoherentPool::Lease> CoherentPool::acquire(Space space, std::span<const Range> accessed,
                                                   std::span<const Range> overwritten) {
   std::unique_lock lock(mutex_);
+  await_transits(lock, space, accessed);
+  await_transits(lock, space, overwritten);
   if (hung(space)) return no_answer(space);
   Lease lease;
   lease.space_ = space;
@@ -237,6 +241,7 @@ Result<CoherentPool::Lease> CoherentPool::acquire_scratch(Space space,
 
 void CoherentPool::forget_copies(Space space, std::span<const Range> ranges, bool only_stale) {
   (void)for_each_piece(ranges, kHostSpace, [&](Region& region, Range piece) {
+    spoil(piece, space);
     if (!region.is_mapped(space)) return Status::ok();
     region.versions.change(region.granule(piece.begin), region.end_granule(piece.end),
                            [&](HeldVersions& held) {
@@ -268,6 +273,7 @@ void CoherentPool::Lease::release() {
 void CoherentPool::commit(Space space, std::span<const Range> written) {
   std::unique_lock lock(mutex_);
   (void)for_each_piece(written, kHostSpace, [&](Region& region, Range piece) {
+    spoil(piece);
     if (!region.is_mapped(space)) return Status::ok();
     region.versions.change(region.granule(piece.begin), region.end_granule(piece.end),
                            [&](HeldVersions& held) { held.write(space); });
@@ -280,6 +286,7 @@ void CoherentPool::discard(Range range) {
   if (home_ == kHostSpace) return;
   std::unique_lock lock(mutex_);
   (void)for_each_piece({&range, 1}, kHostSpace, [&](Region& region, Range piece) {
+    spoil(piece);
     if (!region.is_mapped(home_)) return Status::ok();
     const auto first = static_cast<uint32_t>((piece.begin - region.base + kGranule - 1) / kGranule);
     const bool to_end = piece.end == region.base + region.size;
@@ -294,6 +301,7 @@ void CoherentPool::discard(Range range) {
 void CoherentPool::commit_copied(Space space, std::span<const Range> written) {
   std::unique_lock lock(mutex_);
   (void)for_each_piece(written, kHostSpace, [&](Region& region, Range piece) {
+    spoil(piece);
     if (!region.is_mapped(space)) return Status::ok();
     region.versions.change(region.granule(piece.begin), region.end_granule(piece.end),
                            [&](HeldVersions& held) {
@@ -384,6 +392,7 @@ Status CoherentPool::commit_parts(std::span<const Part> parts) {
   if (status) {
     for (const Written& each : written) {
       const Space owner = each.space == kSeveral ? kHostSpace : each.space;
+      spoil(each.region->bytes_of(each.first, each.last));
       each.region->versions.change(each.first, each.last,
                                    [&](HeldVersions& held) { held.write(owner); });
       count_owner(*each.region);
@@ -424,6 +433,7 @@ bool CoherentPool::busy(Space space) const {
 std::vector<Range> CoherentPool::lose(Space space) {
   std::unique_lock lock(mutex_);
   std::vector<Range> lost;
+  for (Transit& transit : transits_) transit.spoiled |= transit.space == space;
   for (auto& [base, region] : regions_) {
     if (!region.is_mapped(space)) continue;
     region.mapped &= ~(1u << space);
@@ -446,6 +456,104 @@ std::vector<Range> CoherentPool::lose(Space space) {
     count_owner(region);
   }
   return lost;
+}
+
+/// Transfers of the range to this memory that are under way end first.
+void CoherentPool::await_transits(std::unique_lock<std::mutex>& lock, Space space,
+                                  std::span<const Range> ranges) {
+  transit_ended_.wait(lock, [&] {
+    return std::none_of(transits_.begin(), transits_.end(), [&](const Transit& transit) {
+      return transit.space == space &&
+             std::any_of(ranges.begin(), ranges.end(), [&](const Range& range) {
+               return !intersection(transit.bytes, range).empty();
+             });
+    });
+  });
+}
+
+/// What is on its way there (kNoSpace: anywhere) will not be the latest contents.
+void CoherentPool::spoil(Range bytes, Space space) {
+  for (Transit& transit : transits_) {
+    if ((space == kNoSpace || transit.space == space) &&
+        !intersection(transit.bytes, bytes).empty())
+      transit.spoiled = true;
+  }
+}
+
+/// The first granules of the range that the host could send.
+std::optional<CoherentPool::Prefetchable> CoherentPool::find_prefetchable(Space space,
+                                                                          Range range) {
+  constexpr uint32_t kMost = kPrefetched / kGranule;
+  std::optional<Prefetchable> found;
+  (void)for_each_piece({&range, 1}, kHostSpace, [&](Region& region, Range piece) {
+    if (found) return Status::ok();
+    region.versions.for_each(
+        region.granule(piece.begin), region.end_granule(piece.end),
+        [&](uint32_t first, uint32_t last, const HeldVersions& held) {
+          if (found || held.current(space) || !held.current(kHostSpace)) return;
+          last = std::min(last, first + kMost);
+          const Range bytes = region.bytes_of(first, last);
+          const bool taken =
+              std::any_of(transits_.begin(), transits_.end(),
+                          [&](const Transit& each) {
+                            return each.space == space && !intersection(each.bytes, bytes).empty();
+                          }) ||
+              std::any_of(scratch_.begin(), scratch_.end(), [&](const Scratch& each) {
+                return each.space == space && !intersection(each.granules, bytes).empty();
+              });
+          if (!taken) found = Prefetchable{&region, first, last};
+        });
+    return Status::ok();
+  });
+  return found;
+}
+
+/// Without taking anybody's, and leaving as much again.
+Status CoherentPool::make_room(Region& region, Space space) {
+  if (region.is_mapped(space)) return Status::ok();
+  const uint64_t free = devices_[space - 1].device->free_bytes();
+  if (free != 0 && free < 2 * region.size)
+    return {StatusCode::out_of_memory, "no room for what is not asked for yet"};
+  Status status = map(region, space);
+  if (status) region.mapped |= 1u << space;
+  return status;
+}
+
+Result<size_t> CoherentPool::prefetch(Space space, Range range) {
+  DeviceState& state = devices_[space - 1];
+  const std::lock_guard one_at_a_time(*state.ahead_mutex);
+  std::unique_lock lock(mutex_);
+  if (hung(space)) return no_answer(space);
+  const auto piece = find_prefetchable(space, range);
+  if (!piece) return size_t{0};
+  Region& region = *piece->region;
+  if (Status status = make_room(region, space); !status) return status;
+  const Range bytes = region.bytes_of(piece->first, piece->last);
+  ++region.pins[space];
+  region.last_use[space] = ++clock_;
+  const auto transit = transits_.insert(transits_.end(), {space, bytes});
+  lock.unlock();
+  Status status = timed(space, state.ahead, predicted_ns(bytes.bytes(), state.up),
+                        [bytes](backend::Queue& queue) {
+                          void* address = pointer(bytes.begin);
+                          Status sent = queue.upload(address, address, bytes.bytes());
+                          const Status ended = queue.synchronize();
+                          return sent ? ended : sent;
+                        });
+  lock.lock();
+  --region.pins[space];  // it is still there: remove_region() waits for transits
+  if (status && !transit->spoiled && region.is_mapped(space)) {
+    region.versions.change(piece->first, piece->last,
+                           [&](HeldVersions& held) { held.copy_to(space); });
+    count_owner(region);
+    ++statistics_.transfers;
+    statistics_.uploaded_bytes += bytes.bytes();
+    statistics_.prefetched_bytes += bytes.bytes();
+  }
+  transits_.erase(transit);
+  transit_ended_.notify_all();
+  if (!status) return status;
+  return bytes.bytes();
 }
 
 CoherentPool::Statistics CoherentPool::statistics() const {
@@ -618,11 +726,15 @@ bool CoherentPool::at_granule(uintptr_t address) const {
 }
 
 Status CoherentPool::timed(Space space, double predicted_ns, std::function<Status()> call) {
-  DeviceState& state = devices_[space - 1];
-  Status status = state.calls->run(limit_.of(predicted_ns), std::move(call), [this, space] {
+  return timed(space, devices_[space - 1].main, predicted_ns, std::move(call));
+}
+
+Status CoherentPool::timed(Space space, const Lane& lane, double predicted_ns,
+                           std::function<Status()> call) {
+  Status status = lane.calls->run(limit_.of(predicted_ns), std::move(call), [this, space] {
     return busy(space) || (occupied_ && occupied_(space));
   });
-  if (!state.calls->hung()) return status;
+  if (!lane.calls->hung()) return status;
   hung_.fetch_or(1u << space, std::memory_order_release);
   return no_answer(space);
 }
@@ -632,11 +744,10 @@ Status CoherentPool::no_answer(Space space) const {
                                                   devices_[space - 1].device->info().id())};
 }
 
-Status CoherentPool::timed(Space space, double predicted_ns,
+Status CoherentPool::timed(Space space, const Lane& lane, double predicted_ns,
                            std::function<Status(backend::Queue&)> call) {
-  const DeviceState& state = devices_[space - 1];
-  return timed(space, predicted_ns,
-               [device = state.device, queue = state.queue, call = std::move(call)] {
+  return timed(space, lane, predicted_ns,
+               [device = devices_[space - 1].device, queue = lane.queue, call = std::move(call)] {
                  if (!*queue) {
                    auto made = device->create_queue();
                    if (!made) return made.status();
@@ -653,13 +764,14 @@ bool CoherentPool::copy_directly(Space to, Space from, Range bytes) {
   DeviceState& state = devices_[to - 1];
   const auto start = std::chrono::steady_clock::now();
   const double predicted = predicted_ns(bytes.bytes(), state.direct_rate);
-  Status status =
-      timed(to, predicted, [bytes, source = devices_[from - 1].device](backend::Queue& queue) {
-        void* address = pointer(bytes.begin);
-        Status copied = queue.copy_from_peer(*source, address, address, bytes.bytes());
-        const Status ended = queue.synchronize();
-        return copied ? ended : copied;
-      });
+  Status status = timed(to, state.main, predicted,
+                        [bytes, source = devices_[from - 1].device](backend::Queue& queue) {
+                          void* address = pointer(bytes.begin);
+                          Status copied =
+                              queue.copy_from_peer(*source, address, address, bytes.bytes());
+                          const Status ended = queue.synchronize();
+                          return copied ? ended : copied;
+                        });
   if (!status) {
     forget_copies(to, {&bytes, 1});  // whatever has arrived
     log(LogPart::memory, LogLevel::info, "{}: {} bytes go through the host: {}",
@@ -694,7 +806,7 @@ Status CoherentPool::finish(Space space) {
   for (const Transfer& each : state.asked)
     predicted += predicted_ns(each.bytes.bytes(), each.upload ? state.up : state.down);
   const std::vector<Transfer> asked = std::exchange(state.asked, {});
-  Status status = timed(space, predicted, [asked](backend::Queue& queue) {
+  Status status = timed(space, state.main, predicted, [asked](backend::Queue& queue) {
     Status status;
     for (const auto& [bytes, upload] : asked) {
       void* address = pointer(bytes.begin);

@@ -25,12 +25,15 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -114,6 +117,13 @@ class CoherentPool {
     std::vector<Range> scratch_;
   };
 
+  /// Brings some of the range, at most kPrefetched bytes, to a device before it is asked for, and says how much; 0: there is
+  /// nothing to bring. Only what the host has, never by taking something else's room, and while others use the pool:
+  /// what is written meanwhile does not count as brought. The caller sees to it that nobody who works with the device's
+  /// copy is disturbed: no work under way writes there. Errors: out_of_memory, the device's.
+  Result<size_t> prefetch(Space space, Range range);
+  static constexpr size_t kPrefetched = 4 << 20;
+
   /// Makes the latest contents of `accessed` (everything that may be read, or may be written but need not)
   /// and room for `overwritten` (written to the last byte) current in `space`. Returns when they are.
   /// Evicts other regions when the device's memory is full. Errors: out_of_memory, the device's; invalid_value
@@ -156,6 +166,7 @@ class CoherentPool {
   struct Statistics {
     uint64_t uploaded_bytes = 0, downloaded_bytes = 0;
     uint64_t direct_bytes = 0;  // from device to device
+    uint64_t prefetched_bytes = 0;  // of those uploaded
     uint64_t transfers = 0, evictions = 0;
   };
   Statistics statistics() const;
@@ -189,10 +200,15 @@ class CoherentPool {
   };
   /// Made on the device's thread by the first transfer; belongs to that thread when it hangs.
   using SharedQueue = std::shared_ptr<std::unique_ptr<backend::Queue>>;
+  struct Lane {
+    SharedQueue queue = std::make_shared<std::unique_ptr<backend::Queue>>();
+    std::unique_ptr<TimedCalls> calls = std::make_unique<TimedCalls>("guda-transfers");
+  };
   struct DeviceState {
     backend::Device* device = nullptr;
-    SharedQueue queue;
-    std::unique_ptr<TimedCalls> calls;
+    Lane main;  // under the lock
+    Lane ahead;  // for prefetch(), one caller at a time
+    std::unique_ptr<std::mutex> ahead_mutex = std::make_unique<std::mutex>();
     std::vector<Transfer> asked;  // transfers that finish() will do
     double direct_rate = 0;  // of copies from other devices, bytes per ns
     double up = 0, down = 0;  // bytes per ns, as predicted
@@ -230,10 +246,27 @@ class CoherentPool {
   Status to_host(Region& region, uint32_t first, uint32_t last);
   void count_owner(Region& region);
   void uncount_owner(Region& region);
+  /// Bytes on their way to a device, without the lock. Whole granules.
+  struct Transit {
+    Space space;
+    Range bytes;
+    bool spoiled = false;  // they have been written since, or the device's copy counts no more
+  };
+  struct Prefetchable {
+    Region* region;
+    uint32_t first, last;
+  };
+  std::optional<Prefetchable> find_prefetchable(Space space, Range range);
+  Status make_room(Region& region, Space space);
+  void await_transits(std::unique_lock<std::mutex>& lock, Space space,
+                      std::span<const Range> ranges);
+  void spoil(Range bytes, Space space = kNoSpace);
   /// Runs `call` on the device's thread; what it uses belongs to it. Locked.
   Status timed(Space space, double predicted_ns, std::function<Status()> call);
-  /// The same with the device's queue for transfers.
-  Status timed(Space space, double predicted_ns, std::function<Status(backend::Queue&)> call);
+  /// The same with one of the device's queues for transfers. Locked only for the main one.
+  Status timed(Space space, const Lane& lane, double predicted_ns,
+               std::function<Status(backend::Queue&)> call);
+  Status timed(Space space, const Lane& lane, double predicted_ns, std::function<Status()> call);
   Status no_answer(Space space) const;
   Status map(Region& region, Space space);
   Status unmap(Region& region, Space space);
@@ -251,6 +284,8 @@ class CoherentPool {
   std::map<uintptr_t, Region> regions_;
   std::vector<DeviceState> devices_;  // index: space - 1
   std::vector<Scratch> scratch_;  // as a rule none
+  std::list<Transit> transits_;
+  std::condition_variable transit_ended_;
   Space home_ = kHostSpace;
   std::function<void(Space)> quiesce_;
   std::array<size_t, kMaxSpaces> sole_regions_{};  // regions whose latest contents are only there

@@ -253,6 +253,7 @@ Status Engines::launch(KernelOperation& operation) {
     LaunchPlan planned = plan(operation, operands);
     const scheduler::Decision& decision = planned.decision;
     if (decision.part_count == 0) break;
+    ran_at(operation, decision);
     if (decision.is_split()) return launch_split(operation, operands, planned);
     auto chosen = std::find_if(engines_.begin(), engines_.end(), [&](auto& engine) {
       return engine->index == decision.parts[0].engine;
@@ -356,17 +357,34 @@ struct SplitLaunch {
 
 }  // namespace
 
-Status Engines::launch_split(KernelOperation& operation, const Operands& operands,
-                             const LaunchPlan& plan) {
+namespace {
+
+std::shared_ptr<SplitLaunch> split_launch(KernelOperation& operation,
+                                          const std::vector<void*>& variables,
+                                          access::AccessEvaluator* evaluator,
+                                          std::shared_ptr<const access::LaunchAccess> access) {
   auto shared = std::make_shared<SplitLaunch>();
   auto params = operation.parameter_block();
   shared->params.assign(params.begin(), params.end());
-  shared->variables = operands.variables;
+  shared->variables = variables;
   shared->configuration = operation.configuration();
-  shared->evaluator = operands.evaluator;
-  shared->access = operands.access;
+  shared->evaluator = evaluator;
+  shared->access = std::move(access);
   shared->loaded = &operation.loaded();
+  return shared;
+}
 
+}  // namespace
+
+std::function<scheduler::ChunkMemory(scheduler::Chunk)> Engines::memory_of_chunks(
+    KernelOperation& operation, const Operands& operands) {
+  auto shared = split_launch(operation, operands.variables, operands.evaluator, operands.access);
+  return [shared](scheduler::Chunk chunk) { return shared->memory(chunk); };
+}
+
+Status Engines::launch_split(KernelOperation& operation, const Operands& operands,
+                             const LaunchPlan& plan) {
+  auto shared = split_launch(operation, operands.variables, operands.evaluator, operands.access);
   backend::Launch launch;
   launch.params = shared->params;
   launch.grid = launch.count = shared->configuration.grid;

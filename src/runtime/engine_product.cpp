@@ -139,6 +139,7 @@ Status Engines::product(Operation& operation) {
     LaunchPlan plan = plan_product(operation, operands, units);
     const scheduler::Work& work = plan.work;
     if (plan.decision.part_count == 0) break;
+    ran_at(problem, plan.decision);
     if (plan.decision.is_split()) {
       std::vector<scheduler::Participant> participants;
       for (auto& engine : engines_) {

@@ -3,6 +3,7 @@
 
 #include "runtime/engines.h"
 
+#include "backends/device.h"
 #include "compiler/access/launch_access.h"
 #include "runtime/copy.h"
 #include "runtime/module/kernel.h"
@@ -127,10 +128,33 @@ struct Engines::HomeProduct {
   uint64_t epoch = 0;
   uint32_t uses_left = 0;
 
+  static HomeProduct shape_of(const backend::GemmProblem& p) {
+    return {p.input, p.transpose_a, p.transpose_b, p.m, p.n, p.k};
+  }
   bool same_shape(const HomeProduct& other) const {
     return input == other.input && transpose_a == other.transpose_a &&
            transpose_b == other.transpose_b && m == other.m && n == other.n && k == other.k;
   }
+};
+
+/// Where a piece of work ran: which engine did which units; the CPU engine's are left out.
+struct Engines::Place {
+  struct Part {
+    memory::Space space;
+    scheduler::Chunk units;
+  };
+  std::vector<Part> parts;
+  bool whole = false;  // on one device
+};
+
+struct Engines::LaunchPlace {
+  kernel::Dim3 grid, block;
+  Place place;
+};
+
+struct Engines::ProductPlace {
+  HomeProduct shape;
+  Place place;
 };
 
 /// A copy with a side on the home device.
@@ -170,6 +194,7 @@ struct Engines::KernelOnEngines {
   std::vector<Entry> entries;
   std::vector<HomeLaunch> home;
   size_t next_home = 0;  // the one to be replaced
+  std::vector<LaunchPlace> places;  // a few, the newest last
 };
 
 /// Bytes from the first to the last that a copy touches.

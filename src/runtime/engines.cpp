@@ -87,6 +87,7 @@ bool dense(const CopySide& side, const CopyShape& shape) {
 }
 
 std::atomic<Engines*> Engines::active_{nullptr};
+std::atomic<Prefetcher*> Engines::prefetcher_{nullptr};
 
 Engines::Operands Engines::everything() {
   Operands operands;
@@ -137,6 +138,7 @@ void Engines::start() {
       break;
     }
     active_.store(engines, std::memory_order_release);
+    engines->start_prefetching();
   });
 }
 

@@ -16,6 +16,7 @@
 #include "runtime/engine_textures.h"
 #include "runtime/memory_order.h"
 #include "runtime/operation.h"
+#include "runtime/prefetch.h"
 #include "scheduler/co_execution.h"
 #include "scheduler/pool_residency.h"
 #include "scheduler/scheduler.h"
@@ -56,6 +57,11 @@ class Engines final : public memory::RegionObserver {
     Engines* engines = active();
     return engines != nullptr && engines->home() != nullptr ? engines : nullptr;
   }
+
+  /// Null when nothing is to be brought ahead.
+  static Prefetcher* prefetcher() { return prefetcher_.load(std::memory_order_acquire); }
+  /// What an operation that is being queued will touch, and where it will probably run.
+  std::shared_ptr<const Upcoming> upcoming(Operation& operation);
 
   /// Runs the operation to its end on the engine that suits it.
   Status run(Operation& operation);
@@ -125,6 +131,9 @@ class Engines final : public memory::RegionObserver {
   struct KernelOnEngines;
   struct HomeLaunch;
   struct HomeProduct;
+  struct Place;
+  struct LaunchPlace;
+  struct ProductPlace;
   struct HomeCopy;
   struct HomeFill;
   struct HomeProgram;
@@ -202,6 +211,18 @@ class Engines final : public memory::RegionObserver {
   std::optional<HomeLaunch> remembered(KernelOperation& operation, bool use = true);
   void remember(KernelOperation& operation, const Operands& operands,
                 std::shared_ptr<backend::DeviceKernel> code);
+  // For the prefetcher: where work of a kind ran last.
+  Place place_of(const scheduler::Decision& decision) const;
+  void ran_at(KernelOperation& operation, const scheduler::Decision& decision);
+  void ran_at(const backend::GemmProblem& problem, const scheduler::Decision& decision);
+  /// What chunks of the launch, which may be divided, touch.
+  static std::function<scheduler::ChunkMemory(scheduler::Chunk)> memory_of_chunks(
+      KernelOperation& operation, const Operands& operands);
+  /// Operands that the devices of the place will get: all of them, or those of their parts.
+  void want(const Place& place, const Operands& operands,
+            const std::function<scheduler::ChunkMemory(scheduler::Chunk)>& memory_of,
+            Upcoming& upcoming) const;
+  void start_prefetching();
   /// The turn of work that is not handed over; the home device has finished what could be in its way.
   MemoryOrder::Turn take_turn(memory::Space space, std::span<const memory::Range> reads,
                               std::span<const memory::Range> writes);
@@ -239,6 +260,7 @@ class Engines final : public memory::RegionObserver {
   void retire_gone(const Status& why);
 
   static std::atomic<Engines*> active_;
+  static std::atomic<Prefetcher*> prefetcher_;
   std::vector<std::unique_ptr<Engine>> engines_;  // in order of preference
   const backend::Device* visible_ = nullptr;
   const TimeLimit limit_ = TimeLimit::of_process();
@@ -259,6 +281,8 @@ class Engines final : public memory::RegionObserver {
   std::unique_ptr<backend::Mark> clock_mark_;  // of the home device, reached at clock_ns_
   int64_t clock_ns_ = 0;
   std::vector<HomeProduct> home_products_;  // guarded by home_mutex_
+  std::vector<ProductPlace> product_places_;  // guarded by kernels_mutex_
+  std::unique_ptr<Prefetcher> owned_prefetcher_;
   std::atomic<uint64_t> replays_{0};
 };
 

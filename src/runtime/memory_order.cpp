@@ -42,6 +42,19 @@ bool MemoryOrder::clear(memory::Space space, std::span<const Range> reads,
                       [&](const Entry& other) { return conflict(other, entry); });
 }
 
+std::optional<MemoryOrder::Turn> MemoryOrder::take(memory::Space space,
+                                                   std::span<const Range> reads,
+                                                   std::span<const Range> writes) {
+  Entry entry{space, granules(reads), granules(writes)};
+  std::unique_lock lock(mutex_);
+  if (std::any_of(entries_.begin(), entries_.end(),
+                  [&](const Entry& other) { return conflict(other, entry); }))
+    return std::nullopt;
+  auto mine = entries_.insert(entries_.end(), std::move(entry));
+  entry_count_.fetch_add(1, std::memory_order_release);
+  return Turn(*this, mine);
+}
+
 MemoryOrder::Turn MemoryOrder::wait(memory::Space space, std::span<const Range> reads,
                                     std::span<const Range> writes) {
   Entry entry{space, granules(reads), granules(writes)};

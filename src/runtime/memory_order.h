@@ -8,7 +8,9 @@
 #include <condition_variable>
 #include <list>
 #include <mutex>
+#include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace guda::runtime {
@@ -44,6 +46,9 @@ class MemoryOrder {
              std::span<const memory::Range> writes) const;
   /// There is no work at all.
   bool idle() const { return entry_count_.load(std::memory_order_acquire) == 0; }
+  /// The same when nothing has to be waited for; else none.
+  std::optional<Turn> take(memory::Space space, std::span<const memory::Range> reads,
+                           std::span<const memory::Range> writes);
   /// Waits until no work in another memory writes what this reads, or touches what this writes. First come, first
   /// served among conflicting work.
   Turn wait(memory::Space space, std::span<const memory::Range> reads,

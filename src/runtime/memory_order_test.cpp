@@ -59,5 +59,19 @@ TEST_F(MemoryOrderTest, SplitWorkConflictsWithAll) {
   EXPECT_TRUE(waits(on(MemoryOrder::kSeveral, {}, {kFirst}), MemoryOrder::kSeveral, {}, {kFirst}));
 }
 
+TEST_F(MemoryOrderTest, WhoDoesNotWaitGetsATurnOnlyWhenThereIsNoConflict) {
+  const Range range{kGranule, 2 * kGranule}, other{5 * kGranule, 6 * kGranule};
+  auto writing = order_.wait(1, {}, {&range, 1});
+  EXPECT_FALSE(order_.take(MemoryOrder::kSeveral, {&range, 1}, {}));
+  {
+    auto reading = order_.take(MemoryOrder::kSeveral, {&other, 1}, {});
+    ASSERT_TRUE(reading);
+    EXPECT_FALSE(order_.clear(1, {}, {&other, 1})) << "others wait for it";
+  }
+  EXPECT_TRUE(order_.clear(1, {}, {&other, 1}));
+  writing.end();
+  EXPECT_TRUE(order_.take(MemoryOrder::kSeveral, {&range, 1}, {}));
+}
+
 }  // namespace
 }  // namespace guda::runtime

@@ -2,6 +2,7 @@
 
 #include "runtime/context.h"
 #include "runtime/engines.h"
+#include "runtime/prefetch.h"
 #include "runtime/runners.h"
 
 #if defined(__x86_64__)
@@ -17,6 +18,9 @@ namespace {
 /// A host thread polls this long before it sleeps: most operations that somebody else has just begun
 /// end sooner than a sleeping thread wakes.
 constexpr auto kSpin = std::chrono::microseconds(5);
+
+/// So many queued operations are looked at for what they will read: operands of work further back only take memory.
+constexpr size_t kAhead = 16;
 
 void relax() {
 #if defined(__x86_64__)
@@ -134,12 +138,20 @@ void Stream::follow_default_streams(uint64_t ticket) {
 
 uint64_t Stream::enqueue(std::unique_ptr<Operation> operation, std::vector<Dependency> after) {
   collect_default_stream_dependencies(after);
+  Prefetcher* prefetcher = Engines::prefetcher();
+  std::shared_ptr<const Upcoming> upcoming;
+  if (prefetcher != nullptr) [[unlikely]]
+    upcoming = Engines::active()->upcoming(*operation);
+  const bool wanting = upcoming && !upcoming->wanted.empty();
   std::unique_lock lock(mutex_);
   uint64_t ticket = enqueued_.load(std::memory_order_relaxed) + 1;
-  queue_.push_back({std::move(operation), ticket, std::move(after), wished_engine()});
+  queue_.push_back(
+      {std::move(operation), ticket, std::move(after), wished_engine(), std::move(upcoming)});
   enqueued_.store(ticket, std::memory_order_release);
   bool first = !draining_ && queue_.size() == 1;
+  const bool behind = running_ != nullptr && wanting;
   lock.unlock();
+  if (behind && prefetcher != nullptr) prefetcher->look(shared_from_this());
   // Entries behind the first are reached by whoever drains it, or waits for its dependency.
   if (first) Runners::instance().schedule(shared_from_this());
   return ticket;
@@ -167,7 +179,7 @@ void Stream::end(uint64_t ticket) {
 
 void Stream::defer(uint64_t ticket, std::unique_ptr<Operation> operation) {
   std::unique_lock lock(mutex_);
-  queue_.push_front({std::move(operation), ticket, {}, wished_engine()});
+  queue_.push_front({std::move(operation), ticket, {}, wished_engine(), {}});
   draining_ = false;
   wake_pending_ = false;
   lock.unlock();
@@ -232,6 +244,24 @@ void Stream::wait_issued(uint64_t ticket) {
     progress_.wait(lock);
     --waiting_hosts_;
   }
+}
+
+UpcomingWork Stream::upcoming() const {
+  UpcomingWork work;
+  std::unique_lock lock(mutex_);
+  if (draining_ && !running_) return work;  // nobody knows what runs
+  if (running_) {
+    work.operations.push_back(running_);
+    work.running = 1;
+  }
+  for (const Entry& entry : queue_) {
+    const bool waits =
+        std::any_of(entry.dependencies.begin(), entry.dependencies.end(),
+                    [](const Dependency& dependency) { return !dependency.satisfied(); });
+    if (waits || !entry.upcoming || work.operations.size() > kAhead) break;
+    work.operations.push_back(entry.upcoming);
+  }
+  return work;
 }
 
 bool Stream::settle() {
@@ -304,13 +334,22 @@ Dependency Stream::run_queue(std::unique_lock<std::mutex>& lock, uint64_t until)
     }
     Entry entry = std::move(queue_.front());
     queue_.pop_front();
+    running_ = entry.upcoming;
+    const bool wanting =
+        running_ != nullptr &&
+        std::any_of(queue_.begin(), queue_.begin() + std::min(queue_.size(), kAhead),
+                    [](const Entry& e) { return e.upcoming && !e.upcoming->wanted.empty(); });
     lock.unlock();
+    if (wanting) [[unlikely]] {
+      if (Prefetcher* prefetcher = Engines::prefetcher()) prefetcher->look(shared_from_this());
+    }
     {
       const EngineWish wish(entry.engine);
       run(*entry.operation, entry.ticket);
     }
     entry.operation.reset();
     lock.lock();
+    running_ = nullptr;
     complete(lock, entry.ticket);
   }
   draining_ = false;

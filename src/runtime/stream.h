@@ -29,6 +29,8 @@
 namespace guda::runtime {
 
 class Capture;
+struct Upcoming;
+struct UpcomingWork;
 
 enum class StreamKind : uint8_t { legacy, per_thread, created };
 
@@ -96,6 +98,9 @@ class Stream : public std::enable_shared_from_this<Stream> {
   /// thread when nobody does. True when the stream is idle now.
   bool settle();
 
+  /// What runs and what is queued behind it, as far as it does not wait for other streams (prefetch.h).
+  UpcomingWork upcoming() const;
+
   /// Runner threads only: runs what is runnable, then returns.
   void drain();
 
@@ -109,6 +114,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
     uint64_t ticket;
     std::vector<Dependency> dependencies;
     uint32_t engine;  // that the enqueuing thread wishes; scheduler::kNoEngine: whichever is best
+    std::shared_ptr<const Upcoming> upcoming = {};  // null unless there is a prefetcher
   };
   struct Dependent {
     uint64_t ticket;
@@ -144,6 +150,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
   mutable std::mutex mutex_;
   std::condition_variable progress_;
   std::deque<Entry> queue_;
+  std::shared_ptr<const Upcoming> running_;  // what run_queue() runs
   std::vector<Dependent> dependents_;
   bool draining_ = false;
   bool wake_pending_ = false;

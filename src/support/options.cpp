@@ -20,6 +20,9 @@ constexpr std::array kOptions = {
                "for tests."},
     OptionInfo{Option::emulated_fault, "GUDA_EMULATED_FAULT", "", "[call]:number:error|vanish|hang",
                "Makes that call of emulated devices fail, such as launch:3:error, for tests."},
+    OptionInfo{
+        Option::emulated_link, "GUDA_EMULATED_LINK", "0", "megabytes per second",
+        "How fast emulated devices get and give memory; 0 means as fast as it is. For tests."},
     OptionInfo{Option::emulated_shared_memory, "GUDA_EMULATED_SHARED_MEMORY", "1", "0|1",
                "Whether emulated devices reach pinned and managed memory where it is; for tests."},
     OptionInfo{Option::num_threads, "GUDA_NUM_THREADS", "0", "number",
@@ -43,6 +46,10 @@ constexpr std::array kOptions = {
         Option::device_limit, "GUDA_DEVICE_LIMIT", "5000", "milliseconds",
         "A device that takes longer than this, and longer than 20 times the prediction, for a "
         "transfer or for work that others could do is out of service."},
+    OptionInfo{
+        Option::prefetch, "GUDA_PREFETCH", "1", "0|1",
+        "Whether operands of queued work are sent to devices while earlier work of the stream "
+        "runs."},
     OptionInfo{Option::slice_check, "GUDA_SLICE_CHECK", "0", "0|1",
                "For tests: runs splittable launches again in slices and compares."},
     OptionInfo{Option::tier, "GUDA_TIER", "auto", "auto|c",

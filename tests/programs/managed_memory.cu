@@ -56,7 +56,29 @@ int main() {
   if (concurrent) {
     CUDA_OK(cudaMemAdvise(nodes, 100 * sizeof(Node), cudaMemAdviseSetReadMostly, where));
     CUDA_OK(cudaMemPrefetchAsync(nodes, 100 * sizeof(Node), where, 0));
+    CUDA_OK(cudaMemAdvise(nodes, sizeof(Node), cudaMemAdviseUnsetReadMostly, where));
+    where.type = cudaMemLocationTypeHost;
+    CUDA_OK(cudaMemAdvise(nodes, sizeof(Node), cudaMemAdviseSetAccessedBy, where));
+    CUDA_OK(cudaMemPrefetchAsync(nodes, 100 * sizeof(Node), where, 0));
     CUDA_OK(cudaDeviceSynchronize());
+    EXPECT_EQ(nodes[99].value, 99 * 99);
+    // What is no place, and what has none.
+    where.type = cudaMemLocationTypeInvalid;
+    EXPECT_ERROR(cudaMemPrefetchAsync(nodes, sizeof(Node), where, 0), cudaErrorInvalidValue);
+    where.type = cudaMemLocationTypeDevice;
+    where.id = 1000;
+    EXPECT_ERROR(cudaMemPrefetchAsync(nodes, sizeof(Node), where, 0), cudaErrorInvalidDevice);
+    where.id = device;
+    EXPECT_ERROR(cudaMemPrefetchAsync(nodes, sizeof(Node), where, 1), cudaErrorInvalidValue);
+    EXPECT_ERROR(cudaMemPrefetchAsync(nodes, 0, where, 0), cudaErrorInvalidValue);
+    EXPECT_ERROR(cudaMemAdvise(nodes, sizeof(Node), cudaMemoryAdvise(99), where),
+                 cudaErrorInvalidValue);
+    int* plain;
+    CUDA_OK(cudaMalloc(&plain, 4096));
+    EXPECT_ERROR(cudaMemPrefetchAsync(plain, 4096, where, 0), cudaErrorInvalidValue);
+    EXPECT_ERROR(cudaMemAdvise(plain, 4096, cudaMemAdviseSetPreferredLocation, where),
+                 cudaErrorInvalidValue);
+    CUDA_OK(cudaFree(plain));
   }
   int value;
   CUDA_OK(cudaMemcpyFromSymbol(&value, total, 4));

@@ -2,6 +2,8 @@
 #include "abi/cudart/api.h"
 #include "memory/heap.h"
 #include "memory/pool.h"
+#include "runtime/device.h"
+#include "runtime/managed_hints.h"
 #include "runtime/registry.h"
 
 #include <cstring>
@@ -193,29 +195,73 @@ GUDA_API(cudaGetSymbolSize)(size_t* size, const void* symbol) {
   return kSuccess;
 }
 
-// Managed memory: one memory, so placement is advice that needs no action ------------------------------
+// Managed memory: placement is advice, for the device that shares such memory -----------------------------
 
 namespace {
 
+/// Memory that has a place: managed memory, and the system's where kernels reach that (cudaMemPrefetchAsync's page).
 Error check_range(const void* pointer, size_t size) {
   GUDA_ENTER();
   if (!pointer || size == 0) return invalid_value();
+  const auto found = Heap::instance().find(pointer);
+  if (!found) {
+    constexpr int kPageableMemoryAccess = 88;
+    return runtime::device_attribute(kPageableMemoryAccess).value_or(0) != 0 ? kSuccess
+                                                                             : invalid_value();
+  }
+  if (found->kind != memory::AllocationKind::managed) return invalid_value();
   return Heap::instance().in_bounds(pointer, size) ? kSuccess : invalid_value();
 }
 
-bool valid_advice(int advice) { return advice >= 1 && advice <= 6; }
+/// cudaMemLocationType
+enum Location : int { kOnDevice = 1, kOnHost, kOnHostNode, kOnNearestHostNode };
+
+Error check_location(const cudaMemLocation& location) {
+  switch (location.type) {
+    case kOnDevice: return location.id == 0 ? kSuccess : invalid_device();
+    case kOnHost:
+    case kOnNearestHostNode: return kSuccess;
+    case kOnHostNode: return location.id >= 0 ? kSuccess : invalid_value();
+    default: return invalid_value();
+  }
+}
+
+/// As one number said it before CUDA 13.
+cudaMemLocation location_of(int device) {
+  constexpr int kHost = -1;  // cudaCpuDeviceId
+  return device == kHost ? cudaMemLocation{kOnHost, 0} : cudaMemLocation{kOnDevice, device};
+}
+
+Error advise(const void* pointer, size_t size, int advice, const cudaMemLocation& about) {
+  // 1, 2: (un)set read mostly; 4: unset preferred location. They are about no place.
+  if (advice < 1 || advice > 6) return invalid_value();
+  const bool placed = advice == 3 || advice >= 5;
+  if (placed) {
+    if (Error error = check_location(about)) return error;
+  }
+  if (Error error = check_range(pointer, size)) return error;
+  runtime::advise(pointer, size, advice, placed && about.type != kOnDevice);
+  return kSuccess;
+}
+
+Error prefetch(runtime::Stream& stream, const void* pointer, size_t size,
+               const cudaMemLocation& location) {
+  if (Error error = check_location(location)) return error;
+  if (Error error = check_range(pointer, size)) return error;
+  runtime::prefetch(stream, pointer, size, location.type != kOnDevice);
+  return kSuccess;
+}
 
 }  // namespace
 
-GUDA_API(cudaMemAdvise)(const void* pointer, size_t size, int advice, cudaMemLocation) {
-  return valid_advice(advice) ? check_range(pointer, size) : invalid_value();
+GUDA_API(cudaMemAdvise)(const void* pointer, size_t size, int advice, cudaMemLocation about) {
+  return advise(pointer, size, advice, about);
 }
-GUDA_API(cudaMemAdvise_v2)(const void* pointer, size_t size, int advice, cudaMemLocation) {
-  return valid_advice(advice) ? check_range(pointer, size) : invalid_value();
+GUDA_API(cudaMemAdvise_v2)(const void* pointer, size_t size, int advice, cudaMemLocation about) {
+  return advise(pointer, size, advice, about);
 }
 GUDA_API(cudaMemAdvise_v1)(const void* pointer, size_t size, int advice, int device) {
-  if (!valid_advice(advice)) return invalid_value();
-  return device == 0 || device == -1 ? check_range(pointer, size) : invalid_device();
+  return advise(pointer, size, advice, location_of(device));
 }
 
 GUDA_API_PTSZ(cudaMemPrefetchAsync,
@@ -223,9 +269,8 @@ GUDA_API_PTSZ(cudaMemPrefetchAsync,
                cudaStream_t handle),
               (pointer, size, location, flags, handle)) {
   if (flags != 0) return invalid_value();
-  if (location.type == 1 && location.id != 0) return invalid_device();
   GUDA_STREAM(stream, handle);
-  return check_range(pointer, size);
+  return prefetch(*stream, pointer, size, location);
 }
 GUDA_API_PTSZ(cudaMemPrefetchAsync_v2,
               (const void* pointer, size_t size, cudaMemLocation location, unsigned flags,
@@ -236,9 +281,8 @@ GUDA_API_PTSZ(cudaMemPrefetchAsync_v2,
 GUDA_API_PTSZ(cudaMemPrefetchAsync_v1,
               (const void* pointer, size_t size, int device, cudaStream_t handle),
               (pointer, size, device, handle)) {
-  if (device != 0 && device != -1) return invalid_device();
   GUDA_STREAM(stream, handle);
-  return check_range(pointer, size);
+  return prefetch(*stream, pointer, size, location_of(device));
 }
 
 GUDA_API_PTSZ(cudaStreamAttachMemAsync,

@@ -14,10 +14,12 @@
 #include <algorithm>
 #include <atomic>
 #include <charconv>
+#include <chrono>
 #include <cstring>
 #include <map>
 #include <mutex>
 #include <shared_mutex>
+#include <thread>
 
 namespace guda::backend {
 namespace {
@@ -137,6 +139,26 @@ class Instant final : public Mark {
   int64_t time_ = now_nanoseconds();
 };
 
+/// At its end a transfer has taken as long as over the link that GUDA_EMULATED_LINK describes.
+class LinkTime {
+ public:
+  explicit LinkTime(size_t bytes) {
+    static const double bytes_per_ns =
+        1e-3 * static_cast<double>(option_integer(Option::emulated_link));
+    if (bytes_per_ns > 0)
+      end_ = now_nanoseconds() + static_cast<int64_t>(static_cast<double>(bytes) / bytes_per_ns);
+  }
+  ~LinkTime() {
+    for (int64_t left = end_; end_ != 0 && (left = end_ - now_nanoseconds()) > 0;)
+      std::this_thread::sleep_for(std::chrono::nanoseconds(left));
+  }
+  LinkTime(const LinkTime&) = delete;
+  LinkTime& operator=(const LinkTime&) = delete;
+
+ private:
+  int64_t end_ = 0;
+};
+
 class CpuQueue final : public Queue {
  public:
   CpuQueue(EmulatedMemory* memory, EmulatedTextures* textures)
@@ -171,9 +193,11 @@ class CpuQueue final : public Queue {
   }
 
   Status upload(void* address, const void* host, size_t bytes) override {
+    const LinkTime time(bytes);
     return move(here(address, bytes), host, bytes);
   }
   Status download(void* host, const void* address, size_t bytes) override {
+    const LinkTime time(bytes);
     return move(host, here(address, bytes), bytes);
   }
   Status copy(void* to, const void* from, size_t bytes) override {

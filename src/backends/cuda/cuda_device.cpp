@@ -88,6 +88,15 @@ class CudaDevice final : public Device, public Peer {
                                                         uint32_t level) override {
     return create_cuda_surface(context_, std::move(array), level);
   }
+  Status advise(const void* address, size_t bytes, int advice, bool about_host) override {
+    const DriverApi& api = context_->api();
+    if (api.advise == nullptr) return {StatusCode::not_supported, "the driver is too old"};
+    context_->enter();
+    const MemoryLocation where =
+        about_host ? MemoryLocation{kLocationHost, 0} : MemoryLocation{1, context_->device()};
+    return context_->check(
+        api.advise(reinterpret_cast<DevicePointer>(address), bytes, advice, where), "cuMemAdvise");
+  }
   std::optional<int> cuda_attribute(int attribute) const override {
     context_->enter();
     int value = 0;

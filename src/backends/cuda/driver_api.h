@@ -28,6 +28,7 @@ struct MemoryLocation {
   int type = 1;  // CU_MEM_LOCATION_TYPE_DEVICE
   int id = 0;
 };
+inline constexpr int kLocationHost = 2;  // CU_MEM_LOCATION_TYPE_HOST
 
 /// CUmemAllocationProp
 struct AllocationProperties {
@@ -256,6 +257,11 @@ inline constexpr uintptr_t kLaunchParamBuffer = 1, kLaunchParamBufferSize = 2, k
     (DevicePointer * device, void* host, unsigned flags))                                         \
   F(managed_allocate, "cuMemAllocManaged",                                                        \
     (DevicePointer * address, size_t bytes, unsigned flags))                                      \
+  F(prefetch, "cuMemPrefetchAsync_v2",                                                            \
+    (DevicePointer address, size_t bytes, MemoryLocation location, unsigned flags,                \
+     StreamHandle stream))                                                                        \
+  F(advise, "cuMemAdvise_v2",                                                                     \
+    (DevicePointer address, size_t bytes, int advice, MemoryLocation location))                   \
   F(memory_free, "cuMemFree_v2", (DevicePointer address))                                         \
   F(device_uuid, "cuDeviceGetUuid_v2", (DeviceUuid * uuid, int device))                           \
   F(launch_kernel_ex, "cuLaunchKernelEx",                                                         \

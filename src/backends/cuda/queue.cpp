@@ -308,6 +308,16 @@ Status CudaQueue::copy_from_array(const ArrayRows& to, const DeviceArray& array,
   return static_cast<const CudaArray&>(array).copy(stream_, level, rows, to, false);
 }
 
+Status CudaQueue::prefetch(const void* address, size_t bytes, bool to_host) {
+  const DriverApi& api = context_->api();
+  if (api.prefetch == nullptr) return {StatusCode::not_supported, "the driver is too old"};
+  context_->enter();
+  const MemoryLocation where =
+      to_host ? MemoryLocation{kLocationHost, 0} : MemoryLocation{1, context_->device()};
+  return context_->check(
+      api.prefetch(reinterpret_cast<DevicePointer>(address), bytes, where, 0, stream_), "prefetch");
+}
+
 Status CudaQueue::gemm(const GemmProblem& problem) {
   context_->enter();
   const AddressSpace& space = memory_.space();

@@ -83,6 +83,7 @@ class CudaQueue final : public Queue {
   Status copy_from_array(const ArrayRows& to, const DeviceArray& array, uint32_t level) override;
   Status gemm(const GemmProblem& problem) override;
   Status call(LibraryCall& call) override;
+  Status prefetch(const void* address, size_t bytes, bool to_host) override;
   Result<std::unique_ptr<Mark>> mark() override { return mark(EventKind::timed); }
   Result<std::unique_ptr<Mark>> mark_order() override { return mark(EventKind::order); }
   Status wait_for(const Mark& mark) override;

@@ -171,6 +171,21 @@ TEST_F(CudaSharedMemoryTest, ManagedMemoryNeedsAHostThatMayUseItMeanwhile) {
   EXPECT_TRUE(device().allocate_shared(4096, SharedKind::pinned));
 }
 
+TEST_F(CudaSharedMemoryTest, HintsGoToTheDriver) {
+  auto managed = device().allocate_shared(8192, SharedKind::managed);
+  ASSERT_TRUE(managed);
+  auto queue = std::move(*device().create_queue());
+  control().prefetches_home = control().prefetches_to_device = control().advices = 0;
+  EXPECT_TRUE(queue->prefetch(*managed, 8192, false));
+  EXPECT_TRUE(queue->prefetch(*managed, 100, true));
+  EXPECT_EQ(control().prefetches_to_device, 1);
+  EXPECT_EQ(control().prefetches_home, 1);
+  EXPECT_TRUE(device().advise(*managed, 8192, 3, true));
+  EXPECT_EQ(control().advices, 1);
+  EXPECT_FALSE(device().advise(*managed, 8192, 9, true));
+  EXPECT_TRUE(device().usable());
+}
+
 TEST_F(CudaSharedMemoryTest, AllDevicesReachWhatOneGave) {
   control().devices = 2;
   find();

@@ -683,6 +683,21 @@ EXPORT DriverResult cuMemAllocManaged(DevicePointer* address, size_t bytes, unsi
   ++fake_cuda.managed;
   return 0;
 }
+EXPORT DriverResult cuMemPrefetchAsync_v2(DevicePointer address, size_t bytes,
+                                          MemoryLocation location, unsigned flags, StreamHandle) {
+  CALL("cuMemPrefetchAsync_v2");
+  if (flags != 0 || at(address, bytes) == nullptr) return kInvalidValue;
+  if (location.type != kLocationHost && location.id != current_device()) return kInvalidValue;
+  ++(location.type == kLocationHost ? fake_cuda.prefetches_home : fake_cuda.prefetches_to_device);
+  return 0;
+}
+EXPORT DriverResult cuMemAdvise_v2(DevicePointer address, size_t bytes, int advice,
+                                   MemoryLocation) {
+  CALL("cuMemAdvise_v2");
+  if (advice < 1 || advice > 6 || at(address, bytes) == nullptr) return kInvalidValue;
+  ++fake_cuda.advices;
+  return 0;
+}
 EXPORT DriverResult cuMemFree_v2(DevicePointer address) {
   std::lock_guard<std::recursive_mutex> lock(state().mutex);
   if (state().shared.erase(address) == 0) return kInvalidValue;

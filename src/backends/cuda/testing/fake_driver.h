@@ -20,6 +20,7 @@ struct FakeControl {
   long peer_copies = 0;  // from memory to memory
   long staged_peer_copies = 0;  // where one device has no access to the other's memory
   uint64_t largest_copy = 0;
+  int prefetches_home = 0, prefetches_to_device = 0, advices = 0;
   long pitched_copies = 0, pitched_fills = 0;  // calls
   int dynamic_shared_allowed = 0;  // the last value set with cuFuncSetAttribute
   int cooperative_launches = 0;
