@@ -53,12 +53,12 @@ void launches(const bench::SplitKernel& kernel, int samples) {
     check(cudaMemcpy(in, host.data(), bytes, cudaMemcpyHostToDevice), "cudaMemcpy");
     const std::string name = std::string(kernel.name) + "_" + std::to_string(n);
     report(name + "_stays", samples, [&] {
-      kernel.launch(in, out, n);
+      kernel.launch(in, out, n, nullptr);
       check(cudaDeviceSynchronize(), "a launch");
     });
     report(name + "_comes_and_goes", samples, [&] {
       check(cudaMemcpy(in, host.data(), bytes, cudaMemcpyHostToDevice), "cudaMemcpy");
-      kernel.launch(in, out, n);
+      kernel.launch(in, out, n, nullptr);
       check(cudaMemcpy(result.data(), out, bytes, cudaMemcpyDeviceToHost), "cudaMemcpy");
     });
     check(cudaFree(in), "cudaFree");
