@@ -74,6 +74,15 @@ bool take_number(std::string_view& line, T& value, int base = 10) {
   }
 }
 
+/// What a time model can go on from.
+bool is_usable(const Regression<2>::State& state) {
+  bool finite = std::isfinite(state.noise);
+  for (const double weight : state.weights) finite = finite && std::isfinite(weight) && weight >= 0;
+  for (const auto& row : state.covariance)
+    for (const double value : row) finite = finite && std::isfinite(value);
+  return finite && state.noise > 0;
+}
+
 Status damaged(std::string_view why) {
   return {StatusCode::invalid_value, fmt::format("engine model: {}", why)};
 }
@@ -92,6 +101,7 @@ std::string to_text(const EngineIdentity& identity, const EngineRecord& record) 
   });
   for (const LearntTime& time : record.learnt) {
     const auto& s = time.state;
+    if (!is_usable(s)) continue;
     text += fmt::format("learnt {:x} {} {} {} {} {} {} {}\n", time.key, s.weights[0], s.weights[1],
                         s.covariance[0][0], s.covariance[0][1], s.covariance[1][1], s.noise,
                         s.observations);
@@ -125,9 +135,9 @@ Result<EngineRecord> from_text(const EngineIdentity& identity, std::string_view 
            take_number(line, s.weights[0]) && take_number(line, s.weights[1]) &&
            take_number(line, s.covariance[0][0]) && take_number(line, s.covariance[0][1]) &&
            take_number(line, s.covariance[1][1]) && take_number(line, s.noise) &&
-           take_number(line, s.observations) && s.weights[0] >= 0 && s.weights[1] >= 0 &&
-           s.noise > 0;
+           take_number(line, s.observations);
     s.covariance[1][0] = s.covariance[0][1];
+    good = good && is_usable(s);
     record.learnt.push_back(time);
   }
   if (!good) return damaged("a line is not what it should be");

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <limits>
 
 namespace guda::scheduler {
 namespace {
@@ -56,6 +57,17 @@ TEST_F(ModelStoreTest, WhatIsSavedIsLoaded) {
   work.units = work.tile = 100;
   work.amount = 100;
   EXPECT_NEAR(times.estimate(work).ns(100), 3000, 300);
+}
+
+TEST_F(ModelStoreTest, WhatIsNoNumberIsNotSaved) {
+  EngineRecord record = example();
+  const size_t all = record.learnt.size();
+  record.learnt[0].state.weights[1] = std::numeric_limits<double>::quiet_NaN();
+  record.learnt[1].state.covariance[0][1] = std::numeric_limits<double>::infinity();
+  ASSERT_TRUE(store_.save(kIdentity, record));
+  const auto loaded = store_.load(kIdentity);
+  ASSERT_TRUE(loaded) << loaded.status().message();
+  EXPECT_EQ(loaded->learnt.size(), all - 2);
 }
 
 TEST_F(ModelStoreTest, AnotherEngineOrDriverFindsNothing) {

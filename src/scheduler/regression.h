@@ -92,6 +92,7 @@ class Regression {
   static constexpr uint32_t kChange = 3;
   static constexpr double kForgetting = 0.98;
   static constexpr double kMaxMeanVariance = 0.04;  // forgetting stops here
+  static constexpr double kWidest = 1;  // and when a weight's part of the time has this variance
 
   double quadratic(const Vector& x) const {
     double sum = 0;
@@ -126,7 +127,10 @@ class Regression {
       state_.weights[i] = std::max(moved, 0.01 * state_.weights[i]);
       for (size_t j = 0; j < N; ++j) state_.covariance[i][j] -= gain[i] * projected[j];
     }
-    if (before < kMaxMeanVariance) {
+    // What the same features again and again cannot tell apart would grow without end.
+    bool bounded = true;
+    for (size_t i = 0; i < N; ++i) bounded &= state_.covariance[i][i] * x[i] * x[i] < kWidest;
+    if (before < kMaxMeanVariance && bounded) {
       for (Vector& row : state_.covariance) {
         for (double& value : row) value /= kForgetting;
       }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <random>
 
 namespace guda::scheduler {
@@ -67,6 +68,20 @@ TEST(Regression, AnOldBeliefFarOffInEitherDirectionIsGivenUp) {
     for (int i = 0; i < 12; ++i) line.observe({1, 1000}, now);
     EXPECT_NEAR(line.predict({1, 1000}).value, now, 0.15 * now);
   }
+}
+
+TEST(Regression, TheSameWorkForEverStaysInBounds) {
+  std::mt19937 random(6);
+  std::normal_distribution<double> noise(0, 0.02);
+  Line line({100, 1}, {100, 1});
+  for (int i = 0; i < 200'000; ++i) line.observe({1, 1'000}, 2'000 * (1 + noise(random)));
+  const auto& state = line.state();
+  for (const auto& row : state.covariance)
+    for (const double value : row) EXPECT_LT(std::abs(value), 1e8);
+  EXPECT_NEAR(line.predict({1, 1'000}).value, 2'000, 40);
+  // What it was not shown it still learns.
+  for (int i = 0; i < 10; ++i) line.observe({1, 10'000}, 20'000 * (1 + noise(random)));
+  EXPECT_NEAR(line.predict({1, 10'000}).value, 20'000, 1'500);
 }
 
 TEST(Regression, TimesStayPositive) {

@@ -286,60 +286,6 @@ class MatmulCall final : public backend::LibraryCall {
   size_t workspace_bytes_;
 };
 
-// Transform ----------------------------------------------------------------------------------------------
-
-class TransformCall final : public backend::LibraryCall {
- public:
-  TransformCall(const TransformDescriptor& operation, const Inputs& operands,
-                const Layout& a_layout, const Layout* b_layout, void* c, const Layout& c_layout)
-      : operation_(operation),
-        alpha_(operation.scalar_mode == kHostScalars, operands.alpha,
-               element_bytes(operation.scale_type)),
-        beta_(operation.scalar_mode == kHostScalars, operands.beta,
-              element_bytes(operation.scale_type)),
-        a_(operands.a),
-        b_(b_layout != nullptr ? operands.b : nullptr),
-        c_(c),
-        a_layout_(a_layout),
-        c_layout_(c_layout) {
-    if (b_layout != nullptr) b_layout_ = *b_layout;
-  }
-
-  const char* function() const override { return "cublasLtMatrixTransform"; }
-  const backend::BlasSettings& settings() const override { return kNoSettings; }
-  int call(VendorLibrary& library) const override {
-    auto create = find<int (*)(void**, int)>(library, "cublasLtMatrixTransformDescCreate");
-    auto set = find<SetAttribute>(library, "cublasLtMatrixTransformDescSetAttribute");
-    auto transform =
-        find<int (*)(void*, void*, const void*, const void*, void*, const void*, const void*, void*,
-                     void*, void*, void*)>(library, "cublasLtMatrixTransform");
-    if (create == nullptr || set == nullptr || transform == nullptr) return kNotSupported;
-    VendorDescriptor<TransformDescriptor> operation;
-    VendorDescriptor<Layout> a, b, c;
-    int code = create(&operation.descriptor, operation_.scale_type);
-    operation.value.scale_type = operation_.scale_type;
-    if (code == 0) code = change(operation, operation_, set);
-    if (code == 0) code = make_layout(library, a_layout_, a);
-    if (code == 0 && b_layout_) code = make_layout(library, *b_layout_, b);
-    if (code == 0) code = make_layout(library, c_layout_, c);
-    if (code == 0)
-      code = transform(library.handle, operation.descriptor, alpha_.get(), a_, a.descriptor,
-                       beta_.get(), b_, b.descriptor, c_, c.descriptor, library.stream);
-    destroy(library, "cublasLtMatrixTransformDescDestroy", operation.descriptor);
-    for (auto* layout : {&a, &b, &c})
-      destroy(library, "cublasLtMatrixLayoutDestroy", layout->descriptor);
-    return code;
-  }
-
- private:
-  TransformDescriptor operation_;
-  KeptScalar alpha_, beta_;
-  const void *a_, *b_;
-  void* c_;
-  Layout a_layout_, c_layout_;
-  std::optional<Layout> b_layout_;
-};
-
 }  // namespace
 
 std::unique_ptr<backend::LibraryCall> vendor_matmul(const Problem& problem, const Inputs& operands,
@@ -347,14 +293,6 @@ std::unique_ptr<backend::LibraryCall> vendor_matmul(const Problem& problem, cons
                                                     size_t workspace_bytes) {
   if (problem.operation.emulation != nullptr) return nullptr;  // a descriptor of ours
   return std::make_unique<MatmulCall>(problem, operands, c, d, workspace, workspace_bytes);
-}
-
-std::unique_ptr<backend::LibraryCall> vendor_transform(const TransformDescriptor& operation,
-                                                       const Inputs& operands,
-                                                       const Layout& a_layout,
-                                                       const Layout* b_layout, void* c,
-                                                       const Layout& c_layout) {
-  return std::make_unique<TransformCall>(operation, operands, a_layout, b_layout, c, c_layout);
 }
 
 }  // namespace guda::cublas::lt

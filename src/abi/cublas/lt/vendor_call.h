@@ -21,11 +21,4 @@ std::unique_ptr<backend::LibraryCall> vendor_matmul(const Problem& problem, cons
                                                     const void* c, void* d, void* workspace,
                                                     size_t workspace_bytes);
 
-/// `b` may have no layout.
-std::unique_ptr<backend::LibraryCall> vendor_transform(const TransformDescriptor& operation,
-                                                       const Inputs& operands,
-                                                       const Layout& a_layout,
-                                                       const Layout* b_layout, void* c,
-                                                       const Layout& c_layout);
-
 }  // namespace guda::cublas::lt
