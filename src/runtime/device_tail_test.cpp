@@ -125,7 +125,8 @@ TEST_F(DeviceTailTest, AskingOftenTakesOneMark) {
 
 TEST_F(DeviceTailTest, ManyMarksAreNotKeptForEver) {
   device_.finish(1000000);
-  for (uint64_t ticket = 1; ticket < 1000; ++ticket) ASSERT_TRUE(tail_.mark(ticket, ticket % 2 == 0));
+  for (uint64_t ticket = 1; ticket < 1000; ++ticket)
+    ASSERT_TRUE(tail_.mark(ticket, ticket % 2 == 0));
   EXPECT_GT(tail_.first_open(), 900u);
 }
 

@@ -11,8 +11,8 @@
 
 #include "scheduler/decision.h"
 #include "scheduler/divisible_work.h"
-#include "support/engine_thread.h"
 #include "scheduler/scheduler.h"
+#include "support/engine_thread.h"
 
 #include <array>
 #include <chrono>
