@@ -1,11 +1,11 @@
 // Graphs on a home device that records them (the emulated one): when they are recorded, and what makes a recording go.
 #include "memory/heap.h"
+#include "runtime/add_kernel.h"
 #include "runtime/context.h"
 #include "runtime/copy.h"
 #include "runtime/engines.h"
 #include "runtime/graph.h"
 #include "runtime/launch.h"
-#include "runtime/registry.h"
 
 #include <gtest/gtest.h>
 
@@ -17,35 +17,6 @@ namespace {
 
 using memory::AllocationKind;
 using memory::Heap;
-
-constexpr char kPtx[] = R"(.version 7.5
-.target sm_52
-.address_size 64
-.visible .entry add(.param .u64 to, .param .u64 from, .param .u32 n)
-{
-  .reg .pred %p;
-  .reg .b32 %r<8>;
-  .reg .b64 %rd<8>;
-  ld.param.u64 %rd1, [to];
-  ld.param.u64 %rd2, [from];
-  ld.param.u32 %r1, [n];
-  mov.u32 %r2, %ctaid.x;
-  mov.u32 %r3, %ntid.x;
-  mov.u32 %r4, %tid.x;
-  mad.lo.s32 %r5, %r2, %r3, %r4;
-  setp.ge.s32 %p, %r5, %r1;
-  @%p bra END;
-  mul.wide.s32 %rd3, %r5, 4;
-  add.s64 %rd4, %rd1, %rd3;
-  add.s64 %rd5, %rd2, %rd3;
-  ld.global.u32 %r6, [%rd4];
-  ld.global.u32 %r7, [%rd5];
-  add.s32 %r6, %r6, %r7;
-  st.global.u32 [%rd4], %r6;
-END:
-  ret;
-}
-)";
 
 constexpr int kCount = 1000;
 constexpr size_t kBytes = kCount * sizeof(int);
@@ -59,9 +30,7 @@ class GraphReplayTest : public testing::Test {
     ASSERT_EQ(Context::enter(), kSuccess);
     Engines::start();
     ASSERT_NE(Engines::with_home(), nullptr) << "the emulated device must be home";
-    auto module = Registry::instance().load_image(kPtx, sizeof kPtx, "test", nullptr);
-    ASSERT_TRUE(module) << module.status().message();
-    auto kernel = (*module)->find_kernel("add");
+    auto kernel = load_add_kernel();
     ASSERT_TRUE(kernel) << kernel.status().message();
     kernel_ = *kernel;
   }

@@ -1,10 +1,10 @@
 // What is sent to devices, and what is not because they reach it: on the emulated device, with and without memory that
 // it shares (CMakeLists.txt runs both).
 #include "memory/heap.h"
+#include "runtime/add_kernel.h"
 #include "runtime/copy.h"
 #include "runtime/engines.h"
 #include "runtime/launch.h"
-#include "runtime/registry.h"
 #include "support/options.h"
 
 #include <gtest/gtest.h>
@@ -18,35 +18,6 @@ namespace {
 using memory::AllocationKind;
 using memory::Heap;
 
-constexpr char kPtx[] = R"(.version 7.5
-.target sm_52
-.address_size 64
-.visible .entry add(.param .u64 to, .param .u64 from, .param .u32 n)
-{
-  .reg .pred %p;
-  .reg .b32 %r<8>;
-  .reg .b64 %rd<8>;
-  ld.param.u64 %rd1, [to];
-  ld.param.u64 %rd2, [from];
-  ld.param.u32 %r1, [n];
-  mov.u32 %r2, %ctaid.x;
-  mov.u32 %r3, %ntid.x;
-  mov.u32 %r4, %tid.x;
-  mad.lo.s32 %r5, %r2, %r3, %r4;
-  setp.ge.s32 %p, %r5, %r1;
-  @%p bra END;
-  mul.wide.s32 %rd3, %r5, 4;
-  add.s64 %rd4, %rd1, %rd3;
-  add.s64 %rd5, %rd2, %rd3;
-  ld.global.u32 %r6, [%rd4];
-  ld.global.u32 %r7, [%rd5];
-  add.s32 %r6, %r6, %r7;
-  st.global.u32 [%rd4], %r6;
-END:
-  ret;
-}
-)";
-
 constexpr int kCount = 1000;
 
 class SharedMemoryTest : public testing::Test {
@@ -54,9 +25,7 @@ class SharedMemoryTest : public testing::Test {
   static void SetUpTestSuite() {
     Engines::start();
     ASSERT_NE(Engines::active(), nullptr) << "GUDA_DEVICES must name the emulated device";
-    auto module = Registry::instance().load_image(kPtx, sizeof kPtx, "test", nullptr);
-    ASSERT_TRUE(module) << module.status().message();
-    auto kernel = (*module)->find_kernel("add");
+    auto kernel = load_add_kernel();
     ASSERT_TRUE(kernel) << kernel.status().message();
     add_ = *kernel;
   }

@@ -99,55 +99,49 @@ double sum_of_pieces(int64_t n, const T* x, int64_t incx) {
 template <class T>
 using NormOf = std::conditional_t<kIsNarrow<T>, T, Real<T>>;
 
-template <class Int>
-Result nrm2_ex(Handle* handle, Int n, const void* x, DataType x_type, Int incx, void* result,
-               DataType result_type, DataType execution) {
+/// A real number that a vector has: `of(tag, n, x, incx)` gives it in the type of the result.
+template <class Int, class Norm>
+Result norm_ex(Handle* handle, Int n, const void* x, DataType x_type, Int incx, void* result,
+               DataType result_type, DataType execution, Norm of) {
   GUDA_CUBLAS_HANDLE(handle);
-  return with_float_type(x_type, [&]<class T>(TypeTag<T>) {
+  return with_float_type(x_type, [&]<class T>(TypeTag<T> tag) {
     if (result_type != kTypeOf<NormOf<T>> || execution != kTypeOf<Real<Wide<T>>>)
       return kNotSupported;
     GUDA_CUBLAS_CHECK(result);
+    auto* from = static_cast<const T*>(x);
     return submit_result(
         handle, vector_ns<T>(n),
         [&](Uses& use) {
-          use.reads(vector_of(static_cast<const T*>(x), n, incx))
-              .result_bytes(result, sizeof(NormOf<T>));
+          use.reads(vector_of(from, n, incx)).result_bytes(result, sizeof(NormOf<T>));
         },
-        [=] {
-          auto* from = static_cast<const T*>(x);
-          auto* out = static_cast<NormOf<T>*>(result);
-          if constexpr (kIsNarrow<T>)
-            *out = narrow<T>(static_cast<float>(std::sqrt(sum_of_pieces<T, true>(n, from, incx))));
-          else
-            *out = blas::nrm2<T>(n, from, incx);
-        });
+        [=] { *static_cast<NormOf<T>*>(result) = of(tag, n, from, incx); });
   });
+}
+
+template <class Int>
+Result nrm2_ex(Handle* handle, Int n, const void* x, DataType x_type, Int incx, void* result,
+               DataType result_type, DataType execution) {
+  return norm_ex(handle, n, x, x_type, incx, result, result_type, execution,
+                 []<class T>(TypeTag<T>, Int count, const T* from, Int stride) {
+                   if constexpr (kIsNarrow<T>)
+                     return narrow<T>(static_cast<float>(
+                         std::sqrt(sum_of_pieces<T, true>(count, from, stride))));
+                   else
+                     return blas::nrm2<T>(count, from, stride);
+                 });
 }
 
 template <class Int>
 Result asum_ex(Handle* handle, Int n, const void* x, DataType x_type, Int incx, void* result,
                DataType result_type, DataType execution) {
-  GUDA_CUBLAS_HANDLE(handle);
-  return with_float_type(x_type, [&]<class T>(TypeTag<T>) {
-    if (result_type != kTypeOf<NormOf<T>> || execution != kTypeOf<Real<Wide<T>>>)
-      return kNotSupported;
-    GUDA_CUBLAS_CHECK(result);
-    return submit_result(
-        handle, vector_ns<T>(n),
-        [&](Uses& use) {
-          use.reads(vector_of(static_cast<const T*>(x), n, incx))
-              .result_bytes(result, sizeof(NormOf<T>));
-        },
-        [=] {
-          auto* from = static_cast<const T*>(x);
-          auto* out = static_cast<NormOf<T>*>(result);
-          if constexpr (kIsNarrow<T>)
-            *out = narrow<T>(
-                static_cast<float>(incx < 1 ? 0 : sum_of_pieces<T, false>(n, from, incx)));
-          else
-            *out = blas::asum<T>(n, from, incx);
-        });
-  });
+  return norm_ex(handle, n, x, x_type, incx, result, result_type, execution,
+                 []<class T>(TypeTag<T>, Int count, const T* from, Int stride) {
+                   if constexpr (kIsNarrow<T>)
+                     return narrow<T>(static_cast<float>(
+                         stride < 1 ? 0 : sum_of_pieces<T, false>(count, from, stride)));
+                   else
+                     return blas::asum<T>(count, from, stride);
+                 });
 }
 
 template <class Int, bool kConjugated>
