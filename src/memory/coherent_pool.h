@@ -53,6 +53,10 @@ struct Range {
   friend bool operator==(const Range&, const Range&) = default;
 };
 
+inline Range intersection(Range a, Range b) {
+  return {a.begin > b.begin ? a.begin : b.begin, a.end < b.end ? a.end : b.end};
+}
+
 class CoherentPool {
  public:
   /// What versions are kept for.
@@ -237,6 +241,7 @@ class CoherentPool {
 
   Region* region_of(uintptr_t address);
   const Region* region_of(uintptr_t address) const;
+  static Status not_for_devices(uintptr_t address);
   template <typename Visit>
   Status for_each_piece(std::span<const Range> ranges, Space space, Visit&& visit);
   void forget_copies(Space space, std::span<const Range> ranges, bool only_stale = false);
@@ -294,5 +299,27 @@ class CoherentPool {
   uint64_t clock_ = 0;
   Statistics statistics_;
 };
+
+/// Calls visit(region, part of the range in it). What lies outside all regions exists on the host only.
+template <typename Visit>
+Status CoherentPool::for_each_piece(std::span<const Range> ranges, Space space, Visit&& visit) {
+  for (Range range : ranges) {
+    while (!range.empty()) {
+      Region* region = region_of(range.begin);
+      if (region == nullptr) {
+        if (space != kHostSpace) {
+          return not_for_devices(range.begin);
+        }
+        auto next = regions_.upper_bound(range.begin);
+        range.begin = next == regions_.end() ? range.end : next->first;
+        continue;
+      }
+      Range piece = intersection(range, {region->base, region->base + region->size});
+      if (Status status = visit(*region, piece); !status) return status;
+      range.begin = piece.end;
+    }
+  }
+  return Status::ok();
+}
 
 }  // namespace guda::memory
