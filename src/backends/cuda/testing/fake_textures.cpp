@@ -1,12 +1,13 @@
 #include "backends/cuda/testing/fake_textures.h"
 
+#include "backends/cuda/testing/fake_state.h"
+
 #include <algorithm>
 #include <cstring>
 
 namespace guda::backend::cuda::testing {
 namespace {
 
-constexpr DriverResult kInvalidValue = 1, kInvalidHandle = 400;
 constexpr size_t kTextureAlignment = 512;
 
 size_t component_bytes(int format) {
@@ -156,6 +157,73 @@ std::byte* FakeTextures::texel(TextureHandle handle, bool surface, size_t n) {
   if (array == nullptr) return nullptr;
   const size_t element = component_bytes(array->descriptor.format) * array->descriptor.channels;
   return (n + 1) * element > level->bytes.size() ? nullptr : level->bytes.data() + n * element;
+}
+
+FakeTextures& textures() {
+  static auto* textures =
+      new FakeTextures([](uintptr_t address, size_t bytes) { return at(address, bytes); });
+  return *textures;
+}
+
+EXPORT DriverResult cuArray3DCreate_v2(ArrayHandle* array, const ArrayDescriptor* descriptor) {
+  CALL("cuArray3DCreate_v2");
+  void* handle = nullptr;
+  DriverResult code = textures().create_array(&handle, *descriptor, 0);
+  *array = static_cast<ArrayHandle>(handle);
+  fake_cuda.arrays += code == 0 ? 1 : 0;
+  return code;
+}
+EXPORT DriverResult cuArrayDestroy(ArrayHandle array) {
+  std::lock_guard<std::recursive_mutex> lock(state().mutex);
+  if (DriverResult code = textures().destroy_array(array); code != 0) return code;
+  --fake_cuda.arrays;
+  return enter("cuArrayDestroy", false);
+}
+EXPORT DriverResult cuMipmappedArrayCreate(MipmappedArrayHandle* array,
+                                           const ArrayDescriptor* descriptor, unsigned levels) {
+  CALL("cuMipmappedArrayCreate");
+  void* handle = nullptr;
+  DriverResult code =
+      levels == 0 ? kInvalidValue : textures().create_array(&handle, *descriptor, levels);
+  *array = static_cast<MipmappedArrayHandle>(handle);
+  fake_cuda.arrays += code == 0 ? 1 : 0;
+  return code;
+}
+EXPORT DriverResult cuMipmappedArrayGetLevel(ArrayHandle* level_array, MipmappedArrayHandle array,
+                                             unsigned level) {
+  CALL("cuMipmappedArrayGetLevel");
+  return textures().level_of(level_array, array, level);
+}
+EXPORT DriverResult cuMipmappedArrayDestroy(MipmappedArrayHandle array) {
+  std::lock_guard<std::recursive_mutex> lock(state().mutex);
+  if (DriverResult code = textures().destroy_array(array); code != 0) return code;
+  --fake_cuda.arrays;
+  return enter("cuMipmappedArrayDestroy", false);
+}
+EXPORT DriverResult cuTexObjectCreate(TextureHandle* texture, const ResourceDescriptor* resource,
+                                      const TextureDescriptor*, const ResourceViewDescriptor*) {
+  CALL("cuTexObjectCreate");
+  DriverResult code = textures().create(texture, *resource, false);
+  fake_cuda.textures += code == 0 ? 1 : 0;
+  return code;
+}
+EXPORT DriverResult cuTexObjectDestroy(TextureHandle texture) {
+  std::lock_guard<std::recursive_mutex> lock(state().mutex);
+  if (DriverResult code = textures().destroy(texture, false); code != 0) return code;
+  --fake_cuda.textures;
+  return enter("cuTexObjectDestroy", false);
+}
+EXPORT DriverResult cuSurfObjectCreate(TextureHandle* surface, const ResourceDescriptor* resource) {
+  CALL("cuSurfObjectCreate");
+  DriverResult code = textures().create(surface, *resource, true);
+  fake_cuda.textures += code == 0 ? 1 : 0;
+  return code;
+}
+EXPORT DriverResult cuSurfObjectDestroy(TextureHandle surface) {
+  std::lock_guard<std::recursive_mutex> lock(state().mutex);
+  if (DriverResult code = textures().destroy(surface, true); code != 0) return code;
+  --fake_cuda.textures;
+  return enter("cuSurfObjectDestroy", false);
 }
 
 }  // namespace guda::backend::cuda::testing
