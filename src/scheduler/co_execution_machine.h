@@ -10,6 +10,8 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -89,8 +91,9 @@ class TestMachine {
   void add_kernel(const std::string& name, const Block& block) {
     kernels_.emplace_back(name, block);
     for (backend::MemoryDevice* device : memory_devices) {
-      device->add_kernel(name, [block](backend::MemoryDevice& self, const backend::Launch& launch,
-                                       backend::Dim3 index) {
+      device->add_kernel(name, [this, block](backend::MemoryDevice& self,
+                                             const backend::Launch& launch, backend::Dim3 index) {
+        device_blocks_.fetch_add(1);
         block([&self](const void* address) { return self.at(address); }, launch.params, index.x);
       });
     }
@@ -120,8 +123,11 @@ class TestMachine {
     const std::vector<std::byte> copied(params.begin(), params.end());
     auto host_time = host_block_time;
     auto& fault = host_fault;
-    const auto on_host = [copied, block, host_time, &fault](const backend::Launch& slice) {
+    const uint64_t before = device_blocks_.load();
+    const auto on_host = [this, before, copied, block, host_time,
+                          &fault](const backend::Launch& slice) {
       if (!fault.is_ok()) return fault;
+      if (host_waits) wait_for_device(before);
       auto end = std::chrono::steady_clock::now();
       const auto same = [](const void* address) {
         return static_cast<std::byte*>(const_cast<void*>(address));
@@ -172,9 +178,22 @@ class TestMachine {
   memory::CoherentPool pool;
   std::vector<Participant> participants;
   std::chrono::nanoseconds host_block_time{0};
+  /// The CPU begins with a launch when a device has computed some of it, or has failed. On a busy machine it would
+  /// otherwise have done everything before the device's thread is scheduled.
+  bool host_waits = false;
   Status host_fault;
 
  private:
+  void wait_for_device(uint64_t before) const {
+    const auto failed = [](const auto& plan) { return plan->happened() != 0; };
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (device_blocks_.load() == before && std::none_of(plans.begin(), plans.end(), failed)) {
+      ASSERT_LT(std::chrono::steady_clock::now(), end) << "no device takes part";
+      std::this_thread::sleep_for(std::chrono::microseconds(20));
+    }
+  }
+
+  std::atomic<uint64_t> device_blocks_{0};
   CoExecutor executor_;
   std::vector<std::pair<std::string, Block>> kernels_;
   size_t bytes_;

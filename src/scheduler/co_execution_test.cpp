@@ -180,7 +180,8 @@ constexpr int kRounds = 1;
 
 uint64_t calls_without_faults() {
   Machine machine(1);
-  machine.host_block_time = 2us;  // leaves the device its part
+  machine.host_block_time = 2us;
+  machine.host_waits = true;
   EXPECT_TRUE(program(machine, kRounds));
   return machine.plans[0]->calls();
 }
@@ -196,6 +197,7 @@ TEST(Faults, NothingIsLostWhateverCallFails) {
     for (uint64_t n = 1; n <= calls; ++n) {
       Machine machine(1);
       machine.host_block_time = 2us;
+      machine.host_waits = true;
       machine.plans[0]->add({kind, "", n, StatusCode::launch_failed});
       const Status status = program(machine, kRounds);
       ASSERT_TRUE(status) << status.message() << " at call " << n;
@@ -203,7 +205,7 @@ TEST(Faults, NothingIsLostWhateverCallFails) {
       happened += machine.plans[0]->happened();
     }
     // How often a device is called depends on who is faster; nearly all calls were there to fail.
-    EXPECT_GT(happened, kInstrumented ? 0 : calls / 2);
+    EXPECT_GT(happened, calls / (kInstrumented ? 4 : 2));
   }
 }
 

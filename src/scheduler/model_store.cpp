@@ -6,10 +6,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -97,7 +97,8 @@ std::string to_text(const EngineIdentity& identity, const EngineRecord& record) 
   std::string text(kHeader);
   text += fmt::format("engine {}\n", identity.text());
   visit_numbers(record.model, [&](const std::string& name, double value) {
-    text += fmt::format("{} {}\n", name, value);
+    // Unknown rather than a line that would cost the whole file.
+    text += fmt::format("{} {}\n", name, std::isfinite(value) && value > 0 ? value : 0.0);
   });
   for (const LearntTime& time : record.learnt) {
     const auto& s = time.state;
@@ -170,10 +171,11 @@ Status ModelStore::save(const EngineIdentity& identity, const EngineRecord& reco
   if (directory_.empty()) return {StatusCode::not_found, "no engine models are kept"};
   std::error_code error;
   std::filesystem::create_directories(directory_, error);
-  static std::atomic<uint64_t> counter{0};
   const std::string path = path_of(identity);
-  const std::string temporary = fmt::format("{}.{}-{}", path, getpid(), counter.fetch_add(1));
-  const int file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  // Not named after the process: in containers that share a cache many have the same number, and one that was killed may
+  // have left its file.
+  std::string temporary = path + ".XXXXXX";
+  const int file = mkostemp(temporary.data(), O_CLOEXEC);
   if (file < 0) return system_error("cannot write", temporary);
   const std::string text = to_text(identity, record);
   const bool written = write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());

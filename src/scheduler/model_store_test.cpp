@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <vector>
 
 namespace guda::scheduler {
 namespace {
@@ -68,6 +70,64 @@ TEST_F(ModelStoreTest, WhatIsNoNumberIsNotSaved) {
   const auto loaded = store_.load(kIdentity);
   ASSERT_TRUE(loaded) << loaded.status().message();
   EXPECT_EQ(loaded->learnt.size(), all - 2);
+}
+
+TEST_F(ModelStoreTest, ARateThatIsNoNumberIsSavedAsUnknown) {
+  EngineRecord record = example();
+  record.model.kernel_rate[0] = std::numeric_limits<double>::infinity();
+  record.model.memory_rate = std::numeric_limits<double>::quiet_NaN();
+  record.model.launch_ns = -1;
+  ASSERT_TRUE(store_.save(kIdentity, record));
+  const auto loaded = store_.load(kIdentity);
+  ASSERT_TRUE(loaded) << loaded.status().message();
+  EXPECT_EQ(loaded->model.kernel_rate[0], 0);
+  EXPECT_EQ(loaded->model.memory_rate, 0);
+  EXPECT_EQ(loaded->model.launch_ns, 0);
+  EXPECT_EQ(loaded->model.kernel_rate[1], record.model.kernel_rate[1]);
+}
+
+TEST_F(ModelStoreTest, TheSmallestAndTheLargestNumbersComeBack) {
+  EngineRecord record = example();
+  auto& state = record.learnt[0].state;
+  state.weights = {std::numeric_limits<double>::denorm_min(), 1e-310};
+  state.covariance = {{{std::numeric_limits<double>::max(), -5e-324}, {-5e-324, 1e22}}};
+  state.observations = std::numeric_limits<uint32_t>::max();
+  record.learnt[0].key = ~uint64_t{0};
+  const auto read = from_text(kIdentity, to_text(kIdentity, record));
+  ASSERT_TRUE(read) << read.status().message();
+  EXPECT_EQ(read->learnt[0].key, ~uint64_t{0});
+  EXPECT_EQ(read->learnt[0].state.weights, state.weights);
+  EXPECT_EQ(read->learnt[0].state.covariance, state.covariance);
+  EXPECT_EQ(read->learnt[0].state.observations, state.observations);
+}
+
+TEST_F(ModelStoreTest, ProcessesThatSaveAtOnceNeverLeaveHalfAFile) {
+  ASSERT_TRUE(store_.save(kIdentity, example()));
+  std::vector<pid_t> children;
+  for (int child = 0; child < 2; ++child) {
+    const pid_t pid = fork();
+    ASSERT_GE(pid, 0);
+    if (pid == 0) {
+      EngineRecord record = example();
+      // Files of very different lengths.
+      if (child != 0) record.learnt.resize(2000, record.learnt[0]);
+      bool good = true;
+      for (int i = 0; i < 50; ++i) good = store_.save(kIdentity, record).is_ok() && good;
+      _exit(good ? 0 : 1);
+    }
+    children.push_back(pid);
+  }
+  for (size_t running = children.size(); running != 0;) {
+    const auto loaded = store_.load(kIdentity);
+    ASSERT_TRUE(loaded) << loaded.status().message();
+    int status = 0;
+    if (waitpid(-1, &status, WNOHANG) > 0) {
+      EXPECT_EQ(status, 0);
+      --running;
+    }
+  }
+  const auto files = std::filesystem::directory_iterator(directory_);
+  EXPECT_EQ(std::distance(begin(files), end(files)), 1);
 }
 
 TEST_F(ModelStoreTest, AnotherEngineOrDriverFindsNothing) {

@@ -68,7 +68,7 @@ class Regression {
     const double limit = std::min(kOutlier * std::sqrt(spread), kFactorTwo);
     if (std::abs(error) > limit) {
       if (++state_.outliers >= kChange) {
-        forget();
+        forget(x);
         spread = quadratic(x) + state_.noise;
       } else {
         error = std::copysign(limit, error);
@@ -91,6 +91,7 @@ class Regression {
   static constexpr double kFactorTwo = 0.5;  // this error is one, however noisy things are
   static constexpr uint32_t kChange = 3;
   static constexpr double kForgetting = 0.98;
+  static constexpr double kForgottenShare = 0.3;
   static constexpr double kMaxMeanVariance = 0.04;  // forgetting stops here
   static constexpr double kWidest = 1;  // and when a weight's part of the time has this variance
 
@@ -102,13 +103,15 @@ class Regression {
     return std::max(sum, 0.0);
   }
 
-  void forget() {
+  void forget(const Vector& x) {
     state_.outliers = 0;
     state_.noise = kInitialNoise * kInitialNoise;
     state_.observations = 0;
     for (size_t i = 0; i < N; ++i) {
       state_.covariance[i] = {};
-      const double deviation = 10 * state_.weights[i];
+      // What counted for nothing may be part of the time now.
+      const double share = x[i] != 0 ? kForgottenShare / std::abs(x[i]) : 0;
+      const double deviation = std::max(10 * state_.weights[i], share);
       state_.covariance[i][i] = deviation * deviation;
     }
   }
@@ -125,14 +128,22 @@ class Regression {
       // Times do not fall with more work; a weight goes down to a small part of itself at most.
       const double moved = state_.weights[i] + gain[i] * error;
       state_.weights[i] = std::max(moved, 0.01 * state_.weights[i]);
-      for (size_t j = 0; j < N; ++j) state_.covariance[i][j] -= gain[i] * projected[j];
+      // Both halves are one number: a difference in the last digit would grow with every forgetting, until variances are
+      // negative after some 1500 measurements.
+      for (size_t j = 0; j <= i; ++j) {
+        state_.covariance[i][j] -= gain[i] * projected[j];
+        state_.covariance[j][i] = state_.covariance[i][j];
+      }
     }
     // What the same features again and again cannot tell apart would grow without end.
     bool bounded = true;
     for (size_t i = 0; i < N; ++i) bounded &= state_.covariance[i][i] * x[i] * x[i] < kWidest;
     if (before < kMaxMeanVariance && bounded) {
-      for (Vector& row : state_.covariance) {
-        for (double& value : row) value /= kForgetting;
+      // Nor is anything forgotten about a feature that is not there: nothing takes its place.
+      Vector widening;
+      for (size_t i = 0; i < N; ++i) widening[i] = x[i] != 0 ? 1 / std::sqrt(kForgetting) : 1;
+      for (size_t i = 0; i < N; ++i) {
+        for (size_t j = 0; j < N; ++j) state_.covariance[i][j] *= widening[i] * widening[j];
       }
     }
     // E[error^2] = spread, so this estimates the noise whatever the weights' uncertainty is.

@@ -84,6 +84,48 @@ TEST(Regression, TheSameWorkForEverStaysInBounds) {
   EXPECT_NEAR(line.predict({1, 10'000}).value, 20'000, 1'500);
 }
 
+TEST(Regression, TheSameTwoWorksForEverStayLearnt) {
+  std::mt19937 random(8);
+  std::normal_distribution<double> noise(0, 0.03);
+  Line line({1'000, 1.5}, {500, 0.6});
+  for (int i = 0; i < 20'000; ++i) {
+    const double x = i % 2 == 0 ? 1'000 : 20'000;
+    line.observe({1, x}, (1'000 + x) * (1 + noise(random)));
+    const auto& covariance = line.state().covariance;
+    ASSERT_EQ(covariance[0][1], covariance[1][0]) << i;
+    ASSERT_GT(covariance[0][0], 0) << i;
+    ASSERT_GT(covariance[1][1], 0) << i;
+  }
+  EXPECT_NEAR(line.predict({1, 1'000}).value, 2'000, 60);
+  EXPECT_NEAR(line.predict({1, 20'000}).value, 21'000, 600);
+  EXPECT_NEAR(line.predict({1, 100'000}).value, 101'000, 5'000);
+}
+
+TEST(Regression, WhatCountedForNothingIsLearntAfterAChange) {
+  // So short that all of the time is start.
+  Line line({1'000, 0}, {1'000, 0});
+  for (int i = 0; i < 50; ++i) line.observe({1, 1'000. * (1 + i % 2)}, 1'000);
+  for (int i = 0; i < 50; ++i) {
+    const double x = 1'000 * (1 + i % 2);
+    line.observe({1, x}, 1'000 + 10 * x);
+  }
+  EXPECT_NEAR(line.predict({1, 4'000}).value, 41'000, 3'000);
+}
+
+TEST(Regression, AFeatureThatIsNeverThereStaysInBounds) {
+  // Kernels whose instructions are unknown have no arithmetic, products with k = 0 no operations.
+  std::mt19937 random(7);
+  std::normal_distribution<double> noise(0, 0.02);
+  Line line({100, 1}, {100, 1});
+  for (int i = 0; i < 50'000; ++i) line.observe({1, 0}, 200 * (1 + noise(random)));
+  EXPECT_NEAR(line.predict({1, 0}).value, 200, 4);
+  // What was believed about it holds, and so does how much.
+  EXPECT_EQ(line.state().weights[1], 1);
+  EXPECT_NEAR(line.state().covariance[1][1], 1, 1e-9);
+  for (int i = 0; i < 10; ++i) line.observe({1, 1'000}, 2'200 * (1 + noise(random)));
+  EXPECT_NEAR(line.predict({1, 1'000}).value, 2'200, 150);
+}
+
 TEST(Regression, TimesStayPositive) {
   Line line({1000, 1}, {1000, 1});
   for (int i = 0; i < 100; ++i) line.observe({1, 1e6}, 10);

@@ -468,6 +468,25 @@ TEST(Prediction, OfUnseenKernelsLearnsFromOthers) {
   EXPECT_NEAR(estimate.ns(100), truth(unseen.operations[1]), 0.15 * truth(unseen.operations[1]));
 }
 
+TEST(Prediction, WorkWithoutMemoryTrafficForEverSpoilsNothing) {
+  TimeModel model(engine("cpu", 100, 1'000).model);
+  std::mt19937 random(11);
+  const auto truth = [](const Work& work) { return 2'000 + 3 * work.operations[1] / 100; };
+  const auto work = [](uint64_t key, double operations) {
+    Work work = launch(key, 100, operations);
+    work.bytes = 0;
+    work.memory = {};
+    return work;
+  };
+  for (int i = 0; i < 100'000; ++i) {
+    const Work done = i % 2 == 0 ? work(1, 1e5) : work(2, 2e6);
+    model.observe(done, 100, truth(done) * (0.95 + 0.001 * static_cast<double>(random() % 100)));
+  }
+  const Work unseen = work(3, 5e5);
+  EXPECT_NEAR(model.estimate(unseen).ns(100), truth(unseen), 0.1 * truth(unseen));
+  EXPECT_LT(model.estimate(unseen).sigma, 0.5);
+}
+
 TEST(Prediction, OfAKernelThatNothingIsKnownAboutPrefersFastEnginesForLargeGrids) {
   Scheduler scheduler;
   ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
