@@ -24,7 +24,8 @@ struct Fault {
   FaultKind kind = FaultKind::error;
   /// Which call: "map", "unmap", "load", "create_queue", "launch", "upload", "download", "copy", "copy_from_peer", "fill",
   /// "gemm", "mark", "wait", "wait_for", "flush", "synchronize", "create_array", "create_texture", "create_surface",
-  /// "copy_to_array", "copy_from_array", "copy_box", "fill_box", "begin_recording", "end_recording", "replay"; empty: any.
+  /// "copy_to_array", "copy_from_array", "copy_box", "fill_box", "call", "prefetch", "begin_recording", "end_recording",
+  /// "replay"; empty: any.
   std::string call;
   /// From 1, counted since the plan was made, among calls of this name.
   uint64_t nth = 1;
@@ -234,11 +235,11 @@ class FaultyDevice final : public Device {
       return queue_->fill_box(to, box, value, element);
     }
     Status copy_to_array(DeviceArray& array, uint32_t level, const ArrayRows& from) override {
-      if (Status status = plan_->check("copy_to_array"); !status) return status;
+      if (Status status = check("copy_to_array"); !status) return status;
       return queue_->copy_to_array(array, level, from);
     }
     Status copy_from_array(const ArrayRows& to, const DeviceArray& array, uint32_t level) override {
-      if (Status status = plan_->check("copy_from_array"); !status) return status;
+      if (Status status = check("copy_from_array"); !status) return status;
       return queue_->copy_from_array(to, array, level);
     }
     Status gemm(const GemmProblem& problem) override {

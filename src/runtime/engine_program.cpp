@@ -1,10 +1,11 @@
 // Launches of graphs on the home device: one operation after the other the first time, later as a recording of the
 // device's own (backend::Recording), when it has them and all of the graph belongs there.
 //
-// A recording keeps code, arguments and addresses. It is made anew when the graph changes (another Program), and when the
-// heap has changed or regions have lost their memory on the device and it has addresses of copies, fills or products; so
-// often in vain, the longer it waits. What the scheduler would have been asked meanwhile it is asked now and then: such a
-// launch goes one by one, and the recording stays when all of it still goes home.
+// A recording keeps code, arguments and addresses. It is made anew when the graph changes (another Program). One with
+// addresses of copies, fills or products is also when the heap has changed, regions have lost their memory on the device,
+// or arrays have come there that may have to follow a copy; so often in vain, the longer it waits. What the scheduler would
+// have been asked meanwhile it is asked now and then: such a launch goes one by one, and the recording stays when all of it
+// still goes home.
 #include "runtime/copy.h"
 #include "runtime/engine_work.h"
 #include "runtime/launch.h"
@@ -39,7 +40,8 @@ struct Engines::HomeProgram {
   bool replayed = false;
   bool kernels = false;  // it has some
   bool addresses = false;  // other than arguments of kernels
-  uint64_t generation = 0, evictions = 0;  // of heap and pool, when it was recorded
+  // Of heap, pool and textures, when it was recorded.
+  uint64_t generation = 0, evictions = 0, arrays = 0;
   uint64_t epoch = 0;  // of the scheduler
   uint32_t uses_left = 0;
   uint32_t calm = 0, patience = 1;  // launches without a change: so many, and so many are wanted
@@ -123,8 +125,9 @@ bool Engines::in_place(const Engine& engine, const void* address) const {
 
 bool Engines::outdated(const Engine& engine, const HomeProgram& known) const {
   return known.engine != &engine ||
-         (known.addresses && (known.generation != memory::Heap::instance().generation() ||
-                              known.evictions != pool_.evictions()));
+         (known.addresses &&
+          (known.generation != memory::Heap::instance().generation() ||
+           known.evictions != pool_.evictions() || known.arrays != textures_.arrays_made()));
 }
 
 std::optional<Status> Engines::replay(Engine& engine, HomeProgram& known, Program& program,
@@ -288,6 +291,7 @@ Status Engines::record(Engine& engine, HomeProgram& known, Program& program) {
   known.engine = &engine;
   known.generation = memory::Heap::instance().generation();
   known.evictions = pool_.evictions();
+  known.arrays = textures_.arrays_made();
   std::vector<std::function<Status(backend::Queue&)>> starts;
   for (const auto& each : program.operations) {
     auto start = recordable(engine, known, *each);

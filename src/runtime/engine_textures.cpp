@@ -68,6 +68,7 @@ Result<EngineTextures::DeviceSide*> EngineTextures::device_side(
   if (!made) return made.status();
   DeviceSide& side = arrays_[key];
   any_arrays_.store(true, std::memory_order_release);
+  arrays_made_.fetch_add(1, std::memory_order_release);
   side.array = std::move(*made);
   if (mipmapped == nullptr) {
     side.levels.push_back({array});

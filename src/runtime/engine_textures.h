@@ -54,6 +54,9 @@ class EngineTextures {
   Status launch(backend::Queue& queue, bool stores, const std::function<Status()>& start);
   /// Some of the range may be rows of an array on the device. One load when there are none.
   bool has_rows(memory::Range range) const;
+  /// How many arrays have come to the device so far: an earlier answer that there are no such rows holds no longer than
+  /// this stays the same.
+  uint64_t arrays_made() const { return arrays_made_.load(std::memory_order_acquire); }
   /// Runs `start`, which hands over something that writes such rows, in order with the launches of other queues: stores
   /// copy the rows of all surfaces.
   Status write_rows(backend::Queue& queue, memory::Range range,
@@ -104,6 +107,7 @@ class EngineTextures {
   std::map<const void*, DeviceSide> arrays_;
   size_t on_host_only_ = 0;
   std::atomic<bool> any_arrays_{false};
+  std::atomic<uint64_t> arrays_made_{0};
   /// The order of different queues: work that changes arrays or rows waits for all that uses them, and the other way
   /// round.
   std::unique_ptr<backend::Mark> changed_;

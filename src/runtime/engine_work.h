@@ -63,7 +63,8 @@ class Engines::QueueLoan {
     }
   }
   ~QueueLoan() {
-    if (!*work_.queue || work_.calls->hung() || !engine_.device->usable()) return;
+    // A queue behind a thread that hangs is that thread's: not even looked at.
+    if (work_.calls->hung() || !*work_.queue || !engine_.device->usable()) return;
     std::unique_lock lock(engine_.queues_mutex);
     engine_.idle_queues.push_back(std::move(work_));
   }

@@ -320,7 +320,15 @@ std::shared_ptr<Program> GraphExec::make_program() const {
 
 Status GraphExec::launch(Stream& stream) {
   if (!program_) program_ = make_program();
-  return submit(stream, ProgramOperation(program_), false);
+  if (stream.capture()) return submit(stream, ProgramOperation(program_), false);
+  if (last_stream_id_ != stream.id()) {
+    if (auto last = last_stream_.lock()) stream.wait_for({std::move(last), last_ticket_});
+    last_stream_ = stream.weak_from_this();
+    last_stream_id_ = stream.id();
+  }
+  Status status = submit(stream, ProgramOperation(program_), false);
+  last_ticket_ = stream.enqueued();
+  return status;
 }
 
 GraphExec::Step* GraphExec::find(const GraphNode* node) {

@@ -94,6 +94,7 @@ class GraphExec {
  public:
   static Result<std::unique_ptr<GraphExec>> instantiate(const Graph& graph, uint64_t flags);
 
+  /// After what the stream was given before, and after all earlier launches, whatever their stream (cudaGraphLaunch).
   Status launch(Stream& stream);
   /// Replaces the operation of the node (of the graph this was made from). invalid_value: not one of its
   /// nodes, or another type.
@@ -126,6 +127,9 @@ class GraphExec {
   std::vector<std::shared_ptr<void>> owned_;
   // What launches in flight run; replaced, never changed, when a step changes.
   std::shared_ptr<Program> program_;
+  // The latest launch; a stream that has gone has done it.
+  std::weak_ptr<Stream> last_stream_;
+  uint64_t last_stream_id_ = 0, last_ticket_ = 0;
 };
 
 // Capture ----------------------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
 // Graphs on a home device that records them (the emulated one): when they are recorded, and what makes a recording go.
+#include "memory/array.h"
 #include "memory/heap.h"
 #include "runtime/add_kernel.h"
 #include "runtime/context.h"
@@ -6,6 +7,7 @@
 #include "runtime/engines.h"
 #include "runtime/graph.h"
 #include "runtime/launch.h"
+#include "runtime/texture.h"
 
 #include <gtest/gtest.h>
 
@@ -166,6 +168,29 @@ TEST_F(GraphReplayTest, KernelsAloneDoNotMind) {
   EXPECT_TRUE(Heap::instance().release(other, kind_bit(AllocationKind::device)));
   EXPECT_TRUE(launch());
   expect_words(to_, 8);
+}
+
+TEST_F(GraphReplayTest, CopiesToAnArrayThatATextureReadsAreNotReplayed) {
+  auto array = memory::create_array({32, 0, 0, 0, 0}, 64, 4, 0, 0);
+  ASSERT_TRUE(array);
+  const CopyShape row{64 * sizeof(int), 1, 1};
+  auto* added = *graph_.add(NodeType::kernel, {}, adding(to_, one_));
+  (void)*graph_.add(
+      NodeType::memcpy, {added},
+      std::make_unique<CopyOperation>(side((*array)->data), side(to_), row, CopyKind::unspecified));
+  auto exec = GraphExec::instantiate(graph_, 0);
+  ASSERT_TRUE(exec);
+  exec_ = std::move(*exec);
+  EXPECT_FALSE(launch());
+  EXPECT_TRUE(launch()) << "nobody knows it as an array yet";
+  const auto texture = texture_over(**array);
+  ASSERT_TRUE(texture);
+  const auto handle = open_texture(*texture, {*array, nullptr, {}}, false);
+  ASSERT_TRUE(handle) << handle.status().message();
+  for (int i = 0; i < 5; ++i) EXPECT_FALSE(launch()) << "the device's array has to follow";
+  close_texture(*handle, false);
+  EXPECT_TRUE(free_array(*array));
+  expect_words(to_, 7);
 }
 
 TEST_F(GraphReplayTest, ContentsOnTheHostAreBroughtHomeFirst) {

@@ -7,6 +7,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <thread>
 #include <vector>
 
 namespace guda::runtime {
@@ -41,6 +45,39 @@ TEST_F(GraphTest, NodesRunAfterTheirDependencies) {
   ASSERT_TRUE((*exec)->launch(*stream).is_ok());
   stream->synchronize();
   EXPECT_EQ(order, (std::vector<int>{1, 2, 3, 1, 2, 3}));
+}
+
+/// What a node that takes a while has seen.
+struct Overlap {
+  std::atomic<int> running{0}, most{0}, done{0};
+  static void visit(void* data) {
+    auto& self = *static_cast<Overlap*>(data);
+    self.most = std::max(self.most.load(), ++self.running);
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    --self.running;
+    ++self.done;
+  }
+};
+
+TEST_F(GraphTest, LaunchesOfOneGraphFollowEachOtherOnAllStreams) {
+  constexpr uint32_t kNonBlocking = 1;
+  Overlap seen;
+  Graph graph;
+  ASSERT_TRUE(
+      graph.add(NodeType::host, {}, std::make_unique<HostOperation>(Overlap::visit, &seen)));
+  auto exec = GraphExec::instantiate(graph, 0);
+  ASSERT_TRUE(exec);
+  std::vector<std::shared_ptr<Stream>> streams;
+  for (int i = 0; i < 3; ++i) streams.push_back(StreamTable::instance().create(kNonBlocking, 0));
+  for (int i = 0; i < 12; ++i) {
+    ASSERT_TRUE((*exec)->launch(*streams[static_cast<size_t>(i) % streams.size()]).is_ok());
+    if (i != 5) continue;
+    ASSERT_TRUE(StreamTable::instance().destroy(streams[2].get()));
+    streams.pop_back();  // its launches go on
+  }
+  for (auto& stream : streams) stream->synchronize();
+  EXPECT_EQ(seen.done, 12);
+  EXPECT_EQ(seen.most, 1);
 }
 
 TEST_F(GraphTest, CycleIsRefused) {

@@ -21,8 +21,10 @@ bool spin_until(std::chrono::nanoseconds limit, Condition&& condition) {
   if (condition()) return true;
   const auto end = std::chrono::steady_clock::now() + limit;
   do {
-    for (int i = 0; i < 16; ++i) relax();
-    if (condition()) return true;
+    for (int i = 0; i < 16; ++i) {  // looking costs less than asking for the time
+      relax();
+      if (condition()) return true;
+    }
   } while (std::chrono::steady_clock::now() < end);
   return false;
 }

@@ -1,6 +1,5 @@
 #include "backends/cpu/executor.h"
 
-#include <immintrin.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
@@ -24,6 +23,7 @@
 #include "support/live_counters.h"
 #include "support/log.h"
 #include "support/options.h"
+#include "support/relax.h"
 
 namespace guda::cpu {
 namespace {
@@ -33,7 +33,7 @@ namespace {
 constexpr uint64_t kWorthWakingNs = 4'000;
 // How long a worker that has run out of work looks for more before it sleeps, and a caller looks
 // for its last helpers.
-constexpr uint64_t kSpinNs = 10'000;
+constexpr auto kSpin = std::chrono::microseconds(10);
 constexpr uint32_t kHelperWaiting = 1u << 31;  // in Launch::helpers: the caller sleeps on it
 
 long futex(std::atomic<uint32_t>* word, int operation, uint32_t value) {
@@ -45,19 +45,6 @@ uint64_t now_ns() {
   return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
                                    std::chrono::steady_clock::now().time_since_epoch())
                                    .count());
-}
-
-// True as soon as `done`; false when the time is over.
-template <typename Condition>
-bool spin_until(Condition done) {
-  const uint64_t start = now_ns();
-  do {
-    for (int i = 0; i < 16; ++i) {
-      if (done()) return true;
-      _mm_pause();
-    }
-  } while (now_ns() - start < kSpinNs);
-  return done();
 }
 
 // Time per block of kernels that have run, direct mapped. Races lose an observation, no more.
@@ -219,7 +206,7 @@ void Executor::State::worker_main(uint32_t index) {
       leave(*launch);
       continue;
     }
-    if (spin_until([&] { return epoch.load(std::memory_order_relaxed) != seen; })) continue;
+    if (spin_until(kSpin, [&] { return epoch.load(std::memory_order_relaxed) != seen; })) continue;
     sleepers.fetch_add(1, std::memory_order_seq_cst);
     futex(&epoch, FUTEX_WAIT, seen);
     sleepers.fetch_sub(1, std::memory_order_seq_cst);
@@ -248,7 +235,7 @@ void Executor::State::retire(Launch& launch) {
     launch_count.store(static_cast<uint32_t>(launches.size()), std::memory_order_relaxed);
   }
   const auto alone = [&] { return launch.helpers.load(std::memory_order_acquire) == 0; };
-  if (spin_until(alone)) return;
+  if (spin_until(kSpin, alone)) return;
   uint32_t seen = launch.helpers.fetch_or(kHelperWaiting, std::memory_order_acq_rel);
   if (seen == 0) return;
   for (;;) {

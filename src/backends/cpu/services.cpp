@@ -1,6 +1,5 @@
 #include "backends/cpu/services.h"
 
-#include <immintrin.h>
 #include <unistd.h>
 
 #include <bit>
@@ -15,6 +14,7 @@
 #include "backends/cpu/texture_table.h"
 #include "backends/cpu/worker.h"
 #include "support/log.h"
+#include "support/relax.h"
 
 namespace guda::cpu {
 namespace {
@@ -91,7 +91,7 @@ void nanosleep_service(const BlockState*, uint32_t) {
   if (worker.fibers != nullptr) {
     worker.fibers->yield();
   } else {
-    _mm_pause();
+    relax();
   }
 }
 
@@ -114,7 +114,7 @@ void yield_service(ThreadState*) {
   if (worker.fibers != nullptr) {
     worker.fibers->yield();
   } else {
-    _mm_pause();
+    relax();
   }
 }
 

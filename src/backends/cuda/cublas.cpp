@@ -155,6 +155,7 @@ Result<Cublas::Bound*> Cublas::bound(StreamHandle stream) {
   int code = api_.create(&bound.handle);
   if (code == 0) code = api_.set_stream(bound.handle, stream);
   if (code == 0) return &bound;
+  if (bound.handle != nullptr) (void)api_.destroy(bound.handle);
   handles_.erase(stream);
   return Status(code == kAllocationFailed ? StatusCode::out_of_memory : StatusCode::not_supported,
                 fmt::format("cuBLAS does not start: status {}", code));
