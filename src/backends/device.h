@@ -13,6 +13,7 @@
 #pragma once
 
 #include "backends/box.h"
+#include "backends/machine_code.h"
 #include "backends/texture_description.h"
 #include "compiler/driver/kernel_abi.h"
 #include "support/status.h"
@@ -103,7 +104,9 @@ struct Launch {
   Dim3 count{1, 1, 1};
   uint32_t dynamic_shared_bytes = 0;
   bool cooperative = false;
+  Dim3 cluster{1, 1, 1};  // blocks of a thread block cluster; whole launches only
 
+  bool clustered() const { return cluster.x * cluster.y * cluster.z > 1; }
   bool whole() const {
     return first.x == 0 && first.y == 0 && first.z == 0 && count.x == grid.x && count.y == grid.y &&
            count.z == grid.z;
@@ -320,6 +323,14 @@ class Device {
 
   /// Errors: not_supported with the reason, invalid_ptx, out_of_memory.
   virtual Result<std::shared_ptr<DeviceKernel>> load(const KernelSource& source) = 0;
+  /// Machine code for this device, as the program brought it (a cubin, a fatbin); `image` is not needed after the call.
+  /// Its kernels take addresses as the program has them and are launched whole. Errors: no_binary_for_gpu,
+  /// invalid_image, not_supported, out_of_memory.
+  virtual Result<std::shared_ptr<MachineCode>> load_machine_code(const void* image,
+                                                                 const std::string& name) {
+    (void)image, (void)name;
+    return Status(StatusCode::not_supported, "the backend takes no machine code");
+  }
   virtual Result<std::unique_ptr<Queue>> create_queue() = 0;
   /// Makes ready what Queue::gemm needs for products of these types and transposes, so that the first one takes no longer
   /// than others: programs are built here. Errors as load().

@@ -258,18 +258,21 @@ Status Heap::release(void* pointer, uint32_t kinds) {
   return Status::ok();
 }
 
+/// Some byte of it belongs to an allocation.
+bool Heap::known_in(uintptr_t start, size_t size) const {
+  auto next = records_.lower_bound(start + size);
+  if (next == records_.begin()) return false;
+  const Allocation& before = std::prev(next)->second.allocation;
+  return reinterpret_cast<uintptr_t>(before.base) + before.size > start;
+}
+
 Status Heap::add_registered(void* pointer, size_t size, uint32_t flags) {
   if (!pointer || size == 0) return {StatusCode::invalid_value, "nothing to register"};
   auto start = reinterpret_cast<uintptr_t>(pointer);
   std::unique_lock lock(mutex_);
-  auto next = records_.lower_bound(start + size);
-  if (next != records_.begin()) {
-    auto& before = std::prev(next)->second.allocation;
-    if (reinterpret_cast<uintptr_t>(before.base) + before.size > start) {
-      return {StatusCode::host_memory_already_registered,
-              fmt::format("{} is already registered", pointer)};
-    }
-  }
+  if (known_in(start, size))
+    return {StatusCode::host_memory_already_registered,
+            fmt::format("{} is already registered", pointer)};
   Record record;
   record.allocation = {static_cast<std::byte*>(pointer),
                        size,
@@ -311,6 +314,31 @@ Status Heap::remove_registered(void* pointer) {
   if (Status status = device->unregister_host(pointer); !status && device->usable())
     log(LogPart::memory, LogLevel::warn, "{}: {}", device->info().id(), status.message());
   return Status::ok();
+}
+
+Status Heap::add_device_variable(void* pointer, size_t size, bool managed,
+                                 backend::Device& device) {
+  std::unique_lock lock(mutex_);
+  if (known_in(reinterpret_cast<uintptr_t>(pointer), size))
+    return {StatusCode::invalid_value, fmt::format("something is at {} already", pointer)};
+  Record record;
+  record.allocation = {static_cast<std::byte*>(pointer),
+                       size,
+                       managed ? AllocationKind::managed : AllocationKind::device_variable,
+                       1,  // cudaMemAttachGlobal
+                       next_id_++,
+                       nullptr,
+                       false,
+                       false,
+                       &device};
+  add_record(record);
+  return Status::ok();
+}
+
+void Heap::remove_device_variable(void* pointer) {
+  std::unique_lock lock(mutex_);
+  auto found = records_.find(reinterpret_cast<uintptr_t>(pointer));
+  if (found != records_.end()) erase_record(found);
 }
 
 void Heap::share_with(backend::Device& device) {

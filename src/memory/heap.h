@@ -32,6 +32,7 @@ enum class AllocationKind : uint8_t {
   managed,  // cudaMallocManaged and __managed__ variables
   pool,  // cudaMallocAsync, cudaMallocFromPoolAsync
   variable,  // __device__ and __constant__ variables of a module
+  device_variable,  // those of machine code: a device's driver has placed them, and nothing else reaches them
   array,  // storage of cudaArray_t
   imported,  // another process's device memory (cudaIpcOpenMemHandle)
   mapped,  // what virtual_memory.h has put together and given access to (cuMemMap, cuMemSetAccess)
@@ -112,6 +113,12 @@ class Heap {
   /// Forgets it. 713 when the pointer is not the start of a registered range.
   Status remove_registered(void* pointer);
 
+  /// Records a variable of machine code, where `device` (which stays) has it: of kind device_variable, or managed.
+  /// Errors: invalid_value when something else is there.
+  Status add_device_variable(void* pointer, size_t size, bool managed, backend::Device& device);
+  /// Forgets it.
+  void remove_device_variable(void* pointer);
+
   /// The allocation that holds this address.
   std::optional<Allocation> find(const void* pointer) const;
   /// False when [pointer, pointer + size) starts inside a known allocation and runs past its end, or starts
@@ -189,6 +196,7 @@ class Heap {
   using Records = std::map<uintptr_t, Record>;  // by start address
 
   static bool special(const Allocation& allocation);
+  bool known_in(uintptr_t start, size_t size) const;
   void add_record(const Record& record);
   Records::iterator erase_record(Records::iterator record);
   struct Mapping;

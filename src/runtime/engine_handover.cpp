@@ -228,8 +228,7 @@ std::optional<Status> Engines::hand_over_launch(Engine& engine, KernelOperation&
   std::optional<LaunchPlan> planned;
   if (!all_home) {
     operands = operands_of(operation);
-    if (!operands.reached_by(engine.device->info()) || !operands.host_visible.empty())
-      return std::nullopt;
+    if (!operands.reached_by(*engine.device) || !operands.host_visible.empty()) return std::nullopt;
     if (!code) {
       planned = plan(operation, operands);
       const scheduler::Decision& decision = planned->decision;
@@ -249,6 +248,7 @@ std::optional<Status> Engines::hand_over_launch(Engine& engine, KernelOperation&
   launch.block = configuration.block;
   launch.dynamic_shared_bytes = static_cast<uint32_t>(configuration.dynamic_shared);
   launch.cooperative = configuration.cooperative;
+  launch.cluster = configuration.cluster;
   DeviceTail::Turn turn =
       prepare_home(engine, stream, ticket, operands.all, {}, operands.writes, all_home);
   if (!turn) return std::nullopt;
@@ -287,8 +287,8 @@ std::optional<Engines::HomeCopy> Engines::home_copy(const Engine& engine,
   copy.to = runtime::box(operation.to(), shape);
   copy.from_pool = on_devices(copy.from);
   copy.to_pool = on_devices(copy.to);
-  copy.from_device = copy.from_pool || managed_with(engine, copy.from);
-  copy.to_device = copy.to_pool || managed_with(engine, copy.to);
+  copy.from_device = copy.from_pool || holds(engine, copy.from);
+  copy.to_device = copy.to_pool || holds(engine, copy.to);
   if (!copy.from_device && !copy.to_device) return std::nullopt;
   if (!disjoint(copy.to, operation.to(), copy.from, operation.from(), shape)) return std::nullopt;
   copy.dense = dense(operation.from(), shape) && dense(operation.to(), shape);
@@ -316,7 +316,7 @@ std::optional<Engines::HomeFill> Engines::home_fill(const Engine& engine,
   HomeFill fill;
   fill.to = runtime::box(operation.to(), operation.shape());
   fill.to_pool = on_devices(fill.to);
-  if (!(fill.to_pool || managed_with(engine, fill.to)) ||
+  if (!(fill.to_pool || holds(engine, fill.to)) ||
       operation.shape().width % operation.element() != 0)
     return std::nullopt;
   fill.dense = dense(operation.to(), operation.shape());

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <thread>
 
 namespace guda::runtime {
 namespace {
@@ -168,20 +169,23 @@ Engines::LaunchPlan Engines::plan(KernelOperation& operation, const Operands& op
   for (auto& engine : engines_) {
     const uint32_t bit = 1u << engine->index;
     if (!engine->device) {
-      work.engines |= bit;
+      if (operation.on_cpu() && operands.only == nullptr) work.engines |= bit;
       continue;
     }
     if (!in_service(*engine)) continue;
-    const char* why = unsuited(engine->device->info(), operands.flags(),
-                               operands.reached_by(engine->device->info()),
-                               operands.several_regions, operands.known);
+    const char* why = nullptr;
+    if (operation.on_cpu())
+      why = unsuited(engine->device->info(), operands.flags(), operands.reached_by(*engine->device),
+                     operands.several_regions, operands.known);
+    else if (engine.get() != home())  // there it is the program's business what it touches
+      why = "there is code for the device that data lives on only";
     if (why == nullptr && operands.textures) why = textures_.refusal(*engine->device);
     if (why != nullptr) {
       log(LogPart::scheduler, LogLevel::info, "kernel {} not on {}: {}", work.name,
           engine->device->info().id(), why);
       continue;
     }
-    auto code = load(*engine, operation);
+    auto code = load(*engine, operation.kernel(), configuration.block);
     if (!code) continue;
     plan.code[engine->index] = *code;
     work.engines |= bit;
@@ -240,12 +244,14 @@ Engines::LaunchPlan Engines::plan(KernelOperation& operation, const Operands& op
 void Engines::prepare(KernelOperation& operation) {
   for (auto& engine : engines_) {
     if (engine->device && in_service(*engine))
-      (void)load(*engine, operation);  // refusals are remembered
+      (void)load(*engine, operation.kernel(),
+                 operation.configuration().block);  // refusals are remembered
   }
 }
 
 Status Engines::launch(KernelOperation& operation) {
   const Operands operands = operands_of(operation);
+  if (!operation.on_cpu()) wait_for_host_only();
   if (operation.expected_ns() == Operation::kMayWait || host_only_.load() > 0)
     return work_on_host(operation, operands, nullptr);
   // Each round an engine that failed has left, or the launch is done.
@@ -260,7 +266,10 @@ Status Engines::launch(KernelOperation& operation) {
     });
     if (!(*chosen)->device) return work_on_host(operation, operands, &planned);
     Status status = launch_on(**chosen, operation, operands, planned);
-    if (status) return status;
+    if (status || !operation.on_cpu()) {
+      if (!status && gone(**chosen)) (void)quarantine(**chosen, status);
+      return status;
+    }
     if (status.code() == StatusCode::not_supported || status.code() == StatusCode::out_of_memory) {
       log(LogPart::scheduler, LogLevel::info, "kernel {} not on {}: {}", operation.kernel().name(),
           (*chosen)->device->info().id(), status.message());
@@ -307,6 +316,7 @@ Status Engines::launch_on(Engine& engine, KernelOperation& operation, const Oper
   launch.block = configuration.block;
   launch.dynamic_shared_bytes = static_cast<uint32_t>(configuration.dynamic_shared);
   launch.cooperative = configuration.cooperative;
+  launch.cluster = configuration.cluster;
   auto start = [this, launch, params, kernel = plan.code[engine.index],
                 textures = operands.textures,
                 stores = operands.stores_surfaces()](backend::Queue& queue) mutable {
@@ -404,10 +414,8 @@ Status Engines::launch_split(KernelOperation& operation, const Operands& operand
   return run_split(work, operands, plan, participants);
 }
 
-Result<std::shared_ptr<backend::DeviceKernel>> Engines::load(Engine& engine,
-                                                             KernelOperation& operation) {
-  Kernel& kernel = operation.kernel();
-  const kernel::Dim3& block = operation.configuration().block;
+Result<std::shared_ptr<backend::DeviceKernel>> Engines::load(Engine& engine, Kernel& kernel,
+                                                             const kernel::Dim3& block) {
   const BlockDim wanted{block.x, block.y, block.z};
   std::unique_lock lock(kernels_mutex_);
   if (!kernel.engine_data()) kernel.engine_data() = std::make_shared<KernelOnEngines>();
@@ -415,13 +423,19 @@ Result<std::shared_ptr<backend::DeviceKernel>> Engines::load(Engine& engine,
   for (auto& entry : known.entries) {
     if (entry.engine == &engine && entry.block == wanted) return entry.code;
   }
+  if (const auto& code = kernel.machine_code()) {
+    known.entries.push_back({&engine, wanted, code});
+    return code;
+  }
   std::vector<backend::Variable> variables;
   for (const DeviceVariable& variable : kernel.module().variables()) {
     variables.push_back({variable.name, variable.address, variable.size,
                          variable.space == VariableSpace::constant});
   }
   auto evaluator = kernel.access(wanted);
-  if (!evaluator) return evaluator.status();
+  // Where all addresses are the program's, nothing need be known of the kernel.
+  if (!evaluator && !(&engine == home() && engine.device->info().stored_pointers))
+    return evaluator.status();
   const std::shared_ptr<const std::string> text = kernel.module().ptx_text();
   const Hash128& hash = kernel.module().ptx_hash();
   backend::KernelSource source;
@@ -431,7 +445,7 @@ Result<std::shared_ptr<backend::DeviceKernel>> Engines::load(Engine& engine,
   source.kernel = kernel.name();
   source.block = block;
   source.variables = variables;
-  source.pointer_offsets = (*evaluator)->summary().pointers;
+  if (evaluator) source.pointer_offsets = (*evaluator)->summary().pointers;
   auto code = engine.device->load(source);
   if (!code) {
     log(LogPart::scheduler, LogLevel::info, "kernel {} not on {}: {}", kernel.name(),
@@ -439,6 +453,36 @@ Result<std::shared_ptr<backend::DeviceKernel>> Engines::load(Engine& engine,
   }
   known.entries.push_back({&engine, wanted, code});
   return code;
+}
+
+/// Kernels on the CPU that wait for others keep everything with the host meanwhile.
+void Engines::wait_for_host_only() {
+  while (host_only_.load() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
+Result<std::shared_ptr<backend::MachineCode>> Engines::load_machine_code(const void* image,
+                                                                         const std::string& name) {
+  Engine* engine = home();
+  if (engine == nullptr)
+    return Status(StatusCode::no_binary_for_gpu,
+                  "no CUDA device that data lives on, first in GUDA_DEVICES");
+  auto code = engine->device->load_machine_code(image, name);
+  if (!code && code.status().code() == StatusCode::not_supported)
+    return Status(StatusCode::no_binary_for_gpu, code.status().message());
+  return code;
+}
+
+Status Engines::adopt(const backend::MachineVariable& variable) {
+  Engine* engine = home();
+  if (engine == nullptr) return {StatusCode::no_device, "the device of the variable is gone"};
+  return memory::Heap::instance().add_device_variable(variable.address, variable.size,
+                                                      variable.managed, *engine->device);
+}
+
+Status Engines::runs_at_home(Kernel& kernel, const kernel::Dim3& block) {
+  Engine* engine = home();
+  if (engine == nullptr) return {StatusCode::not_supported, "data lives in host memory"};
+  return load(*engine, kernel, block).status();
 }
 
 }  // namespace guda::runtime

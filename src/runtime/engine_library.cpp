@@ -73,8 +73,7 @@ std::optional<Status> Engines::hand_over_library(Engine& engine, Operation& oper
   Operands operands;
   if (!all_home) {
     operands = declared_by(operation, *call);
-    if (!operands.reached_by(engine.device->info()) || !operands.host_visible.empty())
-      return std::nullopt;
+    if (!operands.reached_by(*engine.device) || !operands.host_visible.empty()) return std::nullopt;
   }
   DeviceTail::Turn turn =
       prepare_home(engine, stream, ticket, operands.all, {}, operands.writes, all_home);
@@ -87,7 +86,7 @@ std::optional<Status> Engines::library_at_home(Operation& operation) {
   backend::LibraryCall* call = operation.library_call();
   if (engine == nullptr || !calls_vendor(*engine, call)) return std::nullopt;
   const Operands operands = declared_by(operation, *call);
-  if (!operands.reached_by(engine->device->info())) return std::nullopt;
+  if (!operands.reached_by(*engine->device)) return std::nullopt;
   const LaunchPlan unplanned;
   Status status = run_on(*engine, operands, unplanned,
                          [&](backend::Queue& queue) { return queue.call(*call); });

@@ -101,7 +101,8 @@ Engines::LaunchPlan Engines::plan_product(Operation& operation, const Operands& 
   work.indivisible_because = "the program may use the memory itself";
   work.engines = 0;
   for (auto& engine : engines_) {
-    if (engine->device && (!operands.reached_by(engine->device->info()) || !in_service(*engine) ||
+    if (!engine->device && operands.only != nullptr) continue;
+    if (engine->device && (!operands.reached_by(*engine->device) || !in_service(*engine) ||
                            !engine->multiplies(kind) ||
                            (operands.several_regions && !engine->device->info().same_distances)))
       continue;
@@ -201,8 +202,7 @@ std::optional<Status> Engines::hand_over_product(Engine& engine, Operation& oper
   scheduler::Decision decision;
   if (!all_home) {
     operands = operands_of(problem);
-    if (!operands.reached_by(engine.device->info()) || !operands.host_visible.empty())
-      return std::nullopt;
+    if (!operands.reached_by(*engine.device) || !operands.host_visible.empty()) return std::nullopt;
     if (!known) {
       const uint64_t units = scheduler::DivisibleGemm(problem, backend::cpu_gemm).units();
       LaunchPlan plan = plan_product(operation, operands, units);

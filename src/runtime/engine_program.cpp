@@ -214,8 +214,7 @@ std::optional<Engines::Operands> Engines::operands_of(const Engine& engine,
       }
       default: return std::nullopt;
     }
-    if (!operands.reached_by(engine.device->info()) || !operands.host_visible.empty())
-      return std::nullopt;
+    if (!operands.reached_by(*engine.device) || !operands.host_visible.empty()) return std::nullopt;
     whole.all.insert(whole.all.end(), operands.all.begin(), operands.all.end());
     whole.writes.insert(whole.writes.end(), operands.writes.begin(), operands.writes.end());
   }
@@ -241,6 +240,7 @@ Result<std::function<Status(backend::Queue&)>> Engines::recordable(Engine& engin
       launch.block = configuration.block;
       launch.dynamic_shared_bytes = static_cast<uint32_t>(configuration.dynamic_shared);
       launch.cooperative = configuration.cooperative;
+      launch.cluster = configuration.cluster;
       known.code.push_back(std::move(launched->code));
       known.kernels = true;
       return Start([launch](backend::Queue& queue) { return queue.launch(launch); });

@@ -84,6 +84,10 @@ class Undo {
 
 void Engines::Operands::enter(const memory::Allocation& allocation, memory::Range range,
                               std::vector<memory::Range>& uses) {
+  if (allocation.kind == memory::AllocationKind::device_variable) {
+    only = allocation.shared_by;
+    return;
+  }
   if (allocation.shared_by != nullptr) {
     shared_with = allocation.shared_by->info().backend;
     if (&uses == &writes) shared_writes.push_back(range);

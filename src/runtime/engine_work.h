@@ -27,6 +27,8 @@ struct Engines::Operands {
   std::string_view shared_with;
   std::vector<memory::Range> shared_writes;  // of it, what may be written
   bool outside = false;  // some of it is memory that devices cannot have
+  /// The device that alone reaches some of it (variables of machine code), in host memory's stead too.
+  const backend::Device* only = nullptr;
   bool several_regions = false;  // one pointer may lead to several mappings (cuMemMap)
   bool known = true;  // false: everything that there is
   bool textures = false;  // or surfaces
@@ -39,8 +41,10 @@ struct Engines::Operands {
   void enter(const memory::Allocation& allocation, memory::Range range,
              std::vector<memory::Range>& uses);
   /// The device gets at all of it, what is shared included.
-  bool reached_by(const backend::DeviceInfo& device) const {
-    return !outside && (shared_with.empty() || device.host_memory || device.backend == shared_with);
+  bool reached_by(const backend::Device& device) const {
+    const backend::DeviceInfo& info = device.info();
+    return !outside && (only == nullptr || only == &device) &&
+           (shared_with.empty() || info.host_memory || info.backend == shared_with);
   }
   /// Some of it the program uses itself, at any time.
   bool with_program() const { return !host_visible.empty() || !shared_with.empty(); }

@@ -93,6 +93,7 @@ Engines::Operands Engines::everything() {
   Operands operands;
   operands.known = false;
   for (const memory::Allocation& allocation : memory::Heap::instance().allocations()) {
+    if (allocation.kind == memory::AllocationKind::device_variable) continue;
     operands.enter(allocation, Range::of(allocation.base, allocation.size), operands.writes);
   }
   return operands;
@@ -282,6 +283,10 @@ Status Engines::run_here(Operation& operation) {
 
 /// On the host, whatever it is. `began`, when given, receives the time when its operands were there.
 Status Engines::host_work(Operation& operation, const Operands& operands, int64_t* began) {
+  if (operands.only != nullptr)
+    return {StatusCode::not_supported,
+            fmt::format("{}: the host does not reach variables of machine code, which only {} has",
+                        operation.label(), operands.only->info().id())};
   auto turn = take_turn(memory::kHostSpace, operands.reads, operands.writes);
   pool_.commit(memory::kHostSpace,
                operands.host_visible);  // the program may have written there at any time
@@ -356,18 +361,49 @@ bool Engines::on_devices(Range range) const {
   return allocation && !memory::host_visible(allocation->kind) && pool_.covers(range);
 }
 
-/// Managed memory that the engine reaches: its home is wherever it was used last.
-bool Engines::managed_with(const Engine& engine, Range range) {
+/// Memory that the engine reaches and no pool keeps: managed memory, whose home is wherever it was used last, and
+/// variables of machine code, which are nowhere else.
+bool Engines::holds(const Engine& engine, Range range) {
   auto allocation = memory::Heap::instance().find(reinterpret_cast<const void*>(range.begin));
-  return allocation && allocation->kind == memory::AllocationKind::managed &&
-         allocation->shared_by != nullptr &&
+  if (!allocation || allocation->shared_by == nullptr) return false;
+  if (allocation->kind == memory::AllocationKind::device_variable)
+    return allocation->shared_by == engine.device.get();
+  return allocation->kind == memory::AllocationKind::managed &&
          allocation->shared_by->info().backend == engine.device->info().backend;
+}
+
+namespace {
+bool is_device_variable(Range range) {
+  auto allocation = memory::Heap::instance().find(reinterpret_cast<const void*>(range.begin));
+  return allocation && allocation->kind == memory::AllocationKind::device_variable;
+}
+}  // namespace
+
+/// A copy or fill of variables of machine code, to its end; the other side comes to their device.
+template <typename HomeWork>
+Status Engines::run_at_variables(const std::optional<HomeWork>& work, const Operands& operands) {
+  if (!work)
+    return {StatusCode::not_supported, "variables of machine code are out of reach of the host"};
+  return run_on(*home(), operands, LaunchPlan(),
+                [work = *work](backend::Queue& queue) { return work.start(queue); });
 }
 
 Status Engines::copy(CopyOperation& operation) {
   Range from = box(operation.from(), operation.shape()),
         to = box(operation.to(), operation.shape());
   if (from.empty()) return Status::ok();
+  if (is_device_variable(from) || is_device_variable(to)) [[unlikely]] {
+    const auto work = home() != nullptr ? home_copy(*home(), operation) : std::nullopt;
+    Operands operands;
+    auto use = [&](Range range, std::vector<Range>& uses) {
+      if (!on_devices(range)) return;
+      uses.push_back(range);
+      operands.all.push_back(range);
+    };
+    use(from, operands.reads);
+    use(to, operands.writes);
+    return run_at_variables(work, operands);
+  }
   auto turn = take_turn(memory::kHostSpace, {&from, 1}, {&to, 1});
   // Memory that the program writes itself is current on the host.
   if (on_devices(from)) {
@@ -386,6 +422,8 @@ Status Engines::copy(CopyOperation& operation) {
 Status Engines::fill(FillOperation& operation) {
   Range to = box(operation.to(), operation.shape());
   if (to.empty()) return Status::ok();
+  if (is_device_variable(to)) [[unlikely]]
+    return run_at_variables(home() != nullptr ? home_fill(*home(), operation) : std::nullopt, {});
   auto turn = take_turn(memory::kHostSpace, {}, {&to, 1});
   const bool overwrites = dense(operation.to(), operation.shape());
   auto lease = overwrites ? pool_.acquire(memory::kHostSpace, {}, {&to, 1})
@@ -418,7 +456,7 @@ Status run_traced(Operation& operation) {
   if (kind == OperationKind::nothing || kind == OperationKind::program) return status;
   std::string arguments;
   if (kind == OperationKind::kernel) {
-    const auto& [grid, block, shared, cooperative] =
+    const auto& [grid, block, shared, cooperative, cluster] =
         static_cast<const KernelOperation&>(operation).configuration();
     arguments = fmt::format("\"grid\": \"{} x {} x {}\", \"block\": \"{} x {} x {}\"", grid.x,
                             grid.y, grid.z, block.x, block.y, block.z);

@@ -37,6 +37,7 @@ namespace guda::runtime {
 
 class CopyOperation;
 class FillOperation;
+class Kernel;
 class KernelOperation;
 
 class Engines final : public memory::RegionObserver {
@@ -85,6 +86,11 @@ class Engines final : public memory::RegionObserver {
 
   /// Makes the kernel's code for the devices ready, on the launching thread: streams do not wait for compilers.
   void prepare(KernelOperation& operation);
+  /// For modules (module/module.h). Errors: no_binary_for_gpu where data does not live on a device.
+  Result<std::shared_ptr<backend::MachineCode>> load_machine_code(const void* image,
+                                                                  const std::string& name);
+  Status adopt(const backend::MachineVariable& variable);
+  Status runs_at_home(Kernel& kernel, const kernel::Dim3& block);
   /// Around writes of our own host code to device memory, outside of any operation: before them the memory's
   /// neighbourhood is made current on the host, after them devices' copies are stale.
   Status host_will_write(const void* start, size_t bytes);
@@ -227,7 +233,9 @@ class Engines final : public memory::RegionObserver {
   MemoryOrder::Turn take_turn(memory::Space space, std::span<const memory::Range> reads,
                               std::span<const memory::Range> writes);
   bool on_devices(memory::Range range) const;
-  static bool managed_with(const Engine& engine, memory::Range range);
+  static bool holds(const Engine& engine, memory::Range range);
+  template <typename HomeWork>
+  Status run_at_variables(const std::optional<HomeWork>& work, const Operands& operands);
   Status fill(FillOperation& operation);
   Status host_work(Operation& operation, const Operands& operands, int64_t* began = nullptr);
   void host_wrote_operands(const Operands& operands);
@@ -247,11 +255,13 @@ class Engines final : public memory::RegionObserver {
   /// Tells the scheduler how long the home device took.
   DeviceTail::Report report_of(Engine& engine, const scheduler::Work& work,
                                const scheduler::Decision& decision);
-  Result<std::shared_ptr<backend::DeviceKernel>> load(Engine& engine, KernelOperation& operation);
+  Result<std::shared_ptr<backend::DeviceKernel>> load(Engine& engine, Kernel& kernel,
+                                                      const kernel::Dim3& block);
   /// Takes the device out of service after `why`. False when contents are lost with it.
   bool quarantine(Engine& engine, const Status& why);
   void enter_engines();
   bool in_service(const Engine& engine) const;
+  void wait_for_host_only();
   /// It has vanished or hangs: nothing may be asked of it any more.
   bool gone(const Engine& engine) const {
     return !engine.device->usable() || engine.hung.load() || pool_.hung(engine.space);

@@ -22,6 +22,8 @@ namespace {
 /// another thread costs about as much.
 constexpr uint64_t kInlineNanoseconds = 10000;
 
+constexpr int kClusterLaunch = 120;  // cudaDevAttrClusterLaunch
+
 std::atomic<uint64_t> next_grid_id{1};
 
 size_t round_up_64(size_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -88,6 +90,9 @@ void** KernelOperation::argument_pointers() {
 }
 
 Status KernelOperation::execute() {
+  if (!on_cpu())
+    return {StatusCode::no_binary_for_gpu,
+            fmt::format("{}: only a GPU could run it, and it is not there", kernel_.name())};
   cpu::LaunchDescription description;
   description.kernel = loaded_.info;
   description.params = {params(), param_bytes_};
@@ -103,6 +108,7 @@ Status KernelOperation::execute() {
 
 uint64_t KernelOperation::expected_ns() const {
   if (may_wait()) return kMayWait;
+  if (!on_cpu()) return 0;
   cpu::LaunchDescription description;
   description.kernel = loaded_.info;
   description.grid = configuration_.grid;
@@ -153,8 +159,13 @@ Status check_dimensions(Kernel& kernel, const KernelLayout& layout,
 Status check_resources(Kernel& kernel, const LoadedKernel& loaded,
                        const LaunchConfiguration& configuration) {
   const DeviceProperties& device = device_properties();
-  const auto& [grid, block, dynamic_shared, cooperative] = configuration;
+  const auto& [grid, block, dynamic_shared, cooperative, cluster] = configuration;
   uint64_t threads = uint64_t{block.x} * block.y * block.z;
+  if (configuration.clustered(*loaded.layout) &&
+      !(Engines::with_home() && device_attribute(kClusterLaunch).value_or(0)))
+    return {StatusCode::not_supported,
+            fmt::format("{}: thread block clusters need a GPU of compute capability 9.0",
+                        kernel.name())};
   if (dynamic_shared != 0) {
     size_t used = loaded.info->static_shared_bytes + dynamic_shared;
     if (used > device.shared_per_block) {

@@ -20,6 +20,14 @@ struct LaunchConfiguration {
   kernel::Dim3 block{1, 1, 1};
   size_t dynamic_shared = 0;
   bool cooperative = false;
+  kernel::Dim3 cluster{1, 1,
+                       1};  // blocks of a thread block cluster, where the kernel leaves it open
+
+  /// Blocks work in clusters: the kernel says so itself (__cluster_dims__), or the launch.
+  bool clustered(const KernelLayout& layout) const {
+    const auto& fixed = layout.required_cluster;
+    return cluster.x * cluster.y * cluster.z > 1 || fixed[0] > 1 || fixed[1] > 1 || fixed[2] > 1;
+  }
 };
 
 /// A launch with its arguments packed.
@@ -45,8 +53,11 @@ class KernelOperation final : public Operation {
   uint64_t expected_ns() const override;
   /// expected_ns() would be kMayWait.
   bool may_wait() const {
-    return configuration_.cooperative || (loaded_.info->flags & kernel::kPollsMemory) != 0;
+    return on_cpu() &&
+           (configuration_.cooperative || (loaded_.info->flags & kernel::kPollsMemory) != 0);
   }
+  /// There is code for the CPU engine; else the device that data lives on has to run it.
+  bool on_cpu() const { return loaded_.on_cpu() && !configuration_.clustered(*loaded_.layout); }
   /// Short enough to run on the launching thread, and does not wait for anyone.
   bool runs_inline() const;
 

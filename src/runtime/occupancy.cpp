@@ -19,6 +19,7 @@ size_t round_up(size_t value, size_t unit) { return (value + unit - 1) / unit * 
 
 int registers_per_thread(Kernel& kernel) {
   auto layout = kernel.layout();
+  if (layout && (*layout)->registers != 0) return static_cast<int>((*layout)->registers);
   if (layout && (*layout)->max_registers != 0) {
     return std::min(kAssumedRegisters, static_cast<int>((*layout)->max_registers));
   }

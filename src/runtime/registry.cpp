@@ -11,7 +11,7 @@
 namespace guda::runtime {
 namespace {
 
-class HeapVariableStorage final : public VariableStorage {
+class RuntimeModuleHost final : public ModuleHost {
  public:
   Result<void*> allocate(size_t bytes, size_t alignment, VariableSpace space) override {
     auto kind = space == VariableSpace::managed ? memory::AllocationKind::managed
@@ -33,12 +33,29 @@ class HeapVariableStorage final : public VariableStorage {
                                            memory::kind_bit(memory::AllocationKind::variable) |
                                                memory::kind_bit(memory::AllocationKind::managed));
   }
+  Result<std::shared_ptr<backend::MachineCode>> load_machine_code(
+      const void* image, const std::string& name) override {
+    if (Engines* engines = Engines::active()) return engines->load_machine_code(image, name);
+    return ModuleHost::load_machine_code(image, name);
+  }
+  Status adopt(const backend::MachineVariable& variable) override {
+    if (Engines* engines = Engines::active()) return engines->adopt(variable);
+    return ModuleHost::adopt(variable);
+  }
+  void disown(const backend::MachineVariable& variable) noexcept override {
+    memory::Heap::instance().remove_device_variable(variable.address);
+  }
+  Status runs_on_device(Kernel& kernel, const BlockDim& block) override {
+    if (Engines* engines = Engines::active())
+      return engines->runs_at_home(kernel, {block[0], block[1], block[2]});
+    return ModuleHost::runs_on_device(kernel, block);
+  }
 };
 
 }  // namespace
 
-VariableStorage& variable_storage() {
-  static HeapVariableStorage* storage = new HeapVariableStorage;
+ModuleHost& module_host() {
+  static RuntimeModuleHost* storage = new RuntimeModuleHost;
   return *storage;
 }
 
@@ -54,7 +71,7 @@ Module* Registry::keep(std::unique_ptr<Module> module) {
 }
 
 Module* Registry::add(const void* fatbin_wrapper) {
-  return keep(Module::from_wrapper(fatbin_wrapper, variable_storage()));
+  return keep(Module::from_wrapper(fatbin_wrapper, module_host()));
 }
 
 void Registry::remove(Module* module) {
@@ -101,9 +118,16 @@ Result<Module*> Registry::load_image(const void* image, size_t size, std::string
   if (const std::string_view text = Module::text_in(image, size); !text.empty()) {
     const auto problems = ptx::check_text(text);
     if (log) *log = ptx::log_of(problems);
-    if (!problems.empty()) return ptx::status_of(problems, name);
+    if (!problems.empty()) {
+      // A device's driver may know newer PTX than we do.
+      const Status why = ptx::status_of(problems, name);
+      auto native = Module::from_machine_code(std::string(text).c_str(), why, name, module_host());
+      if (!native) return why;
+      if (log) log->clear();
+      return keep(std::move(*native));
+    }
   }
-  auto module = Module::from_image(image, size, std::move(name), variable_storage());
+  auto module = Module::from_image(image, size, std::move(name), module_host());
   if (!module) {
     if (log) *log = "error   : " + module.status().message() + "\n";
     return module.status();
@@ -112,7 +136,7 @@ Result<Module*> Registry::load_image(const void* image, size_t size, std::string
 }
 
 Module* Registry::add_failed(Status why, std::string name) {
-  return keep(Module::failed(std::move(why), std::move(name), variable_storage()));
+  return keep(Module::failed(std::move(why), std::move(name), module_host()));
 }
 
 bool Registry::owns(const Module* module) const {

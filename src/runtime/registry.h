@@ -73,6 +73,6 @@ class Registry {
 };
 
 /// Memory of module variables, from the process's heap.
-VariableStorage& variable_storage();
+ModuleHost& module_host();
 
 }  // namespace guda::runtime

@@ -49,8 +49,7 @@ Error launch_extended(const CUlaunchConfig* config, CUfunction function, bool pe
   runtime::LaunchConfiguration configuration{
       {config->gridDimX, config->gridDimY, config->gridDimZ},
       {config->blockDimX, config->blockDimY, config->blockDimZ},
-      config->sharedMemBytes,
-      false};
+      config->sharedMemBytes};
   void* completion = nullptr;
   auto* attributes = static_cast<const cudart::cudaLaunchAttribute*>(config->attrs);
   for (unsigned i = 0; i < config->numAttrs; ++i) {
@@ -67,10 +66,7 @@ Error launch_extended(const CUlaunchConfig* config, CUfunction function, bool pe
         break;
       case cudart::cudaLaunchAttributeClusterDimension: {
         const auto& cluster = attribute.val.clusterDim;
-        if (uint64_t{cluster.x} * cluster.y * cluster.z > 1) {
-          return finish(
-              {StatusCode::not_supported, "thread block clusters need compute capability 9.0"});
-        }
+        configuration.cluster = {cluster.x, cluster.y, cluster.z};
         break;
       }
       default: break;  // hints

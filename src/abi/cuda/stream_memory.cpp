@@ -25,6 +25,9 @@ Error check_value(CUdeviceptr address, size_t bytes) {
 
 Error check_wait(CUdeviceptr address, size_t bytes, unsigned flags) {
   if (flags & kFlushRemoteWrites) return kNotSupported;  // attribute 98 says so
+  // The host, which waits, does not see variables of machine code.
+  auto found = Heap::instance().find(pointer_of(address));
+  if (found && found->kind == AllocationKind::device_variable) return kNotSupported;
   return flags > 3 ? kInvalidValue : check_value(address, bytes);
 }
 Error check_write(CUdeviceptr address, size_t bytes, unsigned flags) {

@@ -47,7 +47,7 @@ Error launch_extended(const cudaLaunchConfig_t* config, const void* function, vo
   GUDA_ENTER();
   if (!config) return invalid_value();
   runtime::LaunchConfiguration configuration{to_dim3(config->gridDim), to_dim3(config->blockDim),
-                                             config->dynamicSmemBytes, false};
+                                             config->dynamicSmemBytes};
   cudaEvent_t completion = nullptr;
   for (unsigned i = 0; i < config->numAttrs; ++i) {
     const cudaLaunchAttribute& attribute = config->attrs[i];
@@ -60,10 +60,7 @@ Error launch_extended(const cudaLaunchConfig_t* config, const void* function, vo
     }
     if (attribute.id == cudaLaunchAttributeClusterDimension) {
       const auto& cluster = attribute.val.clusterDim;
-      if (uint64_t{cluster.x} * cluster.y * cluster.z > 1) {
-        return finish(
-            {StatusCode::not_supported, "thread block clusters need compute capability 9.0"});
-      }
+      configuration.cluster = {cluster.x, cluster.y, cluster.z};
     }
   }
   Error error =

@@ -3,6 +3,7 @@
 #include "backends/cuda/context.h"
 #include "backends/cuda/device_memory.h"
 #include "backends/cuda/kernel.h"
+#include "backends/cuda/machine_code.h"
 #include "backends/cuda/matrix_product.h"
 #include "backends/cuda/queue.h"
 #include "backends/cuda/shared_memory.h"
@@ -54,6 +55,13 @@ class CudaDevice final : public Device, public Peer {
   }
   Result<std::shared_ptr<DeviceKernel>> load(const KernelSource& source) override {
     return modules_.load(source);
+  }
+  Result<std::shared_ptr<MachineCode>> load_machine_code(const void* image,
+                                                         const std::string& name) override {
+    if (space_.distance != 0)
+      return Status(StatusCode::not_supported,
+                    fmt::format("{} is not at the program's addresses", info_.id()));
+    return cuda::load_machine_code(context_, image, name);
   }
   bool has_library_function(const char* name) override {
     context_->enter();

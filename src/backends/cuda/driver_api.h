@@ -54,6 +54,7 @@ struct LaunchAttribute {
   union {
     char bytes[64];
     int cooperative;
+    unsigned cluster[3];
   } value = {};
 };
 
@@ -143,14 +144,20 @@ struct DeviceUuid {
   unsigned char bytes[16];
 };
 
-inline constexpr int kLaunchAttributeCooperative = 2;
+inline constexpr int kLaunchAttributeCooperative = 2, kLaunchAttributeCluster = 4;
 inline constexpr unsigned kStreamNonBlocking = 1;  // CU_STREAM_NON_BLOCKING
 inline constexpr unsigned kEventDisableTiming = 2;  // CU_EVENT_DISABLE_TIMING
 inline constexpr int kCaptureRelaxed = 2;  // CU_STREAM_CAPTURE_MODE_RELAXED
 inline constexpr int kMinimumGranularity = 0;  // CU_MEM_ALLOC_GRANULARITY_MINIMUM
 inline constexpr int kJitErrorLogBuffer = 5;  // CU_JIT_ERROR_LOG_BUFFER
 inline constexpr int kJitErrorLogBufferSize = 6;  // CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES
+// CU_FUNC_ATTRIBUTE_...
+inline constexpr int kFunctionMaxThreads = 0, kFunctionConstant = 2, kFunctionLocal = 3,
+                     kFunctionRegisters = 4, kFunctionPtxVersion = 5;
+inline constexpr int kPointerIsManaged = 8;  // CU_POINTER_ATTRIBUTE_IS_MANAGED
 inline constexpr int kFunctionStaticShared = 1;  // CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES
+inline constexpr int kFunctionNonPortableCluster =
+    14;  // CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED
 inline constexpr int kFunctionMaxDynamicShared =
     8;  // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 inline constexpr int kAttributeMultiprocessors = 16;  // CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT
@@ -249,6 +256,16 @@ inline constexpr uintptr_t kLaunchParamBuffer = 1, kLaunchParamBufferSize = 2, k
 
 /// Null when the driver lacks it; whoever calls it looks first.
 #define GUDA_CUDA_OPTIONAL_FUNCTIONS(F)                                                           \
+  F(module_global, "cuModuleGetGlobal_v2",                                                        \
+    (DevicePointer * address, size_t* bytes, ModuleHandle module, const char* name))              \
+  F(module_function_count, "cuModuleGetFunctionCount", (unsigned* count, ModuleHandle module))    \
+  F(module_functions, "cuModuleEnumerateFunctions",                                               \
+    (FunctionHandle * functions, unsigned count, ModuleHandle module))                            \
+  F(function_name, "cuFuncGetName", (const char** name, FunctionHandle function))                 \
+  F(function_parameter, "cuFuncGetParamInfo",                                                     \
+    (FunctionHandle function, size_t index, size_t* offset, size_t* bytes))                       \
+  F(pointer_attribute, "cuPointerGetAttribute",                                                   \
+    (void* value, int attribute, DevicePointer address))                                          \
   F(copy_from_peer, "cuMemcpyPeerAsync",                                                          \
     (DevicePointer to, ContextHandle to_context, DevicePointer from, ContextHandle from_context,  \
      size_t bytes, StreamHandle stream))                                                          \

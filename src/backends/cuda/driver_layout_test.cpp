@@ -95,12 +95,22 @@ TEST(CudaDriverLayout, ConstantsAreThoseOfTheHeader) {
   EXPECT_EQ(properties.location.type, CU_MEM_LOCATION_TYPE_DEVICE);
   EXPECT_EQ(AccessDescription{}.flags, CU_MEM_ACCESS_FLAGS_PROT_READWRITE);
   EXPECT_EQ(kLaunchAttributeCooperative, CU_LAUNCH_ATTRIBUTE_COOPERATIVE);
+  EXPECT_EQ(kLaunchAttributeCluster, CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION);
+  EXPECT_EQ(offsetof(LaunchAttribute, value.cluster),
+            offsetof(CUlaunchAttribute, value.clusterDim));
   EXPECT_EQ(kStreamNonBlocking, static_cast<unsigned>(CU_STREAM_NON_BLOCKING));
   EXPECT_EQ(kMinimumGranularity, CU_MEM_ALLOC_GRANULARITY_MINIMUM);
   EXPECT_EQ(kJitErrorLogBuffer, CU_JIT_ERROR_LOG_BUFFER);
   EXPECT_EQ(kJitErrorLogBufferSize, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES);
   EXPECT_EQ(kFunctionStaticShared, CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES);
   EXPECT_EQ(kFunctionMaxDynamicShared, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES);
+  EXPECT_EQ(kFunctionMaxThreads, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK);
+  EXPECT_EQ(kFunctionConstant, CU_FUNC_ATTRIBUTE_CONST_SIZE_BYTES);
+  EXPECT_EQ(kFunctionLocal, CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES);
+  EXPECT_EQ(kFunctionRegisters, CU_FUNC_ATTRIBUTE_NUM_REGS);
+  EXPECT_EQ(kFunctionPtxVersion, CU_FUNC_ATTRIBUTE_PTX_VERSION);
+  EXPECT_EQ(kFunctionNonPortableCluster, CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED);
+  EXPECT_EQ(kPointerIsManaged, CU_POINTER_ATTRIBUTE_IS_MANAGED);
   EXPECT_EQ(kAttributeMultiprocessors, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
   EXPECT_EQ(kAttributeVirtualMemory, CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED);
   EXPECT_EQ(reinterpret_cast<void*>(kLaunchParamBuffer), CU_LAUNCH_PARAM_BUFFER_POINTER);

@@ -20,6 +20,8 @@ namespace {
 
 /// What a kernel may use without asking for more.
 constexpr uint32_t kSharedWithoutAsking = 48 << 10;
+/// Blocks of a cluster that every device takes.
+constexpr uint32_t kPortableCluster = 8;
 /// With more, those without kernels in use are forgotten.
 constexpr size_t kModulesKept = 64;
 
@@ -28,7 +30,7 @@ constexpr size_t kModulesKept = 64;
 // --- native modules -------------------------------------------------------------------------------------
 
 Result<std::shared_ptr<NativeModule>> NativeModule::load(std::shared_ptr<Context> context,
-                                                         const std::string& ptx,
+                                                         const void* image,
                                                          const std::string& name) {
   std::shared_ptr<NativeModule> module(new NativeModule(std::move(context)));
   Context& in = *module->context_;
@@ -37,8 +39,8 @@ Result<std::shared_ptr<NativeModule>> NativeModule::load(std::shared_ptr<Context
   std::array<int, 2> options = {kJitErrorLogBuffer, kJitErrorLogBufferSize};
   // The size comes back in the array, in place of the pointer.
   std::array<void*, 2> values = {log.data(), reinterpret_cast<void*>(log.size() - 1)};
-  DriverResult code = in.api().module_load(&module->handle_, ptx.c_str(), options.size(),
-                                           options.data(), values.data());
+  DriverResult code =
+      in.api().module_load(&module->handle_, image, options.size(), options.data(), values.data());
   if (code == 0) return module;
   module->handle_ = nullptr;
   std::string_view text = log.data();
@@ -90,6 +92,12 @@ Status NativeFunction::allow_dynamic_shared(uint32_t bytes) {
     return status;
   allowed_ = bytes;
   return Status::ok();
+}
+
+Status NativeFunction::allow_large_clusters() {
+  return context_->check(
+      context_->api().function_set_attribute(handle_, kFunctionNonPortableCluster, 1),
+      "clusters of more than eight blocks");
 }
 
 // --- the cache ------------------------------------------------------------------------------------------
@@ -159,7 +167,7 @@ Result<std::shared_ptr<ModulePart>> ModuleCache::part(ProgramModule& program,
     part->text = std::make_shared<const std::string>(
         ptx::print_module(*module, {.renames = nullptr, .line_information = false}));
   }
-  auto native = NativeModule::load(context_, *part->text, part->name);
+  auto native = NativeModule::load(context_, part->text->c_str(), part->name);
   if (!native) return native.status();
   part->native = std::move(*native);
   program.parts[std::string(which)] = part;
@@ -216,7 +224,8 @@ Status CudaKernel::make_sliced() const {
   sliced_.parameter_offset = ptx::slice_parameter_offset(static_cast<uint32_t>(bytes));
   auto text = ptx::add_slice_parameters(*module, name_, module_->name);
   if (!text) return text.status();
-  auto native = NativeModule::load(context_, *text, fmt::format("{}, sliced", module_->name));
+  auto native =
+      NativeModule::load(context_, text->c_str(), fmt::format("{}, sliced", module_->name));
   if (!native) return native.status();
   auto function = NativeFunction::find(context_, std::move(*native), name_);
   if (!function) return function.status();
@@ -225,8 +234,11 @@ Status CudaKernel::make_sliced() const {
 }
 
 Status CudaKernel::launch_slice(StreamHandle stream, const Launch& launch) const {
-  if (launch.cooperative)
-    return {StatusCode::not_supported, fmt::format("{}: a slice of a cooperative launch", name_)};
+  if (launch.cooperative || launch.clustered())
+    return {StatusCode::not_supported,
+            fmt::format("{}: a slice of a cooperative launch, or of one with clusters", name_)};
+  if (!module_->text)
+    return {StatusCode::not_supported, fmt::format("{}: a slice of machine code", name_)};
   std::call_once(sliced_.once, [this] { sliced_.status = make_sliced(); });
   if (!sliced_.status) return sliced_.status;
   std::vector<std::byte> params(sliced_.parameter_offset + ptx::kSliceParameterBytes);
@@ -254,15 +266,34 @@ Status CudaKernel::start(StreamHandle stream, NativeFunction& function, const La
   const DriverApi& api = context_->api();
   const auto& [grid, block] = std::pair(launch.grid, launch.block);
   DriverResult code = 0;
-  if (launch.cooperative) {
+  if (launch.cooperative || launch.clustered()) {
     if (api.launch_kernel_ex == nullptr)
       return {StatusCode::not_supported, "the driver has no cuLaunchKernelEx"};
-    LaunchAttribute cooperative;
-    cooperative.id = kLaunchAttributeCooperative;
-    cooperative.value.cooperative = 1;
-    LaunchConfig config{
-        grid.x, grid.y,       grid.z, block.x, block.y, block.z, launch.dynamic_shared_bytes,
-        stream, &cooperative, 1};
+    std::array<LaunchAttribute, 2> attributes;
+    unsigned count = 0;
+    if (launch.cooperative) {
+      attributes[count].id = kLaunchAttributeCooperative;
+      attributes[count++].value.cooperative = 1;
+    }
+    if (const Dim3& cluster = launch.cluster; launch.clustered()) {
+      if (cluster.x * cluster.y * cluster.z > kPortableCluster) {
+        if (Status status = function.allow_large_clusters(); !status) return status;
+      }
+      attributes[count].id = kLaunchAttributeCluster;
+      attributes[count].value.cluster[0] = cluster.x;
+      attributes[count].value.cluster[1] = cluster.y;
+      attributes[count++].value.cluster[2] = cluster.z;
+    }
+    LaunchConfig config{grid.x,
+                        grid.y,
+                        grid.z,
+                        block.x,
+                        block.y,
+                        block.z,
+                        launch.dynamic_shared_bytes,
+                        stream,
+                        attributes.data(),
+                        count};
     code = api.launch_kernel_ex(&config, function.handle(), nullptr, extra);
   } else {
     code = api.launch_kernel(function.handle(), grid.x, grid.y, grid.z, block.x, block.y, block.z,

@@ -21,15 +21,16 @@ namespace guda::backend::cuda {
 class NativeModule {
  public:
   /// Errors: the driver's, with its log.
+  /// `image`: PTX with a null character at its end, a cubin or a fatbin.
   static Result<std::shared_ptr<NativeModule>> load(std::shared_ptr<Context> context,
-                                                    const std::string& ptx,
-                                                    const std::string& name);
+                                                    const void* image, const std::string& name);
   ~NativeModule();
   NativeModule(const NativeModule&) = delete;
   NativeModule& operator=(const NativeModule&) = delete;
 
   /// Errors: not_found.
   Result<FunctionHandle> function(const std::string& name);
+  ModuleHandle handle() const { return handle_; }
 
  private:
   explicit NativeModule(std::shared_ptr<Context> context) : context_(std::move(context)) {}
@@ -46,6 +47,8 @@ class NativeFunction {
   FunctionHandle handle() const { return handle_; }
   /// Allows launches with that much dynamic shared memory, as a program does with cudaFuncSetAttribute above 48 KiB.
   Status allow_dynamic_shared(uint32_t bytes);
+  /// The same with clusters of more blocks than every device takes.
+  Status allow_large_clusters();
 
  private:
   std::shared_ptr<Context> context_;
@@ -58,7 +61,7 @@ class NativeFunction {
 /// What the driver gets at a time: a module of the program, or one of its kernels with what that reaches.
 struct ModulePart {
   std::string name;
-  std::shared_ptr<const std::string> text;  // with our variables in it
+  std::shared_ptr<const std::string> text;  // with our variables in it; null: machine code
   std::shared_ptr<NativeModule> native;
 };
 

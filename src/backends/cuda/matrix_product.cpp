@@ -82,7 +82,7 @@ Result<FunctionHandle> MatrixProducts::own_kernel(GemmTypes types) {
   std::unique_lock lock(mutex_);
   auto& entry = own_[{types.input, types.sums_out}];
   if (entry == nullptr) {
-    auto module = NativeModule::load(context_, gemm_ptx(types), "GUDA's matrix product");
+    auto module = NativeModule::load(context_, gemm_ptx(types).c_str(), "GUDA's matrix product");
     if (!module) return module.status();
     auto function = NativeFunction::find(context_, std::move(*module), kGemmKernel);
     if (!function) return function.status();

@@ -67,7 +67,9 @@ Status Kernel::ensure_layout() {
   if (!failure_) return failure_;
   failure_ = module_.load();
   const ptx::Function* function = nullptr;
-  if (failure_) {
+  if (failure_ && module_.machine_code() != nullptr) {
+    failure_ = find_machine_code();
+  } else if (failure_) {
     function = module_.function_named(name_);
     if (function == nullptr || !function->is_entry || !function->has_body) {
       failure_ = {StatusCode::not_found, fmt::format("{} has no such kernel", module_.name())};
@@ -80,10 +82,29 @@ Status Kernel::ensure_layout() {
     log(LogPart::module, LogLevel::error, "{}", failure_.message());
     return failure_;
   }
-  auto layout = std::make_unique<KernelLayout>(kernel_layout(*function));
-  layout->ptx_version = target_architecture(module_.syntax()->target);
-  layout_storage_ = std::move(layout);
+  if (function != nullptr) {
+    layout_storage_ = std::make_unique<KernelLayout>(kernel_layout(*function));
+    layout_storage_->ptx_version = target_architecture(module_.syntax()->target);
+  }
   ready_layout_.store(layout_storage_.get(), std::memory_order_release);
+  return Status::ok();
+}
+
+Status Kernel::find_machine_code() {
+  auto found = module_.machine_code()->kernel(std::string(name_));
+  if (!found) return found.status();
+  machine_ = std::move(*found);
+  auto layout = std::make_unique<KernelLayout>();
+  for (const backend::MachineParameter& parameter : machine_.parameters) {
+    layout->parameters.push_back({parameter.offset, parameter.size, 1});
+    layout->param_bytes = std::max(layout->param_bytes, parameter.offset + parameter.size);
+  }
+  layout->max_threads = {machine_.max_threads, 1, 1};
+  layout->registers = machine_.registers;
+  layout->ptx_version = machine_.ptx_version;
+  layout_storage_ = std::move(layout);
+  footprint_storage_ = std::make_unique<KernelFootprint>(
+      KernelFootprint{machine_.static_shared_bytes, machine_.local_bytes, machine_.constant_bytes});
   return Status::ok();
 }
 
@@ -96,8 +117,13 @@ Result<const KernelLayout*> Kernel::layout() {
 
 Result<const KernelFootprint*> Kernel::footprint() {
   const std::lock_guard lock(mutex_);
-  if (footprint_storage_ != nullptr) return footprint_storage_.get();
   if (Status status = ensure_layout(); !status) return status;
+  if (Status status = ensure_footprint(); !status) return status;
+  return footprint_storage_.get();
+}
+
+Status Kernel::ensure_footprint() {
+  if (footprint_storage_ != nullptr) return Status::ok();
   auto reach = module_.reach_of(name_);
   if (!reach) return reach.status();
   auto footprint = std::make_unique<KernelFootprint>();
@@ -109,7 +135,7 @@ Result<const KernelFootprint*> Kernel::footprint() {
     }
   }
   footprint_storage_ = std::move(footprint);
-  return footprint_storage_.get();
+  return Status::ok();
 }
 
 Status Kernel::explain(const Status& failure) {
@@ -140,6 +166,11 @@ Result<const LoadedKernel*> Kernel::load_slow(const BlockDim& block) {
   if (!failure_) return failure_;
   const size_t slot = variant_storage_.size();
   auto loaded = load_object(slot + 1 < kVariants ? block : BlockDim{});
+  if (!loaded && module_.host_.runs_on_device(*this, block)) {
+    log(LogPart::module, LogLevel::info, "{}; a device runs it", loaded.status().message());
+    if (Status status = ensure_footprint(); !status) return status;
+    loaded = without_object({}, footprint_storage_->static_shared_bytes);
+  }
   if (!loaded) {
     failure_ = loaded.status();
     log(LogPart::module, LogLevel::error, "{}", failure_.message());
@@ -151,7 +182,19 @@ Result<const LoadedKernel*> Kernel::load_slow(const BlockDim& block) {
   return ready;
 }
 
+std::unique_ptr<LoadedKernel> Kernel::without_object(const BlockDim& block,
+                                                     uint32_t static_shared_bytes) {
+  device_info_.abi_version = kernel::kAbiVersion;
+  device_info_.static_shared_bytes = static_shared_bytes;
+  auto loaded = std::make_unique<LoadedKernel>();
+  loaded->block = block;
+  loaded->info = &device_info_;
+  loaded->layout = layout_storage_.get();
+  return loaded;
+}
+
 Result<std::unique_ptr<LoadedKernel>> Kernel::load_object(const BlockDim& block) {
+  if (machine_.code != nullptr) return without_object({}, machine_.static_shared_bytes);
   const std::shared_ptr<const std::string> text = module_.ptx_text();
   auto obtained =
       obtain_kernel_object({*text, module_.ptx_hash(), module_.name(), name_, block},
@@ -185,11 +228,13 @@ Result<access::AccessEvaluator*> Kernel::access(const BlockDim& block) {
   for (const BlockAccess& known : access_)
     if (known.block == wanted) return known.evaluator.get();
   if (!access_failure_) return access_failure_;
+  if (auto known = layout(); !known) return known.status();
+  if (machine_.code != nullptr)
+    return Status(StatusCode::not_supported, "machine code is not analysed");
   Result<access::AccessSummary> summary = Status{StatusCode::not_found, "no code"};
   if (code != nullptr && code->info->access != nullptr) {
     summary = access::deserialize({code->info->access, code->info->access_bytes});
   } else {
-    if (auto known = layout(); !known) return known.status();
     const std::shared_ptr<const std::string> text = module_.ptx_text();
     summary =
         obtain_access_summary({*text, module_.ptx_hash(), module_.name(), name_, {}},
@@ -208,6 +253,7 @@ Status Kernel::prebuild(bool& was_cached) {
   was_cached = false;
   const std::lock_guard lock(mutex_);
   if (Status status = ensure_layout(); !status) return status;
+  if (machine_.code != nullptr) return Status::ok();
   const std::shared_ptr<const std::string> text = module_.ptx_text();
   // .reqntid is the one case where the block of every launch is known beforehand.
   BlockDim block = layout_storage_->required_threads;

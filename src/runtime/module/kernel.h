@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backends/machine_code.h"
 #include "compiler/access/launch_access.h"
 #include "compiler/driver/kernel_abi.h"
 #include "support/status.h"
@@ -38,6 +39,7 @@ struct KernelLayout {
   std::array<uint32_t, 3> required_cluster{};  // .reqnctapercluster
   uint32_t min_blocks_per_multiprocessor = 0;
   uint32_t max_registers = 0;
+  uint32_t registers = 0;  // that machine code uses; 0: not known
   uint32_t ptx_version = 0;  // 10 * sm major + minor of the PTX's target, e.g. 75
 
   /// Threads per block that a launch may not exceed: from max_threads or required_threads, else 1024.
@@ -59,9 +61,11 @@ struct LoadedKernel {
   const kernel::KernelInfo* info = nullptr;
   std::vector<void*> symbols;  // addresses in the order of info->symbols
   const KernelLayout* layout = nullptr;
-  std::shared_ptr<KernelObject> object;  // keeps the shared object mapped
+  std::shared_ptr<KernelObject> object;  // keeps the shared object mapped; null: see on_cpu()
 
   bool fits(const BlockDim& wanted) const { return block[0] == 0 || block == wanted; }
+  /// False: there is no code of the CPU's; only the device that data lives on runs the kernel.
+  bool on_cpu() const { return object != nullptr; }
 };
 
 class Kernel {
@@ -104,6 +108,9 @@ class Kernel {
   /// making code (kernels that run on other devices only). Errors: as layout(), and the compiler's.
   Result<access::AccessEvaluator*> access(const BlockDim& block = {});
 
+  /// Its code on the device that the module's machine code is for; null: the module is PTX. After layout().
+  const std::shared_ptr<backend::DeviceKernel>& machine_code() const { return machine_.code; }
+
   /// What other engines than the CPU keep for this kernel (runtime/engines.h); goes with the kernel.
   std::shared_ptr<void>& engine_data() { return engine_data_; }
 
@@ -114,7 +121,11 @@ class Kernel {
  private:
   Result<const LoadedKernel*> load_slow(const BlockDim& block);
   Status ensure_layout();
+  Status ensure_footprint();
   Result<std::unique_ptr<LoadedKernel>> load_object(const BlockDim& block);
+  /// For kernels that only a device runs.
+  std::unique_ptr<LoadedKernel> without_object(const BlockDim& block, uint32_t static_shared_bytes);
+  Status find_machine_code();
   Status explain(const Status& failure);
 
   Module& module_;
@@ -128,6 +139,8 @@ class Kernel {
   std::vector<std::unique_ptr<LoadedKernel>> variant_storage_;
   std::unique_ptr<KernelLayout> layout_storage_;
   std::unique_ptr<KernelFootprint> footprint_storage_;
+  backend::MachineKernel machine_;
+  kernel::KernelInfo device_info_{};  // of without_object()
   Status failure_;
   struct BlockAccess {
     BlockDim block{};  // zeros: any

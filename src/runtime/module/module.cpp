@@ -71,22 +71,22 @@ Result<std::string> linked_ptx(const std::vector<const void*>& containers,
 
 }  // namespace
 
-std::unique_ptr<Module> Module::from_wrapper(const void* wrapper, VariableStorage& storage) {
-  std::unique_ptr<Module> module(new Module(storage));
+std::unique_ptr<Module> Module::from_wrapper(const void* wrapper, ModuleHost& host) {
+  std::unique_ptr<Module> module(new Module(host));
   module->wrapper_ = wrapper;
   return module;
 }
 
 Result<std::unique_ptr<Module>> Module::from_ptx(std::string text, std::string name,
-                                                 VariableStorage& storage) {
+                                                 ModuleHost& host) {
   std::vector<std::string> texts;
   texts.push_back(std::move(text));
-  return from_ptx_units(std::move(texts), std::move(name), storage);
+  return from_ptx_units(std::move(texts), std::move(name), host);
 }
 
 Result<std::unique_ptr<Module>> Module::from_ptx_units(std::vector<std::string> texts,
-                                                       std::string name, VariableStorage& storage) {
-  std::unique_ptr<Module> module(new Module(storage));
+                                                       std::string name, ModuleHost& host) {
+  std::unique_ptr<Module> module(new Module(host));
   module->texts_ = std::move(texts);
   module->name_ = std::move(name);
   if (Status status = module->load(); !status) return status;
@@ -94,10 +94,10 @@ Result<std::unique_ptr<Module>> Module::from_ptx_units(std::vector<std::string> 
 }
 
 Result<std::unique_ptr<Module>> Module::from_image(const void* image, size_t size, std::string name,
-                                                   VariableStorage& storage) {
+                                                   ModuleHost& host) {
   if (image == nullptr) return Status{StatusCode::invalid_value, "null module image"};
   if (starts_with(image, size, bytes_of(kFatbinWrapperMagic))) {
-    auto module = from_wrapper(image, storage);
+    auto module = from_wrapper(image, host);
     module->name_ = std::move(name);
     if (Status status = module->load(); !status) return status;
     module->wrapper_ = nullptr;
@@ -105,22 +105,25 @@ Result<std::unique_ptr<Module>> Module::from_image(const void* image, size_t siz
   }
   if (starts_with(image, size, bytes_of(kFatbinMagic))) {
     auto text = ptx_in(image, size, name);
+    if (!text && text.status().code() == StatusCode::no_binary_for_gpu)
+      return from_machine_code(image, text.status(), std::move(name), host);
     if (!text) return text.status();
-    return from_ptx(std::move(*text), std::move(name), storage);
+    return from_ptx(std::move(*text), std::move(name), host);
   }
   if (starts_with(image, size, "\177ELF")) {
-    return Status{
+    const Status why{
         StatusCode::no_binary_for_gpu,
         fmt::format("{}: a cubin holds machine code of an NVIDIA GPU only; load the PTX or a "
                     "fatbin that has it (nvcc -ptx, nvcc -fatbin)",
                     name)};
+    return from_machine_code(image, why, std::move(name), host);
   }
   const std::string_view text = text_in(image, size);
   if (text.empty()) {
     return Status{StatusCode::invalid_image,
                   fmt::format("{}: neither PTX text nor a fatbin", name)};
   }
-  return from_ptx(std::string(text), std::move(name), storage);
+  return from_ptx(std::string(text), std::move(name), host);
 }
 
 std::string_view Module::text_in(const void* image, size_t size) {
@@ -132,8 +135,8 @@ std::string_view Module::text_in(const void* image, size_t size) {
   return text.find(".version") == std::string_view::npos ? std::string_view() : text;
 }
 
-std::unique_ptr<Module> Module::failed(Status why, std::string name, VariableStorage& storage) {
-  std::unique_ptr<Module> module(new Module(storage));
+std::unique_ptr<Module> Module::failed(Status why, std::string name, ModuleHost& host) {
+  std::unique_ptr<Module> module(new Module(host));
   module->name_ = std::move(name);
   module->load_error_ = std::move(why);
   module->state_.store(State::failed, std::memory_order_release);
@@ -141,9 +144,10 @@ std::unique_ptr<Module> Module::failed(Status why, std::string name, VariableSto
 }
 
 Module::~Module() {
+  for (const auto& [name, variable] : machine_variables_) host_.disown(variable);
   for (size_t i = 0; i < kSpaces; ++i) {
     if (blocks_[i].address == nullptr) continue;
-    storage_.release(blocks_[i].address, blocks_[i].bytes, static_cast<VariableSpace>(i));
+    host_.release(blocks_[i].address, blocks_[i].bytes, static_cast<VariableSpace>(i));
   }
 }
 
@@ -224,6 +228,11 @@ Result<std::string> Module::read_image() const {
 Status Module::load_once() {
   auto text = read_image();
   texts_.clear();
+  if (!text && wrapper_ != nullptr && text.status().code() == StatusCode::no_binary_for_gpu) {
+    auto wrapper = read_wrapper(wrapper_);
+    if (!wrapper) return wrapper.status();
+    return load_machine_code(wrapper->data, text.status());
+  }
   if (!text) return text.status();
   auto source = std::make_shared<const std::string>(std::move(*text));
   ptx_hash_ = hash128(*source);
@@ -242,18 +251,22 @@ Status Module::load_once() {
   if (Status status = place_variables(); !status) return status;
   if (Status status = initialise_variables(); !status) return status;
   for (const auto& [address, bytes] : blocks_) {
-    if (address != nullptr) storage_.written(address, bytes);
+    if (address != nullptr) host_.written(address, bytes);
   }
-  for (const Managed& managed : managed_) {
-    const auto it = variable_by_name_.find(managed.name);
-    if (it != variable_by_name_.end() && managed.host_pointer != nullptr) {
-      *managed.host_pointer = variables_[it->second].address;
-      host_variables_.insert_or_assign(variables_[it->second].address, managed.name);
-    }
-  }
+  point_managed();
   log(LogPart::module, LogLevel::debug, "{}: {} functions, {} variables", name(),
       syntax_->functions.size(), variables_.size());
   return Status::ok();
+}
+
+void Module::point_managed() {
+  for (const Managed& managed : managed_) {
+    if (managed.host_pointer == nullptr) continue;
+    const auto variable = variable_named(managed.name);
+    if (!variable) continue;
+    *managed.host_pointer = variable->address;
+    host_variables_.insert_or_assign(variable->address, managed.name);
+  }
 }
 
 Status Module::place_variables() {
@@ -286,7 +299,7 @@ Status Module::place_variables() {
   }
   for (size_t s = 0; s < kSpaces; ++s) {
     if (sizes[s] == 0) continue;
-    auto memory = storage_.allocate(sizes[s], alignments[s], static_cast<VariableSpace>(s));
+    auto memory = host_.allocate(sizes[s], alignments[s], static_cast<VariableSpace>(s));
     if (!memory) return memory.status();
     blocks_[s] = {*memory, sizes[s]};
   }
@@ -357,6 +370,11 @@ Result<KernelReach> Module::reach_of(std::string_view kernel) {
 
 Result<Kernel*> Module::find_kernel(std::string_view name) {
   if (Status status = load(); !status) return status;
+  if (machine_ != nullptr) {
+    if (const auto it = machine_kernels_.find(name); it != machine_kernels_.end())
+      return kernel_named(*it, nullptr);
+    return Status{StatusCode::not_found, fmt::format("{} has no kernel {}", this->name(), name)};
+  }
   const ptx::Function* function = function_named(name);
   if (function == nullptr || !function->is_entry || !function->has_body) {
     return Status{StatusCode::not_found, fmt::format("{} has no kernel {}", this->name(), name)};
@@ -367,6 +385,8 @@ Result<Kernel*> Module::find_kernel(std::string_view name) {
 Result<std::vector<Kernel*>> Module::kernels() {
   if (Status status = load(); !status) return status;
   std::vector<Kernel*> all;
+  for (const std::string& name : machine_kernels_) all.push_back(kernel_named(name, nullptr));
+  if (machine_ != nullptr) return all;
   for (const ptx::Function& function : syntax_->functions) {
     if (function.is_entry && function.has_body) all.push_back(kernel_named(function.name, nullptr));
   }
@@ -375,6 +395,11 @@ Result<std::vector<Kernel*>> Module::kernels() {
 
 Result<DeviceVariable> Module::find_variable(std::string_view name) {
   if (Status status = load(); !status) return status;
+  return variable_named(name);
+}
+
+Result<DeviceVariable> Module::variable_named(std::string_view name) {
+  if (machine_ != nullptr) return machine_variable(name);
   const auto it = variable_by_name_.find(name);
   if (it == variable_by_name_.end()) {
     return Status{StatusCode::not_found, fmt::format("{} has no variable {}", this->name(), name)};

@@ -14,7 +14,7 @@
 namespace guda::runtime::testing {
 
 /// Counts what is out, so that tests can see leaks.
-class HeapStorage : public VariableStorage {
+class HeapStorage : public ModuleHost {
  public:
   Result<void*> allocate(size_t bytes, size_t alignment, VariableSpace) override {
     const size_t rounded = (bytes + alignment - 1) / alignment * alignment;

@@ -120,7 +120,9 @@ void judge_modules(Diagnosis& d) {
     d.problems.push_back(
         {fmt::format("device module {} has no PTX, only {}{}", i, found,
                      module.kernels.empty() ? "" : "; kernels: " + shorten(module.kernels)),
-         "rebuild with nvcc -arch=sm_80 or -gencode arch=compute_80,code=compute_80, without -dlto",
+         "rebuild with nvcc -arch=sm_80 or -gencode arch=compute_80,code=compute_80, without "
+         "-dlto; machine code runs "
+         "on a CUDA device of its kind only, first in GUDA_DEVICES",
          true});
   }
 }

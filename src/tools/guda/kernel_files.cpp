@@ -18,7 +18,7 @@ using runtime::Module;
 
 /// Variables need an address to be laid out, nothing more: no kernel runs here. Pages that only
 /// initialisers touch stay small.
-class ScratchStorage : public runtime::VariableStorage {
+class ScratchStorage : public runtime::ModuleHost {
  public:
   Result<void*> allocate(size_t bytes, size_t alignment, runtime::VariableSpace) override {
     void* memory = nullptr;

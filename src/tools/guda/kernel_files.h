@@ -27,7 +27,7 @@ class KernelFiles {
   Status read_program(const ElfImage& image, const std::string& path);
   Status add(Result<std::unique_ptr<runtime::Module>> module);
 
-  std::unique_ptr<runtime::VariableStorage> storage_;
+  std::unique_ptr<runtime::ModuleHost> storage_;
   std::vector<std::unique_ptr<runtime::Module>> modules_;
   std::vector<runtime::Kernel*> kernels_;
 };

@@ -24,6 +24,8 @@ struct FakeControl {
   long pitched_copies = 0, pitched_fills = 0;  // calls
   int dynamic_shared_allowed = 0;  // the last value set with cuFuncSetAttribute
   int cooperative_launches = 0;
+  int cluster_blocks = 0;  // of the last launch with clusters
+  bool large_clusters = false;  // a function has been allowed more than eight blocks
   long key_mismatches = 0;  // a thread-specific value of the driver's was not what it had set
   long blanks_seen = 0;  // in the last module
   char last_module[4096] = {};  // its text, from the start

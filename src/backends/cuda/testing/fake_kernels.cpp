@@ -1,6 +1,7 @@
 #include "backends/cuda/testing/fake_kernels.h"
 
 #include "backends/cuda/gemm_ptx.h"
+#include "backends/cuda/testing/fake_machine_code.h"
 
 #include <algorithm>
 #include <chrono>
@@ -85,6 +86,14 @@ void warp_sum(Grid& g) {
   }
 }
 
+/// Adds to the module's variable `counter`.
+void count_up(Grid& g) {
+  uintptr_t counter = 0;
+  size_t bytes = 0;
+  g.bad |= find_variable(*g.module, "counter", counter, bytes) != 0;
+  g.element<uint32_t>(counter, 0) += g.param<uint32_t>(0) * g.threads();
+}
+
 void follow(Grid& g) {
   auto pointer = g.element<uint64_t>(g.param<uint64_t>(0), 0);
   g.element<uint32_t>(g.param<uint64_t>(8), 0) = g.element<uint32_t>(pointer, 0);
@@ -146,11 +155,12 @@ DriverResult run(const Function& function, Grid& g) {
       {"block_sum", block_sum},   {"reverse", reverse},  {"histogram", histogram},
       {"warp_sum", warp_sum},     {"follow", follow},    {"empty", [](Grid&) {}},
       {"texels", texels},         {"texels_1d", texels}, {"store_texels", store_texels},
-      {"guda_gemm", nullptr},     {"trap", nullptr},
+      {"guda_gemm", nullptr},     {"trap", nullptr},     {"count_up", count_up},
   };
   if (function.name == "trap") return kLaunchFailed;
   auto found = kKernels.find(function.name);
   if (found == kKernels.end()) return kNotSupported;
+  g.module = function.module;
   if (function.name == kGemmKernel)
     (function.module->ptx.find("fma.rn.f64") != std::string::npos ? gemm<double> : gemm<float>)(g);
   else

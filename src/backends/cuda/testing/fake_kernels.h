@@ -14,6 +14,7 @@ struct Grid {
   const std::byte* params;
   size_t param_bytes = 0;
   bool bad = false;  // an address that is not mapped
+  Module* module = nullptr;
 
   template <typename T>
   T param(size_t offset) const {

@@ -1,5 +1,6 @@
 // Modules of the fake driver, and launches of their kernels.
 #include "backends/cuda/testing/fake_kernels.h"
+#include "backends/cuda/testing/fake_machine_code.h"
 #include "backends/cuda/testing/fake_state.h"
 
 #include <algorithm>
@@ -36,7 +37,14 @@ DriverResult launch(FunctionHandle handle, Grid g, StreamHandle stream, void** e
 EXPORT DriverResult cuModuleLoadDataEx(ModuleHandle* module, const void* image, unsigned count,
                                        int* options, void** values) {
   CALL("cuModuleLoadDataEx");
-  std::string ptx = static_cast<const char*>(image);
+  size_t listed = 0;
+  const char* listing = listing_of(image, listed);
+  uint32_t magic = 0;
+  std::memcpy(&magic, image, sizeof magic);
+  if (listing == nullptr && (magic & 0x80808080) != 0) return kNoBinary;  // no text either
+  std::string ptx =
+      listing != nullptr ? std::string(listing, listed) : static_cast<const char*>(image);
+  if (listing != nullptr && ptx.find("sm_90") == std::string::npos) return kNoBinary;
   // As compilers do; in a thread that the C library here does not know it crashes.
   fake_cuda.blanks_seen =
       std::count_if(ptx.begin(), ptx.end(), [](char c) { return std::isspace(c); });
@@ -51,7 +59,7 @@ EXPORT DriverResult cuModuleLoadDataEx(ModuleHandle* module, const void* image, 
     }
     return kInvalidPtx;
   }
-  *module = reinterpret_cast<ModuleHandle>(new Module{ptx});
+  *module = reinterpret_cast<ModuleHandle>(new Module{ptx, {}});
   ++fake_cuda.modules;
   return 0;
 }
@@ -59,6 +67,7 @@ EXPORT DriverResult cuModuleUnload(ModuleHandle handle) {
   std::lock_guard<std::recursive_mutex> lock(state().mutex);
   auto* module = reinterpret_cast<Module*>(handle);
   std::erase_if(state().functions, [&](auto& each) { return each.first.first == module; });
+  drop_variables(*module);
   delete module;
   --fake_cuda.modules;
   return enter("cuModuleUnload", false);
@@ -76,11 +85,19 @@ EXPORT DriverResult cuModuleGetFunction(FunctionHandle* function, ModuleHandle h
 }
 EXPORT DriverResult cuFuncGetAttribute(int* value, int attribute, FunctionHandle) {
   CALL("cuFuncGetAttribute");
-  *value = attribute == kFunctionStaticShared ? 1024 : 0;
+  *value = attribute == kFunctionStaticShared ? 1024
+           : attribute == kFunctionRegisters  ? 40
+           : attribute == kFunctionMaxThreads ? 768
+           : attribute == kFunctionPtxVersion ? 90
+                                              : 0;
   return 0;
 }
 EXPORT DriverResult cuFuncSetAttribute(FunctionHandle, int attribute, int value) {
   CALL("cuFuncSetAttribute");
+  if (attribute == kFunctionNonPortableCluster) {
+    fake_cuda.large_clusters = value != 0;
+    return 0;
+  }
   if (attribute != kFunctionMaxDynamicShared || value > 227 << 10) return kInvalidValue;
   fake_cuda.dynamic_shared_allowed = value;
   return 0;
@@ -95,9 +112,21 @@ EXPORT DriverResult cuLaunchKernel(FunctionHandle function, unsigned gx, unsigne
 EXPORT DriverResult cuLaunchKernelEx(const LaunchConfig* c, FunctionHandle function, void**,
                                      void** extra) {
   CALL("cuLaunchKernelEx");
-  if (c->attribute_count != 1 || c->attributes[0].id != kLaunchAttributeCooperative)
-    return kInvalidHandle;
-  fake_cuda.cooperative_launches += c->attributes[0].value.cooperative;
+  for (unsigned i = 0; i < c->attribute_count; ++i) {
+    const LaunchAttribute& attribute = c->attributes[i];
+    if (attribute.id == kLaunchAttributeCooperative) {
+      fake_cuda.cooperative_launches += attribute.value.cooperative;
+    } else if (attribute.id == kLaunchAttributeCluster) {
+      const auto& cluster = attribute.value.cluster;
+      const unsigned blocks = cluster[0] * cluster[1] * cluster[2];
+      if (blocks == 0 || c->grid_x % cluster[0] != 0 || c->grid_y % cluster[1] != 0 ||
+          c->grid_z % cluster[2] != 0 || (blocks > 8 && !fake_cuda.large_clusters))
+        return kInvalidValue;
+      fake_cuda.cluster_blocks = static_cast<int>(blocks);
+    } else {
+      return kInvalidHandle;
+    }
+  }
   return launch(function,
                 {{c->grid_x, c->grid_y, c->grid_z},
                  {c->block_x, c->block_y, c->block_z},

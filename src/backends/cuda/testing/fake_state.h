@@ -24,11 +24,11 @@ namespace guda::backend::cuda::testing {
 
 extern "C" FakeControl fake_cuda;  // what tests see and set
 
-inline constexpr DriverResult kInvalidValue = 1, kOutOfMemory = 2, kInvalidPtx = 218,
-                              kInvalidHandle = 400, kNotFound = 500, kIllegalAddress = 700,
-                              kLaunchFailed = 719, kNotSupported = 801, kCaptureUnsupported = 900,
-                              kCaptureInvalidated = 901, kCaptureMerge = 902,
-                              kCaptureUnmatched = 903, kCaptureUnjoined = 904,
+inline constexpr DriverResult kInvalidValue = 1, kOutOfMemory = 2, kNoBinary = 209,
+                              kInvalidPtx = 218, kInvalidHandle = 400, kNotFound = 500,
+                              kIllegalAddress = 700, kLaunchFailed = 719, kNotSupported = 801,
+                              kCaptureUnsupported = 900, kCaptureInvalidated = 901,
+                              kCaptureMerge = 902, kCaptureUnmatched = 903, kCaptureUnjoined = 904,
                               kCaptureIsolation = 905, kCapturedEvent = 907;
 
 struct Allocation {
@@ -44,10 +44,11 @@ struct Mapping {
 };
 struct Module {
   std::string ptx;
+  std::map<std::string, std::pair<uintptr_t, size_t>> variables;  // asked for: address, bytes
 };
 struct Function {
   std::string name;
-  const Module* module;
+  Module* module;
 };
 using Clock = std::chrono::steady_clock;
 struct Stream;
