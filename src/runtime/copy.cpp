@@ -137,6 +137,19 @@ Status check_fill(const CopySide& to, const CopyShape& shape) {
   return Status::ok();
 }
 
+namespace {
+
+/// With a home device that reads the program's own memory while a copy is handed over: then nobody waits for it.
+bool copied_at_once(Stream& stream, CopyOperation& operation) {
+  Engines* engines = Engines::with_home();
+  if (engines == nullptr || !engines->home_reads_at_once() || !pageable(operation.from().start))
+    return false;
+  const uint64_t ticket = stream.try_begin();
+  return ticket != 0 && run_begun(stream, operation, ticket, true);
+}
+
+}  // namespace
+
 Status copy(Stream& stream, CopySide to, CopySide from, CopyShape shape, CopyKind kind,
             bool asynchronous) {
   if (Status status = check_copy(to, from, shape, kind); !status) return status;
@@ -153,12 +166,8 @@ Status copy(Stream& stream, CopySide to, CopySide from, CopyShape shape, CopyKin
     // stream's result without waiting for it get away with it. They shall here.
     StreamTable::instance().settle_non_blocking();
   }
-  if (Engines* engines = Engines::with_home();
-      engines != nullptr && engines->home_reads_at_once() && pageable(from.start)) {
-    if (uint64_t ticket = stream.try_begin()) {
-      (void)run_begun(stream, operation, ticket, true);
-      return Status::ok();
-    }
+  if (Engines::active() != nullptr) [[unlikely]] {
+    if (copied_at_once(stream, operation)) return Status::ok();
   }
   if (!asynchronous || pageable(to.start)) {
     submit_and_wait(stream, std::move(operation));

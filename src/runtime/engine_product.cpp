@@ -177,26 +177,61 @@ Status Engines::product(Operation& operation) {
   return host_work(operation, operands);
 }
 
+Engines::HomeProduct* Engines::remembered(const backend::GemmProblem& problem) {
+  const HomeProduct shape = HomeProduct::shape_of(problem);
+  for (HomeProduct& each : home_products_) {
+    if (!each.same_shape(shape)) continue;
+    return each.uses_left > 0 && each.epoch == scheduler_.epoch() ? &each : nullptr;
+  }
+  return nullptr;
+}
+
+DeviceTail::Turn Engines::turn_of_remembered(Engine& engine, const backend::GemmProblem& problem,
+                                             Stream& stream, uint64_t ticket) {
+  if (!pool_.all_in(engine.space) || !on_devices(problem.a) || !on_devices(problem.b) ||
+      !on_devices(problem.c))
+    return {};
+  const double operations = operations_of(problem);
+  if (operations >= kAlwaysPlanned || scheduler::Scheduler::forced_engine() != scheduler::kNoEngine)
+    return {};
+  DeviceTail* tail = open_tail(stream);
+  if (tail == nullptr) return {};
+  std::unique_lock lock(home_mutex_);
+  // As in prepare_home(): looked at once more, now that nobody's turn can begin before our ticket is announced.
+  if (host_only_.load() > 0 || !order_.idle() || !pool_.all_in(engine.space)) return {};
+  if (operations >= kWorthPlanning) {
+    HomeProduct* known = remembered(problem);
+    if (known == nullptr) return {};
+    --known->uses_left;
+  }
+  return tail->announce(ticket);
+}
+
 std::optional<Status> Engines::hand_over_product(Engine& engine, Operation& operation,
                                                  Stream& stream, uint64_t ticket) {
   const backend::GemmProblem& problem = *operation.gemm();
   if (!engine.multiplies(arithmetic_of(problem))) return std::nullopt;
-  HomeProduct shape{problem.input, problem.transpose_a, problem.transpose_b, problem.m,
-                    problem.n,     problem.k,           scheduler_.epoch(),  kHomeUses};
+  auto start = [&](backend::Queue& queue) { return queue.gemm(problem); };
+  auto finish = [&](const Status& status) {
+    if (status.code() == StatusCode::not_supported) engine.refuses(arithmetic_of(problem));
+    return handed(engine, status);
+  };
+  if (auto turn = turn_of_remembered(engine, problem, stream, ticket))
+    return finish(turn.hand_over(start));
+  HomeProduct shape = HomeProduct::shape_of(problem);
+  shape.epoch = scheduler_.epoch();
+  shape.uses_left = kHomeUses;
   bool known = false;
-  {
+  if (operations_of(problem) < kAlwaysPlanned &&
+      scheduler::Scheduler::forced_engine() == scheduler::kNoEngine) {
     std::unique_lock lock(home_mutex_);
-    auto found = std::find_if(home_products_.begin(), home_products_.end(),
-                              [&](const HomeProduct& each) { return each.same_shape(shape); });
-    known = found != home_products_.end() && found->epoch == shape.epoch && found->uses_left > 0 &&
-            operations_of(problem) < kAlwaysPlanned &&
-            scheduler::Scheduler::forced_engine() == scheduler::kNoEngine;
+    HomeProduct* found = remembered(problem);
+    known = found != nullptr;
     if (known) --found->uses_left;
   }
   const bool small = operations_of(problem) < kWorthPlanning;
-  const bool all_home = (known || small) && pool_.all_in(engine.space) &&
-                        on_devices(Range::of(problem.a, 1)) &&
-                        on_devices(Range::of(problem.b, 1)) && on_devices(Range::of(problem.c, 1));
+  const bool all_home = (known || small) && pool_.all_in(engine.space) && on_devices(problem.a) &&
+                        on_devices(problem.b) && on_devices(problem.c);
   Operands operands;
   std::optional<scheduler::Work> measured;
   scheduler::Decision decision;
@@ -225,11 +260,8 @@ std::optional<Status> Engines::hand_over_product(Engine& engine, Operation& oper
   DeviceTail::Turn turn =
       prepare_home(engine, stream, ticket, operands.all, {}, operands.writes, all_home);
   if (!turn) return std::nullopt;
-  auto start = [&](backend::Queue& queue) { return queue.gemm(problem); };
-  Status status = measured ? turn.hand_over_timed(start, report_of(engine, *measured, decision))
-                           : turn.hand_over(start);
-  if (status.code() == StatusCode::not_supported) engine.refuses(arithmetic_of(problem));
-  return handed(engine, status);
+  return finish(measured ? turn.hand_over_timed(start, report_of(engine, *measured, decision))
+                         : turn.hand_over(start));
 }
 
 }  // namespace guda::runtime

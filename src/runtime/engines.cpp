@@ -139,6 +139,7 @@ void Engines::start() {
       break;
     }
     active_.store(engines, std::memory_order_release);
+    add_detour(Detour::engines);
     engines->start_prefetching();
   });
 }
@@ -210,15 +211,19 @@ bool Engines::in_service(const Engine& engine) const {
 
 void Engines::region_added(std::byte* base, size_t size, int file, bool fresh) {
   pool_.add_region(base, size, file, fresh);
+  region_changes_.fetch_add(1, std::memory_order_release);
 }
-void Engines::region_removed(std::byte* base) { pool_.remove_region(base); }
+void Engines::region_removed(std::byte* base) {
+  pool_.remove_region(base);
+  region_changes_.fetch_add(1, std::memory_order_release);
+}
 
 void Engines::region_withdrawn(std::byte* base, size_t size) {
   quiesce();
   Range range = Range::of(base, size);
   if (Status status = pool_.bring_to_host({&range, 1}); !status)
     log(LogPart::memory, LogLevel::error, "contents are lost: {}", status.message());
-  pool_.remove_region(base);
+  region_removed(base);
 }
 
 void Engines::released(std::byte* base, size_t size) {
@@ -361,6 +366,38 @@ bool Engines::on_devices(Range range) const {
   return allocation && !memory::host_visible(allocation->kind) && pool_.covers(range);
 }
 
+namespace {
+
+/// Addresses in device memory that devices may have, as of one state of all allocations and regions.
+struct FoundAddresses {
+  uint64_t state = 0;
+  std::array<const void*, 32> slots{};
+
+  const void*& slot(const void* address) {
+    constexpr uint64_t kMultiplier = 0x9e3779b97f4a7c15;  // the upper bits depend on all below
+    return slots[(reinterpret_cast<uint64_t>(address) * kMultiplier) >> 59];
+  }
+};
+static_assert(std::tuple_size_v<decltype(FoundAddresses::slots)> == 1u << (64 - 59));
+thread_local constinit FoundAddresses found_addresses;
+
+}  // namespace
+
+bool Engines::on_devices(const void* address) const {
+  FoundAddresses& found = found_addresses;
+  // Both only grow. They are read first: what changes while we look makes us look again next time.
+  const uint64_t state =
+      memory::Heap::instance().generation() + region_changes_.load(std::memory_order_acquire);
+  if (found.state != state) [[unlikely]]
+    found = {state, {}};
+  const void*& slot = found.slot(address);
+  if (slot == address) [[likely]]
+    return address != nullptr;
+  if (!on_devices(Range::of(address, 1))) return false;
+  slot = address;
+  return true;
+}
+
 /// Memory that the engine reaches and no pool keeps: managed memory, whose home is wherever it was used last, and
 /// variables of machine code, which are nowhere else.
 bool Engines::holds(const Engine& engine, Range range) {
@@ -434,12 +471,11 @@ Status Engines::fill(FillOperation& operation) {
   return status;
 }
 
-bool run_begun_with(Engines& engines, Stream& stream, Operation& operation, uint64_t ticket,
-                    bool here) {
+bool run_begun_with_detour(Stream& stream, Operation& operation, uint64_t ticket, bool here) {
   std::optional<Status> handed;
-  if (Engines::with_home() != nullptr) {
+  if (Engines* engines = Engines::with_home()) {
     stream.follow_default_streams(ticket);
-    handed = engines.hand_over(operation, stream, ticket);
+    handed = engines->hand_over(operation, stream, ticket);
     if (!handed && !here) return false;
   }
   const Status status = handed ? *handed : run_operation(operation);
@@ -448,10 +484,12 @@ bool run_begun_with(Engines& engines, Stream& stream, Operation& operation, uint
   return true;
 }
 
-Status run_traced(Operation& operation) {
-  const int64_t start = trace::now_ns();
+Status run_with_detour(Operation& operation) {
+  const bool traced = trace::enabled();
+  const int64_t start = traced ? trace::now_ns() : 0;
   Engines* engines = Engines::active();
   Status status = engines != nullptr ? engines->run(operation) : operation.execute();
+  if (!traced) return status;
   const OperationKind kind = operation.operation_kind();
   if (kind == OperationKind::nothing || kind == OperationKind::program) return status;
   std::string arguments;

@@ -1,7 +1,7 @@
 // The layer between streams and engines when there is more than the CPU: chooses an engine for each operation,
 // has its operands brought there, and stamps what it wrote.
 //
-// With the CPU alone nothing of this exists; run_operation() is then one load more than calling execute().
+// With the CPU alone nothing of this exists; run_operation() is then one load more than calling execute() (support/detours.h).
 //
 // The home device, if there is one, is where data lives: work for it alone is handed over to its queues, one per stream
 // (device_tail.h), and not waited for (engine_handover.cpp). Everything else (work on several engines, on the host, or
@@ -20,6 +20,7 @@
 #include "scheduler/co_execution.h"
 #include "scheduler/pool_residency.h"
 #include "scheduler/scheduler.h"
+#include "support/detours.h"
 #include "support/live_counters.h"
 #include "support/status.h"
 #include "support/timed_calls.h"
@@ -60,7 +61,13 @@ class Engines final : public memory::RegionObserver {
   }
 
   /// Null when nothing is to be brought ahead.
-  static Prefetcher* prefetcher() { return prefetcher_.load(std::memory_order_acquire); }
+  static Prefetcher* prefetcher() {
+#ifdef GUDA_WITHOUT_ENGINES
+    return nullptr;
+#else
+    return prefetcher_.load(std::memory_order_acquire);
+#endif
+  }
   /// What an operation that is being queued will touch, and where it will probably run.
   std::shared_ptr<const Upcoming> upcoming(Operation& operation);
 
@@ -181,6 +188,12 @@ class Engines final : public memory::RegionObserver {
                                          uint64_t ticket);
   std::optional<Status> hand_over_product(Engine& engine, Operation& operation, Stream& stream,
                                           uint64_t ticket);
+  /// Under home_mutex_: a product that goes home without asking; null: it has to be planned. Not for those that are
+  /// always planned.
+  HomeProduct* remembered(const backend::GemmProblem& problem);
+  /// The turn of such a product while everything is at home; none: it goes the longer way.
+  DeviceTail::Turn turn_of_remembered(Engine& engine, const backend::GemmProblem& problem,
+                                      Stream& stream, uint64_t ticket);
   std::optional<Status> hand_over_library(Engine& engine, Operation& operation, Stream& stream,
                                           uint64_t ticket);
   std::optional<Status> hand_over_copy(Engine& engine, CopyOperation& operation, Stream& stream,
@@ -233,6 +246,8 @@ class Engines final : public memory::RegionObserver {
   MemoryOrder::Turn take_turn(memory::Space space, std::span<const memory::Range> reads,
                               std::span<const memory::Range> writes);
   bool on_devices(memory::Range range) const;
+  /// The same of the byte at `address`; remembers, for each thread, what it was asked last.
+  bool on_devices(const void* address) const;
   static bool holds(const Engine& engine, memory::Range range);
   template <typename HomeWork>
   Status run_at_variables(const std::optional<HomeWork>& work, const Operands& operands);
@@ -291,29 +306,30 @@ class Engines final : public memory::RegionObserver {
   std::unique_ptr<backend::Mark> clock_mark_;  // of the home device, reached at clock_ns_
   int64_t clock_ns_ = 0;
   std::vector<HomeProduct> home_products_;  // guarded by home_mutex_
+  std::atomic<uint64_t> region_changes_{0};  // regions that came to the pool or left it
   std::vector<ProductPlace> product_places_;  // guarded by kernels_mutex_
   std::unique_ptr<Prefetcher> owned_prefetcher_;
   std::atomic<uint64_t> replays_{0};
 };
 
-/// run_operation() with a span in the trace.
-Status run_traced(Operation& operation);
+/// run_operation() with several engines, or a span in the trace.
+Status run_with_detour(Operation& operation);
 
 /// Runs the operation to its end.
 inline Status run_operation(Operation& operation) {
-  if (trace::enabled()) [[unlikely]]
-    return run_traced(operation);
-  if (Engines* engines = Engines::active()) [[unlikely]]
-    return engines->run(operation);
+  if (has_detour()) [[unlikely]]
+    return run_with_detour(operation);
   return operation.execute();
 }
 
 /// The way in for streams: operation `ticket` of `stream`.
 inline Status run_operation(Operation& operation, Stream& stream, uint64_t ticket) {
-  if (Engines* engines = Engines::active()) [[unlikely]] {
+  if (!has_detour()) [[likely]]
+    return operation.execute();
+  if (Engines* engines = Engines::active()) {
     if (auto handed = engines->hand_over(operation, stream, ticket)) return *handed;
   }
-  return run_operation(operation);
+  return run_with_detour(operation);
 }
 
 }  // namespace guda::runtime

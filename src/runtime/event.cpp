@@ -154,7 +154,7 @@ void Event::record(Stream& stream) {
   if (uint64_t ticket = stream.try_begin()) {
     MarkOperation operation(mark, timed, shared, record);
     (void)run_begun(stream, operation, ticket, true);
-    if (mark->device) {
+    if (mark->device) [[unlikely]] {
       mark->stream = stream.shared_from_this();
       mark->ticket = ticket;
     }

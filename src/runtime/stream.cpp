@@ -200,10 +200,9 @@ void Stream::wait_for(Dependency dependency) {
   enqueue(std::make_unique<EmptyOperation>(), std::move(after));
 }
 
-void Stream::wait(uint64_t ticket) {
+void Stream::wait_open(uint64_t ticket) {
   wait_issued(ticket);
-  if (DeviceTail* tail = this->tail()) [[unlikely]]
-    report(tail->wait(ticket));
+  if (DeviceTail* tail = this->tail()) report(tail->wait(ticket));
 }
 
 bool Stream::poll(uint64_t ticket) {

@@ -74,7 +74,11 @@ class Stream : public std::enable_shared_from_this<Stream> {
     return open == 0 || open > issued ? issued : open - 1;
   }
   /// Blocks until `ticket` is done; runs queued operations on this thread when nobody else does.
-  void wait(uint64_t ticket);
+  void wait(uint64_t ticket) {
+    if (issued() >= ticket && tail() == nullptr) [[likely]]
+      return;
+    wait_open(ticket);
+  }
   void synchronize() { wait(enqueued()); }
   /// Whether `ticket` is done; asks the device.
   bool poll(uint64_t ticket);
@@ -125,6 +129,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
   // queue is empty, `until` is reached or the head has an open dependency, which is then returned.
   Dependency run_queue(std::unique_lock<std::mutex>& lock, uint64_t until);
   void wait_issued(uint64_t ticket);
+  void wait_open(uint64_t ticket);
   // Failures of work on the device become the context's error.
   void report(const Status& status) const;
   void collect_default_stream_dependencies(std::vector<Dependency>& out) const;

@@ -6,23 +6,29 @@
 #include "runtime/graph.h"
 #include "runtime/operation.h"
 #include "runtime/stream.h"
+#include "support/detours.h"
 
 #include <memory>
 #include <utility>
 
 namespace guda::runtime {
 
-/// run_begun() with several engines; out of line, so that the way of a CPU alone is short.
-bool run_begun_with(Engines& engines, Stream& stream, Operation& operation, uint64_t ticket,
-                    bool here);
+/// run_begun() with several engines, or a trace; out of line, so that the way of a CPU alone is short.
+bool run_begun_with_detour(Stream& stream, Operation& operation, uint64_t ticket, bool here);
+
+/// Work that try_begin() let in, on this thread.
+inline void run_begun_here(Stream& stream, Operation& operation, uint64_t ticket) {
+  const Status status = operation.execute();
+  stream.end(ticket);
+  if (!status) [[unlikely]]
+    Context::instance().set_sticky_error(status);
+}
 
 /// Work that try_begin() let in: to the home device, or on this thread when `here`. False: neither.
 inline bool run_begun(Stream& stream, Operation& operation, uint64_t ticket, bool here) {
-  if (Engines* engines = Engines::active()) [[unlikely]]
-    return run_begun_with(*engines, stream, operation, ticket, here);
-  Status status = trace::enabled() ? run_traced(operation) : operation.execute();
-  stream.end(ticket);
-  if (!status) Context::instance().set_sticky_error(status);
+  if (has_detour()) [[unlikely]]
+    return run_begun_with_detour(stream, operation, ticket, here);
+  run_begun_here(stream, operation, ticket);
   return true;
 }
 
@@ -52,8 +58,11 @@ void submit_and_wait(Stream& stream, Op&& operation) {
   using Concrete = std::decay_t<Op>;
   uint64_t ticket = stream.try_begin();
   if (ticket != 0) {
-    (void)run_begun(stream, operation, ticket, true);
-    if (stream.tail() == nullptr) return;
+    if (!has_detour()) [[likely]] {
+      run_begun_here(stream, operation, ticket);
+      return;
+    }
+    (void)run_begun_with_detour(stream, operation, ticket, true);
   } else {
     ticket = stream.enqueue(std::make_unique<Concrete>(std::forward<Op>(operation)));
   }

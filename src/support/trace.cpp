@@ -1,5 +1,6 @@
 #include "support/trace.h"
 
+#include "support/detours.h"
 #include "support/log.h"
 #include "support/options.h"
 
@@ -83,6 +84,7 @@ void start() {
     }
     out.text = "[\n";
     detail::on.store(true, std::memory_order_release);
+    add_detour(Detour::trace);
     std::atexit(flush);
   });
 }

@@ -129,7 +129,7 @@ template <class Work>
 class ProductOperation final : public runtime::Operation {
  public:
   ProductOperation(Work work, uint64_t nanoseconds, const GemmCall& call)
-      : cpu_(std::move(work), nanoseconds), call_(call) {}
+      : cpu_(std::move(work), nanoseconds), call_(call), uses_(kHostPointers, nullptr) {}
   Status execute() override { return cpu_.execute(); }
   std::unique_ptr<runtime::Operation> clone() const override {
     return std::make_unique<ProductOperation>(*this);
@@ -140,10 +140,17 @@ class ProductOperation final : public runtime::Operation {
     return call_.for_engines ? runtime::OperationKind::gemm : runtime::OperationKind::host_memory;
   }
   const backend::GemmProblem* gemm() override { return call_.get(); }
+  /// To be told before the operation is submitted where there are other engines.
+  Uses& uses() { return uses_; }
+  std::optional<std::span<const runtime::MemoryUse>> memory_uses() const override {
+    if (!uses_.known()) return std::nullopt;
+    return uses_.list();
+  }
 
  private:
   WorkOperation<Work> cpu_;
   GemmCall call_;
+  Uses uses_;  // of calls that other engines know as a product: with scalars in host memory
 };
 
 /// What engines besides the CPU want to know of an operation; the operation's copies share it.
@@ -152,8 +159,6 @@ struct LibraryWork {
       : uses(mode, entry.get()), call(std::move(entry)) {}
   Uses uses;
   std::unique_ptr<backend::LibraryCall> call;  // null: the CPU alone can do it
-  /// A matrix product is better described (Operation::gemm()) unless it depends on settings of the handle.
-  bool product = false;
 };
 /// With the call that the thread is in. `handle` may be null for operations that have none.
 std::shared_ptr<LibraryWork> library_work(const Handle* handle);
@@ -174,7 +179,7 @@ class LibraryOperation final : public runtime::Operation {
     if (!work_->uses.known()) return std::nullopt;
     return work_->uses.list();
   }
-  backend::LibraryCall* library_call() override { return work_->product ? nullptr : call(); }
+  backend::LibraryCall* library_call() override { return call(); }
   int refusal() const { return call() ? call()->refusal.load(std::memory_order_relaxed) : 0; }
 
  private:
@@ -221,10 +226,14 @@ Result submit_product(const Handle* handle, double nanoseconds, const GemmCall& 
   ProductOperation<Work> operation(std::move(work), static_cast<uint64_t>(nanoseconds), call);
   if (!with_devices()) [[likely]]
     return submit_operation(handle->stream, operation, library::Return::early);
+  // A product is better described (Operation::gemm()) than called, unless it depends on settings of the handle.
+  if (call.for_engines && handle->math_mode == 0 && handle->multiprocessor_target == 0 &&
+      handle->emulation_strategy == 0) {
+    tell(operation.uses());
+    return submit_operation(handle->stream, operation, library::Return::early);
+  }
   auto known = library_work(handle);
   tell(known->uses);
-  known->product = call.for_engines && handle->math_mode == 0 &&
-                   handle->multiprocessor_target == 0 && handle->emulation_strategy == 0;
   return submit_with(handle->stream, operation, std::move(known), library::Return::early);
 }
 

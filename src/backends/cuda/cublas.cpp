@@ -143,22 +143,21 @@ Result<std::unique_ptr<Cublas>> Cublas::open(const std::shared_ptr<Context>& con
   return Status(StatusCode::not_found, reasons.empty() ? "no cuBLAS of NVIDIA found" : reasons);
 }
 
-Cublas::~Cublas() {
-  context_->enter();
-  for (auto& [stream, bound] : handles_) (void)api_.destroy(bound.handle);
+Status Cublas::create_handle(StreamHandle stream, BlasBinding& binding) {
+  int code = api_.create(&binding.handle);
+  if (code != 0) {
+    binding.handle = nullptr;
+  } else if (code = api_.set_stream(binding.handle, stream); code != 0) {
+    release(binding);
+  }
+  if (code == 0) return Status::ok();
+  return {code == kAllocationFailed ? StatusCode::out_of_memory : StatusCode::not_supported,
+          fmt::format("cuBLAS does not start: status {}", code)};
 }
 
-Result<Cublas::Bound*> Cublas::bound(StreamHandle stream) {
-  std::unique_lock lock(mutex_);
-  Bound& bound = handles_[stream];
-  if (bound.handle != nullptr) return &bound;
-  int code = api_.create(&bound.handle);
-  if (code == 0) code = api_.set_stream(bound.handle, stream);
-  if (code == 0) return &bound;
-  if (bound.handle != nullptr) (void)api_.destroy(bound.handle);
-  handles_.erase(stream);
-  return Status(code == kAllocationFailed ? StatusCode::out_of_memory : StatusCode::not_supported,
-                fmt::format("cuBLAS does not start: status {}", code));
+void Cublas::release(BlasBinding& binding) {
+  if (binding.handle != nullptr) (void)api_.destroy(binding.handle);
+  binding = {};
 }
 
 void* Cublas::find(const char* name) {
@@ -168,8 +167,8 @@ void* Cublas::find(const char* name) {
   return entry->second;
 }
 
-Status Cublas::apply(Bound& bound, StreamHandle stream, const BlasSettings& settings) {
-  BlasSettings& now = bound.settings;
+Status Cublas::apply(BlasBinding& binding, StreamHandle stream, const BlasSettings& settings) {
+  BlasSettings& now = binding.settings;
   if (now == settings) return Status::ok();
   auto refused = [](const char* function, int code) {
     return Status(StatusCode::not_supported, fmt::format("{}: status {}", function, code));
@@ -178,14 +177,14 @@ Status Cublas::apply(Bound& bound, StreamHandle stream, const BlasSettings& sett
     const int value = settings.*setting.value;
     if (now.*setting.value == value) continue;
     if (auto* set = reinterpret_cast<int (*)(Handle, int)>(find(setting.function))) {
-      if (int code = set(bound.handle, value); code != 0) return refused(setting.function, code);
+      if (int code = set(binding.handle, value); code != 0) return refused(setting.function, code);
     }
     now.*setting.value = value;
   }
   if (now.mantissa_bit_count != settings.mantissa_bit_count) {
     constexpr const char* kName = "cublasSetFixedPointEmulationMantissaBitCountPointer";
     if (auto* set = reinterpret_cast<int (*)(Handle, int*)>(find(kName))) {
-      if (int code = set(bound.handle, settings.mantissa_bit_count); code != 0)
+      if (int code = set(binding.handle, settings.mantissa_bit_count); code != 0)
         return refused(kName, code);
     }
     now.mantissa_bit_count = settings.mantissa_bit_count;
@@ -194,9 +193,9 @@ Status Cublas::apply(Bound& bound, StreamHandle stream, const BlasSettings& sett
     // Setting the stream brings the library's own workspace back.
     constexpr const char* kName = "cublasSetWorkspace_v2";
     auto* set = reinterpret_cast<int (*)(Handle, void*, size_t)>(find(kName));
-    int code = api_.set_stream(bound.handle, stream);
+    int code = api_.set_stream(binding.handle, stream);
     if (code == 0 && settings.workspace != nullptr && set != nullptr)
-      code = set(bound.handle, settings.workspace, settings.workspace_bytes);
+      code = set(binding.handle, settings.workspace, settings.workspace_bytes);
     if (code != 0) return refused(kName, code);
     now.workspace = settings.workspace;
     now.workspace_bytes = settings.workspace_bytes;
@@ -213,13 +212,12 @@ Status Cublas::failure(int code, StreamHandle stream, const char* function) {
   return {StatusCode::launch_failed, fmt::format("{}: status {}", function, code)};
 }
 
-Status Cublas::call(StreamHandle stream, LibraryCall& call) {
+Status Cublas::call(StreamHandle stream, BlasBinding& binding, LibraryCall& call) {
   if (find(call.function()) == nullptr)
     return {StatusCode::not_supported, fmt::format("{} has no {}", file_, call.function())};
-  auto bound = this->bound(stream);
-  if (!bound) return bound.status();
-  if (Status status = apply(**bound, stream, call.settings()); !status) return status;
-  Library library(*this, (*bound)->handle, stream);
+  if (Status status = bind(stream, binding); !status) return status;
+  if (Status status = apply(binding, stream, call.settings()); !status) return status;
+  Library library(*this, binding.handle, stream);
   const int code = call.call(library);
   if (code == 0) return Status::ok();
   if (code == kNotSupported || code == kArchitectureMismatch)
@@ -231,20 +229,19 @@ Status Cublas::call(StreamHandle stream, LibraryCall& call) {
   return failure(code, stream, call.function());
 }
 
-Status Cublas::run(StreamHandle stream, const GemmProblem& problem) {
+Status Cublas::run(StreamHandle stream, BlasBinding& binding, const GemmProblem& problem) {
   for (int64_t size : {problem.m, problem.n, problem.k, problem.lda, problem.ldb, problem.ldc}) {
     if (size > INT_MAX) return {StatusCode::not_supported, "sizes beyond 31 bits"};
   }
-  auto bound = this->bound(stream);
-  if (!bound) return bound.status();
-  if (Status status = apply(**bound, stream, {}); !status) return status;
+  if (Status status = bind(stream, binding); !status) return status;
+  if (Status status = apply(binding, stream, {}); !status) return status;
   auto narrow = [](int64_t value) { return static_cast<int>(value); };
   Types types = types_of(problem);
   // cuBLAS reads complex scalars as if they were aligned to their size: it crashed where they were not.
   alignas(16) std::array<std::byte, 16> alpha{}, beta{};
   std::memcpy(alpha.data(), problem.alpha, scalar_bytes(problem.input));
   std::memcpy(beta.data(), problem.beta, scalar_bytes(problem.input));
-  int code = api_.gemm((*bound)->handle, static_cast<int>(problem.transpose_a),
+  int code = api_.gemm(binding.handle, static_cast<int>(problem.transpose_a),
                        static_cast<int>(problem.transpose_b), narrow(problem.m), narrow(problem.n),
                        narrow(problem.k), alpha.data(), problem.a, types.input, narrow(problem.lda),
                        problem.b, types.input, narrow(problem.ldb), beta.data(), problem.c,
@@ -253,14 +250,6 @@ Status Cublas::run(StreamHandle stream, const GemmProblem& problem) {
   if (code == kNotSupported || code == kInvalidValue)
     return {StatusCode::not_supported, "cuBLAS has no product of these types and sizes"};
   return failure(code, stream, "cublasGemmEx");
-}
-
-void Cublas::forget(StreamHandle stream) {
-  std::unique_lock lock(mutex_);
-  auto found = handles_.find(stream);
-  if (found == handles_.end()) return;
-  (void)api_.destroy(found->second.handle);
-  handles_.erase(found);
 }
 
 }  // namespace guda::backend::cuda

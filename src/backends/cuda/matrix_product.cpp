@@ -43,33 +43,34 @@ bool is_zero(const void* value, ElementType type) {
 
 }  // namespace
 
-Cublas* MatrixProducts::cublas() {
+Cublas* MatrixProducts::look_for_cublas() {
   std::unique_lock lock(mutex_);
-  if (looked_) return cublas_.get();
-  looked_ = true;
-  if (cublas_file_ == "none") return nullptr;
-  auto opened = Cublas::open(context_, cublas_file_);
-  if (opened)
-    cublas_ = std::move(*opened);
-  else
-    log(LogPart::blas, LogLevel::info, "cuda:{} uses kernels of GUDA's own: {}", context_->device(),
-        opened.status().message());
+  if (looked_.load(std::memory_order_relaxed)) return cublas_.get();
+  if (cublas_file_ != "none") {
+    auto opened = Cublas::open(context_, cublas_file_);
+    if (opened)
+      cublas_ = std::move(*opened);
+    else
+      log(LogPart::blas, LogLevel::info, "cuda:{} uses kernels of GUDA's own: {}",
+          context_->device(), opened.status().message());
+  }
+  looked_.store(true, std::memory_order_release);
   return cublas_.get();
 }
 
-Status MatrixProducts::run(StreamHandle stream, const GemmProblem& problem) {
+Status MatrixProducts::run(StreamHandle stream, BlasBinding& binding, const GemmProblem& problem) {
   if (problem.m < 0 || problem.n < 0 || problem.k < 0)
     return {StatusCode::invalid_value, "a negative size"};
   if (problem.m == 0 || problem.n == 0) return Status::ok();
   if (Cublas* library = cublas()) {
-    Status status = library->run(stream, problem);
+    Status status = library->run(stream, binding, problem);
     if (status.code() != StatusCode::not_supported) return status;
   }
   return run_own(stream, problem);
 }
 
-Status MatrixProducts::call(StreamHandle stream, LibraryCall& call) {
-  if (Cublas* library = cublas()) return library->call(stream, call);
+Status MatrixProducts::call(StreamHandle stream, BlasBinding& binding, LibraryCall& call) {
+  if (Cublas* library = cublas()) return library->call(stream, binding, call);
   return {StatusCode::not_supported, "no cuBLAS of NVIDIA found"};
 }
 
@@ -138,15 +139,14 @@ Status MatrixProducts::run_own(StreamHandle stream, const GemmProblem& problem) 
                          "GUDA's matrix product");
 }
 
-Status MatrixProducts::prepare(StreamHandle stream) {
+Status MatrixProducts::prepare(StreamHandle stream, BlasBinding& binding) {
   context_->enter();
   Cublas* library = cublas();
-  return library != nullptr ? library->prepare(stream) : Status::ok();
+  return library != nullptr ? library->bind(stream, binding) : Status::ok();
 }
 
-void MatrixProducts::forget(StreamHandle stream) {
-  std::unique_lock lock(mutex_);
-  if (cublas_) cublas_->forget(stream);
+void MatrixProducts::release(BlasBinding& binding) {
+  if (binding.handle != nullptr) cublas_->release(binding);
 }
 
 }  // namespace guda::backend::cuda

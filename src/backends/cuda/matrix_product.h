@@ -7,6 +7,7 @@
 #include "backends/cuda/kernel.h"
 #include "backends/device.h"
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -22,25 +23,30 @@ class MatrixProducts {
   MatrixProducts(std::shared_ptr<Context> context, std::string cublas)
       : context_(std::move(context)), cublas_file_(std::move(cublas)) {}
 
-  Status run(StreamHandle stream, const GemmProblem& problem);
+  /// `binding`: the queue's, in this and what follows.
+  Status run(StreamHandle stream, BlasBinding& binding, const GemmProblem& problem);
   /// Error not_supported also without cuBLAS.
-  Status call(StreamHandle stream, LibraryCall& call);
+  Status call(StreamHandle stream, BlasBinding& binding, LibraryCall& call);
   bool has_function(const char* name);
   /// What the first product of a stream would make.
-  Status prepare(StreamHandle stream);
+  Status prepare(StreamHandle stream, BlasBinding& binding);
   /// The stream is about to be destroyed.
-  void forget(StreamHandle stream);
+  void release(BlasBinding& binding);
 
  private:
-  Cublas* cublas();
+  /// Null: there is none, or none is wanted.
+  Cublas* cublas() {
+    return looked_.load(std::memory_order_acquire) ? cublas_.get() : look_for_cublas();
+  }
+  Cublas* look_for_cublas();
   Status run_own(StreamHandle stream, const GemmProblem& problem);
   Result<FunctionHandle> own_kernel(GemmTypes types);
 
   std::shared_ptr<Context> context_;
   std::string cublas_file_;
   std::mutex mutex_;
-  bool looked_ = false;  // opening cuBLAS takes 100 ms: at the first product
-  std::unique_ptr<Cublas> cublas_;
+  std::atomic<bool> looked_{false};  // opening cuBLAS takes 100 ms: at the first product
+  std::unique_ptr<Cublas> cublas_;  // stays as it is from then on
   std::map<std::pair<ElementType, bool>, std::unique_ptr<NativeFunction>> own_;
 };
 

@@ -69,7 +69,7 @@ CudaQueue::~CudaQueue() {
   context_->enter();
   const DriverApi& api = context_->api();
   (void)context_->check(api.stream_synchronize(stream_), "the end of a queue");
-  products_.forget(stream_);
+  products_.release(binding_);
   for (Staging& staging : staging_) {
     if (staging.buffer) (void)api.host_free(staging.buffer);
     if (staging.free) context_->give_event(staging.free, EventKind::order);
@@ -325,7 +325,7 @@ Status CudaQueue::gemm(const GemmProblem& problem) {
   here.a = space.pointer(problem.a);
   here.b = space.pointer(problem.b);
   here.c = space.pointer(problem.c);
-  return products_.run(stream_, here);
+  return products_.run(stream_, binding_, here);
 }
 
 Status CudaQueue::call(LibraryCall& call) {
@@ -333,7 +333,7 @@ Status CudaQueue::call(LibraryCall& call) {
   if (memory_.space().distance != 0)
     return {StatusCode::not_supported, "memory is not at the program's addresses"};
   context_->enter();
-  return products_.call(stream_, call);
+  return products_.call(stream_, binding_, call);
 }
 
 Result<std::unique_ptr<Mark>> CudaQueue::mark(EventKind kind) {

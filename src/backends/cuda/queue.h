@@ -87,7 +87,7 @@ class CudaQueue final : public Queue {
   Result<std::unique_ptr<Mark>> mark() override { return mark(EventKind::timed); }
   Result<std::unique_ptr<Mark>> mark_order() override { return mark(EventKind::order); }
   Status wait_for(const Mark& mark) override;
-  Status prepare_products() override { return products_.prepare(stream_); }
+  Status prepare_products() override { return products_.prepare(stream_, binding_); }
   Status begin_recording() override;
   Result<std::shared_ptr<Recording>> end_recording() override;
   Status replay(const std::shared_ptr<Recording>& recording) override;
@@ -116,6 +116,7 @@ class CudaQueue final : public Queue {
   DeviceMemory& memory_;
   MatrixProducts& products_;
   StreamHandle stream_ = nullptr;
+  BlasBinding binding_;
   std::array<Staging, 2> staging_;
   std::shared_ptr<Capture> capture_;  // that it takes part in, or took
 };
