@@ -318,6 +318,34 @@ void small() {
   CHECK(cudaFree(other));
 }
 
+/// What calls cost the host that nobody waits for; with a driver and a cuBLAS that do little, GUDA's part of them.
+void host_costs() {
+  constexpr int kSize = 1024;
+  cublasHandle_t handle;
+  CHECK(cublasCreate(&handle));
+  void *a = nullptr, *b = nullptr, *c = nullptr;
+  for (void** matrix : {&a, &b, &c}) {
+    CHECK(cudaMalloc(matrix, sizeof(float) * kSize * kSize));
+    CHECK(cudaMemset(*matrix, 0, sizeof(float) * kSize * kSize));
+  }
+  const float one = 1, zero = 0;
+  auto product = [&] {
+    CHECK(cublasGemmEx(handle, CUBLAS_OP_N, CUBLAS_OP_N, kSize, kSize, kSize, &one, a, CUDA_R_16BF,
+                       kSize, b, CUDA_R_16BF, kSize, &zero, c, CUDA_R_32F, kSize,
+                       CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT));
+  };
+  for (int i = 0; i < 5; ++i) product();
+  std::printf("host_bf16_product %.4f us\n", best(1000, 50, product));
+  for (int i = 0; i < 5; ++i) nothing<<<1, 32>>>();
+  std::printf("host_launch %.4f us\n", best(1000, 50, [] { nothing<<<1, 32>>>(); }));
+  cudaEvent_t event;
+  CHECK(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
+  std::printf("host_event %.4f us\n", best(1000, 50, [&] { CHECK(cudaEventRecord(event, 0)); }));
+  CHECK(cudaEventDestroy(event));
+  for (void* matrix : {a, b, c}) CHECK(cudaFree(matrix));
+  CHECK(cublasDestroy(handle));
+}
+
 /// Functions of cuBLAS other than plain products, and products that depend on settings of the handle.
 void routines() {
   cublasHandle_t handle;
@@ -401,6 +429,7 @@ int main(int argc, char** argv) {
   if (all || part == "launches" || part == "small") launches();
   if (part == "small") small();
   if (all || part == "graphs") graphs();
+  if (all || part == "host") host_costs();
   if (all || part == "kernels") kernels();
   if (all || part == "copies") copies();
   if (all || part == "products") products();

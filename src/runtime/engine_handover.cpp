@@ -210,51 +210,68 @@ void Engines::remember(KernelOperation& operation, const Operands& operands,
   }
 }
 
-std::optional<Status> Engines::hand_over_launch(Engine& engine, KernelOperation& operation,
-                                                Stream& stream, uint64_t ticket) {
-  const bool reached = reaches_everything(engine);
-  // A kernel that waits for others, or for the program, needs memory that all of them see.
-  if (operation.may_wait() && !(reached && engine.device->info().stored_pointers))
-    return std::nullopt;
-  std::shared_ptr<backend::DeviceKernel> code;
-  bool textures = false, stores_surfaces = false;
-  if (auto known = remembered(operation)) {
-    code = std::move(known->code);
-    textures = known->textures;
-    stores_surfaces = known->stores_surfaces;
-  }
-  const bool all_home = code && reached && pool_.all_in(engine.space);
-  Operands operands;
-  std::optional<LaunchPlan> planned;
-  if (!all_home) {
-    operands = operands_of(operation);
-    if (!operands.reached_by(*engine.device) || !operands.host_visible.empty()) return std::nullopt;
-    if (!code) {
-      planned = plan(operation, operands);
-      const scheduler::Decision& decision = planned->decision;
-      if (decision.part_count != 1 || decision.parts[0].engine != engine.index) return std::nullopt;
-      code = planned->code[engine.index];
-      remember(operation, operands, code);
-    }
-    textures = operands.textures;
-    stores_surfaces = operands.stores_surfaces();
-  }
-  if (textures && textures_.refusal(*engine.device) != nullptr) return std::nullopt;
+namespace {
+
+backend::Launch launch_of(const KernelOperation& operation, const backend::DeviceKernel& code) {
   const LaunchConfiguration& configuration = operation.configuration();
   backend::Launch launch;
-  launch.kernel = code.get();
+  launch.kernel = &code;
   launch.params = operation.parameter_block();
   launch.grid = launch.count = configuration.grid;
   launch.block = configuration.block;
   launch.dynamic_shared_bytes = static_cast<uint32_t>(configuration.dynamic_shared);
   launch.cooperative = configuration.cooperative;
   launch.cluster = configuration.cluster;
+  return launch;
+}
+
+/// `textures`: null when the launch has none.
+Status start_launch(backend::Queue& queue, const backend::Launch& launch, EngineTextures* textures,
+                    bool stores_surfaces) {
+  if (textures == nullptr) return queue.launch(launch);
+  return textures->launch(queue, stores_surfaces, [&] { return queue.launch(launch); });
+}
+
+}  // namespace
+
+std::optional<Status> Engines::hand_over_launch(Engine& engine, KernelOperation& operation,
+                                                Stream& stream, uint64_t ticket) {
+  const bool reached = reaches_everything(engine);
+  // A kernel that waits for others, or for the program, needs memory that all of them see.
+  if (operation.may_wait() && !(reached && engine.device->info().stored_pointers))
+    return std::nullopt;
+  auto known = remembered(operation);
+  if (known && reached && pool_.all_in(engine.space)) {
+    if (known->textures && textures_.refusal(*engine.device) != nullptr) return std::nullopt;
+    DeviceTail::Turn turn = prepare_home(engine, stream, ticket, {}, {}, {}, true);
+    if (!turn) return std::nullopt;
+    const backend::Launch launch = launch_of(operation, *known->code);
+    return handed(engine, turn.hand_over([&](backend::Queue& queue) {
+      return start_launch(queue, launch, known->textures ? &textures_ : nullptr,
+                          known->stores_surfaces);
+    }));
+  }
+  const Operands operands = operands_of(operation);
+  if (!operands.reached_by(*engine.device) || !operands.host_visible.empty()) return std::nullopt;
+  if (operands.textures && textures_.refusal(*engine.device) != nullptr) return std::nullopt;
+  std::optional<LaunchPlan> planned;
+  std::shared_ptr<backend::DeviceKernel> code;
+  if (known) {
+    code = std::move(known->code);
+  } else {
+    planned = plan(operation, operands);
+    const scheduler::Decision& decision = planned->decision;
+    if (decision.part_count != 1 || decision.parts[0].engine != engine.index) return std::nullopt;
+    code = planned->code[engine.index];
+    remember(operation, operands, code);
+  }
+  const backend::Launch launch = launch_of(operation, *code);
   DeviceTail::Turn turn =
-      prepare_home(engine, stream, ticket, operands.all, {}, operands.writes, all_home);
+      prepare_home(engine, stream, ticket, operands.all, {}, operands.writes, false);
   if (!turn) return std::nullopt;
   auto start = [&](backend::Queue& queue) {
-    if (!textures) return queue.launch(launch);
-    return textures_.launch(queue, stores_surfaces, [&] { return queue.launch(launch); });
+    return start_launch(queue, launch, operands.textures ? &textures_ : nullptr,
+                        operands.stores_surfaces());
   };
   return handed(engine, planned ? turn.hand_over_timed(
                                       start, report_of(engine, planned->work, planned->decision))

@@ -13,6 +13,7 @@
 extern "C" {
 int cudaMalloc(void** pointer, size_t bytes);
 int cudaFree(void* pointer);
+int cudaIpcGetMemHandle(void* handle, void* pointer);
 int cudaMemcpy(void* to, const void* from, size_t bytes, int kind);
 int cudaDeviceSynchronize();
 int cudaLaunchHostFunc(void* stream, void (*function)(void*), void* data);
@@ -176,6 +177,57 @@ TEST(ProductsOnEngines, RunWhereTheThreadThatCalledWishesWhoeverRunsTheQueue) {
     EXPECT_GT(placed(true), before);
     EXPECT_EQ(placed(false), elsewhere);
   }
+  EXPECT_EQ(cublasDestroy_v2(handle), 0);
+}
+
+/// Products of one shape and the same matrices, again and again: what is known of the last one must not be used once the
+/// matrices are somewhere else.
+TEST(ProductsOnEngines, FollowMatricesThatLeaveTheDevices) {
+  void* handle = nullptr;
+  ASSERT_EQ(cublasCreate_v2(&handle), 0);
+  constexpr int n = 48;  // so small that no other engine is asked
+  std::vector<float> identity(n * n, 0.0f);
+  for (int i = 0; i < n; ++i) identity[size_t(i) * n + i] = 1;
+  // Memory of its own: small blocks share theirs with others.
+  DeviceMatrix<float> a(std::vector<float>(1 << 21, 0.0f)), b(identity), c(identity);
+  const auto expect_copy = [&](uint32_t seed) {
+    const auto values = numbers<float>(n * n, seed);
+    ASSERT_EQ(cudaMemcpy(a.get(), values.data(), values.size() * sizeof(float), 1), 0);
+    for (int round = 0; round < 4; ++round)
+      ASSERT_EQ(gemm(handle, 0, 0, n, n, n, 1.0f, a.get(), n, b.get(), n, 0.0f, c.get(), n), 0);
+    EXPECT_EQ(c.read(), values);
+  };
+  expect_copy(5);
+  expect_copy(6);
+  unsigned char shared[64];
+  ASSERT_EQ(cudaIpcGetMemHandle(shared, a.get()), 0);  // from now on the host's alone
+  expect_copy(7);
+  expect_copy(8);
+  EXPECT_EQ(cublasDestroy_v2(handle), 0);
+}
+
+TEST(ProductsOnEngines, AreRightWhileOtherThreadsAllocate) {
+  void* handle = nullptr;
+  ASSERT_EQ(cublasCreate_v2(&handle), 0);
+  constexpr int n = 48;
+  std::vector<float> twice(n * n, 0.0f);
+  for (int i = 0; i < n; ++i) twice[size_t(i) * n + i] = 2;
+  const auto values = numbers<float>(n * n, 9);
+  DeviceMatrix<float> a(values), b(twice), c(values);
+  std::atomic<bool> done{false};
+  std::thread other([&] {
+    for (uint32_t i = 0; !done.load(); ++i) {
+      DeviceMatrix<float> from(numbers<float>(i % 3 == 0 ? 1 << 20 : 1000, i)), to(values);
+      EXPECT_EQ(
+          gemm(handle, 0, 0, 16, 16, 16, 1.0f, from.get(), 16, b.get(), n, 0.0f, to.get(), 16), 0);
+      EXPECT_EQ(cudaDeviceSynchronize(), 0);
+    }
+  });
+  for (int round = 0; round < 200; ++round)
+    EXPECT_EQ(gemm(handle, 0, 0, n, n, n, 0.5f, a.get(), n, b.get(), n, 0.0f, c.get(), n), 0);
+  done = true;
+  other.join();
+  EXPECT_EQ(c.read(), values);
   EXPECT_EQ(cublasDestroy_v2(handle), 0);
 }
 
