@@ -369,32 +369,52 @@ bool Engines::on_devices(Range range) const {
 namespace {
 
 /// Addresses in device memory that devices may have, as of one state of all allocations and regions.
-struct FoundAddresses {
-  uint64_t state = 0;
-  std::array<const void*, 32> slots{};
-
-  const void*& slot(const void* address) {
-    constexpr uint64_t kMultiplier = 0x9e3779b97f4a7c15;  // the upper bits depend on all below
-    return slots[(reinterpret_cast<uint64_t>(address) * kMultiplier) >> 59];
+class FoundAddresses {
+ public:
+  /// Forgets all when the state is another one.
+  void enter(uint64_t state) {
+    if (state_ == state) [[likely]]
+      return;
+    state_ = state;
+    pairs_ = {};
   }
+  bool has(const void* address) const {
+    const Pair& pair = pairs_[index(address)];
+    return pair.newer == address || pair.older == address;
+  }
+  void add(const void* address) {
+    Pair& pair = pairs_[index(address)];
+    pair = {address, pair.newer};
+  }
+
+ private:
+  struct Pair {
+    const void *newer = nullptr, *older = nullptr;
+  };
+  static constexpr unsigned kBits = 6;
+  static size_t index(const void* address) {
+    constexpr uint64_t kMultiplier = 0x9e3779b97f4a7c15;  // the upper bits depend on all below
+    return (reinterpret_cast<uint64_t>(address) * kMultiplier) >> (64 - kBits);
+  }
+
+  uint64_t state_ = 0;
+  std::array<Pair, size_t{1} << kBits> pairs_{};
 };
-static_assert(std::tuple_size_v<decltype(FoundAddresses::slots)> == 1u << (64 - 59));
 thread_local constinit FoundAddresses found_addresses;
 
 }  // namespace
 
 bool Engines::on_devices(const void* address) const {
-  FoundAddresses& found = found_addresses;
+  if (address == nullptr) return false;
   // Both only grow. They are read first: what changes while we look makes us look again next time.
   const uint64_t state =
       memory::Heap::instance().generation() + region_changes_.load(std::memory_order_acquire);
-  if (found.state != state) [[unlikely]]
-    found = {state, {}};
-  const void*& slot = found.slot(address);
-  if (slot == address) [[likely]]
-    return address != nullptr;
+  FoundAddresses& found = found_addresses;
+  found.enter(state);
+  if (found.has(address)) [[likely]]
+    return true;
   if (!on_devices(Range::of(address, 1))) return false;
-  slot = address;
+  found.add(address);
   return true;
 }
 
