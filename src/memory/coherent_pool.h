@@ -71,7 +71,7 @@ class CoherentPool {
   Space add_device(backend::Device& device);
   /// Fresh memory starts in this device's memory from now on. Before the first region.
   void set_home(Space space) { home_ = space; }
-  /// Called before memory of a device is taken away: returns when the device has finished what it has been handed.
+  /// Called with the lock held, before a device loses memory: returns when it has finished what it has been handed.
   void set_quiesce(std::function<void(Space)> quiesce) { quiesce_ = std::move(quiesce); }
   /// How fast transfers are thought to be, for their limits; 0: slow. Before the first region.
   void set_link(Space space, double up_bytes_per_ns, double down_bytes_per_ns);

@@ -344,18 +344,28 @@ void Engines::choose_home() {
   clock_mark_ = std::move(*mark);
   clock_ns_ = now_nanoseconds();
   pool_.set_home(first.space);
-  pool_.set_quiesce([this, space = first.space](memory::Space wanted) {
-    if (wanted == space) quiesce();
+  // Tails are let go without the lock: the last of their owners waits for them.
+  const auto open_tails = [this] {
+    std::vector<std::shared_ptr<DeviceTail>> tails;
+    const std::lock_guard lock(tails_mutex_);
+    for (const auto& each : tails_) tails.push_back(each.lock());
+    return tails;
+  };
+  // As quiesce(), but the pool holds its lock: a device that turns out to be gone is retired by whoever it fails next.
+  pool_.set_quiesce([open_tails, space = first.space](memory::Space wanted) {
+    if (wanted != space) return;
+    for (const auto& tail : open_tails()) {
+      if (!tail || tail->first_open() == 0) continue;
+      if (Status status = tail->wait_for_all(); !status)
+        Context::instance().set_sticky_error(status);
+    }
   });
   // What it has been handed has no limit, and a transfer may come behind it.
-  pool_.set_occupied([this, space = first.space](memory::Space asked) {
-    std::vector<std::shared_ptr<DeviceTail>> tails;  // the last of their owners waits for them
-    std::unique_lock lock(tails_mutex_);
-    for (const auto& each : tails_) tails.push_back(each.lock());
-    lock.unlock();
-    return asked == space && std::any_of(tails.begin(), tails.end(), [](const auto& tail) {
-             return tail && tail->first_open() != 0;
-           });
+  pool_.set_occupied([open_tails, space = first.space](memory::Space asked) {
+    if (asked != space) return false;
+    const auto tails = open_tails();
+    return std::any_of(tails.begin(), tails.end(),
+                       [](const auto& tail) { return tail && tail->first_open() != 0; });
   });
   home_.store(&first, std::memory_order_release);
 }
@@ -439,9 +449,10 @@ bool is_device_variable(Range range) {
 /// A copy or fill of variables of machine code, to its end; the other side comes to their device.
 template <typename HomeWork>
 Status Engines::run_at_variables(const std::optional<HomeWork>& work, const Operands& operands) {
-  if (!work)
+  Engine* engine = home();
+  if (!work || engine == nullptr)
     return {StatusCode::not_supported, "variables of machine code are out of reach of the host"};
-  return run_on(*home(), operands, LaunchPlan(),
+  return run_on(*engine, operands, LaunchPlan(),
                 [work = *work](backend::Queue& queue) { return work.start(queue); });
 }
 
@@ -450,7 +461,8 @@ Status Engines::copy(CopyOperation& operation) {
         to = box(operation.to(), operation.shape());
   if (from.empty()) return Status::ok();
   if (is_device_variable(from) || is_device_variable(to)) [[unlikely]] {
-    const auto work = home() != nullptr ? home_copy(*home(), operation) : std::nullopt;
+    const Engine* engine = home();
+    const auto work = engine != nullptr ? home_copy(*engine, operation) : std::nullopt;
     Operands operands;
     auto use = [&](Range range, std::vector<Range>& uses) {
       if (!on_devices(range)) return;
@@ -479,8 +491,10 @@ Status Engines::copy(CopyOperation& operation) {
 Status Engines::fill(FillOperation& operation) {
   Range to = box(operation.to(), operation.shape());
   if (to.empty()) return Status::ok();
-  if (is_device_variable(to)) [[unlikely]]
-    return run_at_variables(home() != nullptr ? home_fill(*home(), operation) : std::nullopt, {});
+  if (is_device_variable(to)) [[unlikely]] {
+    const Engine* engine = home();
+    return run_at_variables(engine != nullptr ? home_fill(*engine, operation) : std::nullopt, {});
+  }
   auto turn = take_turn(memory::kHostSpace, {}, {&to, 1});
   const bool overwrites = dense(operation.to(), operation.shape());
   auto lease = overwrites ? pool_.acquire(memory::kHostSpace, {}, {&to, 1})

@@ -22,6 +22,39 @@ __global__ void walk(const Node* head, int* sum) {
   *sum = s;
 }
 
+#if CUDART_VERSION >= 13000
+/// Several prefetches in one call: locations are for the operations from their index on.
+void batches(Node* nodes, int device) {
+  cudaStream_t stream;
+  CUDA_OK(cudaStreamCreate(&stream));
+  void* starts[3] = {nodes, nodes + 40, nodes + 60};
+  size_t sizes[3] = {40 * sizeof(Node), 20 * sizeof(Node), 40 * sizeof(Node)};
+  cudaMemLocation places[2] = {{cudaMemLocationTypeDevice, {device}}, {cudaMemLocationTypeHost, {0}}};
+  size_t first[2] = {0, 2};
+  auto prefetch = [&](size_t count, size_t locations) {
+    return cudaMemPrefetchBatchAsync(starts, sizes, count, places, first, locations, 0, stream);
+  };
+  CUDA_OK(prefetch(3, 2));
+  CUDA_OK(prefetch(2, 1));
+  CUDA_OK(cudaStreamSynchronize(stream));
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(nodes[i].value, i * i, "%d", i);
+  EXPECT_ERROR(prefetch(2, 2), cudaErrorInvalidValue);  // the second location is for none
+  EXPECT_ERROR(prefetch(3, 0), cudaErrorInvalidValue);
+  first[0] = 1;
+  EXPECT_ERROR(prefetch(3, 2), cudaErrorInvalidValue);
+  first[0] = 0;
+  first[1] = 0;
+  EXPECT_ERROR(prefetch(3, 2), cudaErrorInvalidValue);
+  first[1] = 2;
+  places[1].type = cudaMemLocationTypeInvalid;
+  EXPECT_ERROR(prefetch(3, 2), cudaErrorInvalidValue);
+  CUDA_OK(cudaMemDiscardBatchAsync(starts + 2, sizes + 2, 1, 0, stream));
+  CUDA_OK(cudaStreamSynchronize(stream));
+  for (int i = 60; i < 100; ++i) nodes[i] = {i * i, i + 1 < 100 ? &nodes[i + 1] : nullptr};
+  CUDA_OK(cudaStreamDestroy(stream));
+}
+#endif
+
 int main() {
   for (int i = 0; i < 64; ++i) row[i] = i;
   scale<<<1, 64>>>();
@@ -62,6 +95,9 @@ int main() {
     CUDA_OK(cudaMemPrefetchAsync(nodes, 100 * sizeof(Node), where, 0));
     CUDA_OK(cudaDeviceSynchronize());
     EXPECT_EQ(nodes[99].value, 99 * 99);
+#if CUDART_VERSION >= 13000
+    batches(nodes, device);
+#endif
     // What is no place, and what has none.
     where.type = cudaMemLocationTypeInvalid;
     EXPECT_ERROR(cudaMemPrefetchAsync(nodes, sizeof(Node), where, 0), cudaErrorInvalidValue);

@@ -338,7 +338,6 @@ GUDA_API_PTSZ(cudaMemcpyBatchAsync,
               (void* const* to, const void* const* from, const size_t* sizes, size_t count,
                cudaMemcpyAttributes*, size_t*, size_t, cudaStream_t stream),
               (to, from, sizes, count, nullptr, nullptr, 0, stream)) {
-  // Batches need a stream of their own: the legacy default stream is refused, as by CUDA.
   if (!to || !from || !sizes || count == 0) return invalid_value();
   for (size_t i = 0; i < count; ++i) {
     if (Error error = copy(stream, kPerThread, linear(to[i], sizes[i]), linear(from[i], sizes[i]),

@@ -330,15 +330,42 @@ GUDA_API(cudaMemRangeGetAttributes)(void** data, size_t* sizes, int* attributes,
   return kSuccess;
 }
 
-GUDA_API_PTSZ(cudaMemPrefetchBatchAsync,
-              (void** pointers, size_t* sizes, size_t count, cudaMemLocation*, size_t*, size_t,
-               unsigned long long flags, cudaStream_t handle),
-              (pointers, sizes, count, nullptr, nullptr, 0, flags, handle)) {
-  GUDA_ENTER();
-  GUDA_STREAM(stream, handle);
+namespace {
+
+Error check_batch(void* const* pointers, const size_t* sizes, size_t count,
+                  unsigned long long flags) {
   if (!pointers || !sizes || count == 0 || flags != 0) return invalid_value();
   for (size_t i = 0; i < count; ++i) {
     if (Error error = check_range(pointers[i], sizes[i])) return error;
+  }
+  return kSuccess;
+}
+
+/// Location k is for the operations from first[k] to the one before first[k + 1].
+Error check_locations(const cudaMemLocation* locations, const size_t* first, size_t locations_count,
+                      size_t count) {
+  if (!locations || !first || locations_count == 0 || first[0] != 0) return invalid_value();
+  for (size_t k = 0; k < locations_count; ++k) {
+    if (first[k] >= count || (k > 0 && first[k] <= first[k - 1])) return invalid_value();
+    if (Error error = check_location(locations[k])) return error;
+  }
+  return kSuccess;
+}
+
+}  // namespace
+
+GUDA_API_PTSZ(cudaMemPrefetchBatchAsync,
+              (void** pointers, size_t* sizes, size_t count, cudaMemLocation* locations,
+               size_t* first, size_t locations_count, unsigned long long flags,
+               cudaStream_t handle),
+              (pointers, sizes, count, locations, first, locations_count, flags, handle)) {
+  GUDA_ENTER();
+  GUDA_STREAM(stream, handle);
+  if (Error error = check_locations(locations, first, locations_count, count)) return error;
+  if (Error error = check_batch(pointers, sizes, count, flags)) return error;
+  for (size_t i = 0, k = 0; i < count; ++i) {
+    if (k + 1 < locations_count && first[k + 1] == i) ++k;
+    if (Error error = prefetch(*stream, pointers[i], sizes[i], locations[k])) return error;
   }
   return kSuccess;
 }
@@ -348,15 +375,17 @@ GUDA_API_PTSZ(cudaMemDiscardBatchAsync,
               (void** pointers, size_t* sizes, size_t count, unsigned long long flags,
                cudaStream_t handle),
               (pointers, sizes, count, flags, handle)) {
-  return cudaMemPrefetchBatchAsync_body<kPerThread>(pointers, sizes, count, nullptr, nullptr, 0,
-                                                    flags, handle);
+  GUDA_ENTER();
+  GUDA_STREAM(stream, handle);
+  return check_batch(pointers, sizes, count, flags);
 }
 GUDA_API_PTSZ(cudaMemDiscardAndPrefetchBatchAsync,
-              (void** pointers, size_t* sizes, size_t count, cudaMemLocation*, size_t*, size_t,
-               unsigned long long flags, cudaStream_t handle),
-              (pointers, sizes, count, nullptr, nullptr, 0, flags, handle)) {
-  return cudaMemPrefetchBatchAsync_body<kPerThread>(pointers, sizes, count, nullptr, nullptr, 0,
-                                                    flags, handle);
+              (void** pointers, size_t* sizes, size_t count, cudaMemLocation* locations,
+               size_t* first, size_t locations_count, unsigned long long flags,
+               cudaStream_t handle),
+              (pointers, sizes, count, locations, first, locations_count, flags, handle)) {
+  return cudaMemPrefetchBatchAsync_body<kPerThread>(pointers, sizes, count, locations, first,
+                                                    locations_count, flags, handle);
 }
 
 }  // namespace guda::cudart

@@ -49,6 +49,12 @@ DriverResult enter(const char* function, bool reports_faults) {
   return reports_faults ? state().fault : 0;
 }
 
+DriverResult outcome() {
+  State& s = state();
+  if (s.fault == 0) s.fault = s.pending_fault;
+  return s.fault;
+}
+
 EXPORT DriverResult cuInit(unsigned) {
   CALL("cuInit");
   if (const char* value = std::getenv("FAKE_CUDA_TEST"))

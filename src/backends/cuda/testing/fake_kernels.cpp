@@ -191,7 +191,7 @@ DriverResult run_kernel(const Function& function, Grid& g, Stream& stream) {
   }
   DriverResult code = run(function, g);
   if (code == kNotSupported) return code;
-  if (code != 0) state().fault = code;
+  if (code != 0 && state().pending_fault == 0) state().pending_fault = code;
   return 0;  // shows when somebody waits
 }
 

@@ -110,7 +110,8 @@ struct State {
   std::map<uintptr_t, size_t> registered;  // pinned, all of it
   std::map<uintptr_t, size_t> shared;  // host memory that kernels reach
   std::map<std::pair<const Module*, std::string>, Function> functions;
-  DriverResult fault = 0;
+  DriverResult fault = 0;  // that everybody is told of
+  DriverResult pending_fault = 0;  // of a kernel that nobody has waited for
 };
 
 State& state();
@@ -125,6 +126,9 @@ DriverResult enter(const char* function, bool reports_faults = true);
 #define CALL(name)                                           \
   std::lock_guard<std::recursive_mutex> lock(state().mutex); \
   if (DriverResult failed = enter(name); failed != 0) return failed
+
+/// What came of the work, for calls that wait for it or ask: not 0 after a fault, which everybody is told of from then on.
+DriverResult outcome();
 
 bool in_space(uintptr_t address);  // reserved
 

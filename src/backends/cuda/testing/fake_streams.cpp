@@ -29,6 +29,7 @@ EXPORT DriverResult cuStreamDestroy_v2(StreamHandle stream) {
 }
 EXPORT DriverResult cuStreamQuery(StreamHandle stream) {
   CALL("cuStreamQuery");
+  if (DriverResult fault = outcome()) return fault;
   if (DriverResult code = spoil(stream_of(stream), kCaptureUnsupported)) return code;
   return answer(reinterpret_cast<Stream*>(stream)->busy_until);
 }
@@ -36,6 +37,7 @@ EXPORT DriverResult cuStreamSynchronize(StreamHandle stream) {
   Clock::time_point end;
   {
     CALL("cuStreamSynchronize");
+    if (DriverResult fault = outcome()) return fault;
     if (DriverResult code = spoil(stream_of(stream), kCaptureUnsupported)) return code;
     end = reinterpret_cast<Stream*>(stream)->busy_until;
   }
@@ -134,8 +136,8 @@ EXPORT DriverResult cuGraphLaunch(GraphExecHandle exec, StreamHandle stream) {
       if (!done[next] && ready(nodes[next])) break;
     }
     done[next] = true;
-    if (DriverResult code = nodes[next].work(on); code != 0 && state().fault == 0)
-      state().fault = code;  // shows when somebody waits
+    if (DriverResult code = nodes[next].work(on); code != 0 && state().pending_fault == 0)
+      state().pending_fault = code;
   }
   return 0;
 }
@@ -164,6 +166,7 @@ EXPORT DriverResult cuEventRecord(EventHandle event, StreamHandle stream) {
 }
 EXPORT DriverResult cuEventQuery(EventHandle event) {
   CALL("cuEventQuery");
+  if (DriverResult fault = outcome()) return fault;
   if (reinterpret_cast<Event*>(event)->capture) return kCapturedEvent;
   return answer(reinterpret_cast<Event*>(event)->time);
 }
@@ -171,6 +174,7 @@ EXPORT DriverResult cuEventSynchronize(EventHandle event) {
   Clock::time_point end;
   {
     CALL("cuEventSynchronize");
+    if (DriverResult fault = outcome()) return fault;
     if (reinterpret_cast<Event*>(event)->capture) return kCapturedEvent;
     end = reinterpret_cast<Event*>(event)->time;
   }
