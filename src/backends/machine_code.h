@@ -27,6 +27,7 @@ struct MachineKernel {
   uint32_t constant_bytes = 0;
   uint32_t registers = 0;  // per thread
   uint32_t max_threads = 0;  // per block; 0: unknown
+  uint32_t cluster[3] = {};  // blocks of the clusters that it works in; zeros: it does not say
   uint32_t ptx_version = 0;  // 90 for 9.0, as the device's driver says
 };
 

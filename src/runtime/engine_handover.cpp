@@ -191,10 +191,16 @@ void Engines::remember(KernelOperation& operation, const Operands& operands,
   if (scheduler_.split_mode() == scheduler::SplitMode::always) return;
   constexpr size_t kLaunches = 8;
   const LaunchConfiguration& configuration = operation.configuration();
-  HomeLaunch launch{configuration.grid, configuration.block,       configuration.dynamic_shared,
-                    std::move(code),    scheduler_.epoch(),        kHomeUses,
-                    operands.textures,  operands.stores_surfaces()};
+  HomeLaunch launch{configuration.grid,
+                    configuration.block,
+                    configuration.dynamic_shared,
+                    code,
+                    scheduler_.epoch(),
+                    code ? kHomeUses : kHostUses,
+                    operands.textures,
+                    operands.stores_surfaces()};
   std::unique_lock lock(kernels_mutex_);
+  if (!operation.kernel().engine_data()) return;
   auto& known = *static_cast<KernelOnEngines*>(operation.kernel().engine_data().get());
   for (HomeLaunch& each : known.home) {
     if (!same(each.grid, launch.grid) || !same(each.block, launch.block) ||
@@ -241,6 +247,7 @@ std::optional<Status> Engines::hand_over_launch(Engine& engine, KernelOperation&
   if (operation.may_wait() && !(reached && engine.device->info().stored_pointers))
     return std::nullopt;
   auto known = remembered(operation);
+  if (known && !known->code) known.reset();  // it stays with the CPU
   if (known && reached && pool_.all_in(engine.space)) {
     if (known->textures && textures_.refusal(*engine.device) != nullptr) return std::nullopt;
     DeviceTail::Turn turn = prepare_home(engine, stream, ticket, {}, {}, {}, true);

@@ -249,7 +249,26 @@ void Engines::prepare(KernelOperation& operation) {
   }
 }
 
+/// A short launch whose place was the CPU the last times, while all memory is the host's: nothing to decide and nothing to
+/// move. It takes its turn with work elsewhere on whatever memory. Empty: the long way.
+std::optional<Status> Engines::launch_again(KernelOperation& operation) {
+  static constexpr Range kAll{memory::CoherentPool::kGranule,
+                              UINTPTR_MAX - memory::CoherentPool::kGranule};
+  if (home() != nullptr || trace::enabled() || !pool_.all_in(memory::kHostSpace) ||
+      operation.may_wait())
+    return std::nullopt;
+  const auto known = remembered(operation);
+  if (!known || known->code != nullptr) return std::nullopt;
+  const auto turn = order_.take(memory::kHostSpace, {}, {&kAll, 1});
+  if (!turn || !pool_.all_in(memory::kHostSpace)) return std::nullopt;
+  Status status = operation.execute();
+  // Somebody has taken copies meanwhile.
+  if (!pool_.all_in(memory::kHostSpace)) host_wrote_operands(operands_of(operation));
+  return status;
+}
+
 Status Engines::launch(KernelOperation& operation) {
+  if (auto done = launch_again(operation)) return *done;
   const Operands operands = operands_of(operation);
   if (!operation.on_cpu()) wait_for_host_only();
   if (operation.expected_ns() == Operation::kMayWait || host_only_.load() > 0)
@@ -264,7 +283,13 @@ Status Engines::launch(KernelOperation& operation) {
     auto chosen = std::find_if(engines_.begin(), engines_.end(), [&](auto& engine) {
       return engine->index == decision.parts[0].engine;
     });
-    if (!(*chosen)->device) return work_on_host(operation, operands, &planned);
+    if (!(*chosen)->device) {
+      constexpr double kShort = 5e5;  // beyond that the way there costs nothing
+      if (home() == nullptr && !decision.exploring && decision.predicted_ns < kShort &&
+          operands.evaluator != nullptr && !operands.with_program() && !operands.textures)
+        remember(operation, operands, nullptr);
+      return work_on_host(operation, operands, &planned);
+    }
     Status status = launch_on(**chosen, operation, operands, planned);
     if (status || !operation.on_cpu()) {
       if (!status && gone(**chosen)) (void)quarantine(**chosen, status);

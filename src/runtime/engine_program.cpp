@@ -230,7 +230,8 @@ Result<std::function<Status(backend::Queue&)>> Engines::recordable(Engine& engin
     case OperationKind::kernel: {
       auto& kernel = static_cast<KernelOperation&>(operation);
       auto launched = remembered(kernel, false);
-      if (!launched) return Status(StatusCode::not_ready, "a kernel's place is not settled");
+      if (!launched || !launched->code)
+        return Status(StatusCode::not_ready, "a kernel's place is not settled");
       if (launched->textures) return Status(StatusCode::not_supported, "a kernel with textures");
       const LaunchConfiguration& configuration = kernel.configuration();
       backend::Launch launch;

@@ -115,11 +115,11 @@ struct Engines::LaunchPlan {
   std::array<std::shared_ptr<backend::DeviceKernel>, scheduler::kMaxEngines> code;
 };
 
-/// A launch whose place is the home device, until the scheduler is asked again.
+/// A launch whose place is the home device, or the CPU where there is none, until the scheduler is asked again.
 struct Engines::HomeLaunch {
   kernel::Dim3 grid, block;
   size_t dynamic_shared = 0;
-  std::shared_ptr<backend::DeviceKernel> code;
+  std::shared_ptr<backend::DeviceKernel> code;  // null: the CPU's
   uint64_t epoch = 0;  // of the scheduler
   uint32_t uses_left = 0;
   bool textures = false, stores_surfaces = false;
@@ -188,6 +188,8 @@ struct Engines::HomeFill {
 
 /// So often work of one kind goes home before the scheduler is asked again, and the device's time taken.
 inline constexpr uint32_t kHomeUses = 64;
+/// The same for launches that stay on the CPU, where there is more to learn of other engines.
+inline constexpr uint32_t kHostUses = 16;
 
 /// A kernel on the devices: per engine and block dimensions the code, or why there is none.
 struct Engines::KernelOnEngines {

@@ -159,6 +159,7 @@ class Engines final : public memory::RegionObserver {
   class QueueLoan;
 
   Status launch(KernelOperation& operation);
+  std::optional<Status> launch_again(KernelOperation& operation);
   Status launch_on(Engine& engine, KernelOperation& operation, const Operands& operands,
                    const LaunchPlan& plan);
   Status launch_split(KernelOperation& operation, const Operands& operands, const LaunchPlan& plan);
@@ -226,7 +227,7 @@ class Engines final : public memory::RegionObserver {
                                 std::span<const memory::Range> written, bool all_home);
   /// What became of handing over; empty: run() shall do it.
   std::optional<Status> handed(Engine& engine, const Status& status);
-  /// A launch that goes home without asking; `use` counts it.
+  /// A launch that goes home (or, with null code, to the CPU) without asking; `use` counts it.
   std::optional<HomeLaunch> remembered(KernelOperation& operation, bool use = true);
   void remember(KernelOperation& operation, const Operands& operands,
                 std::shared_ptr<backend::DeviceKernel> code);

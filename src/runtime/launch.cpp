@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <tuple>
 
 namespace guda::runtime {
 namespace {
@@ -156,16 +157,41 @@ Status check_dimensions(Kernel& kernel, const KernelLayout& layout,
   return Status::ok();
 }
 
+namespace {
+
+/// Clusters need a device that has them, and a grid of whole ones.
+Status check_clusters(Kernel& kernel, const KernelLayout& layout,
+                      const LaunchConfiguration& configuration) {
+  constexpr auto kInvalidClusterSize = static_cast<StatusCode>(912);
+  constexpr uint32_t kPortableBlocks = 8;
+  if (Engines::with_home() == nullptr || device_attribute(kClusterLaunch).value_or(0) == 0)
+    return {StatusCode::not_supported,
+            fmt::format("{}: thread block clusters need a GPU of compute capability 9.0",
+                        kernel.name())};
+  const auto& [grid, fixed] = std::tie(configuration.grid, layout.required_cluster);
+  kernel::Dim3 cluster = configuration.cluster;
+  if (fixed[0] != 0) cluster = {fixed[0], std::max(fixed[1], 1u), std::max(fixed[2], 1u)};
+  const uint32_t blocks = cluster.x * cluster.y * cluster.z;
+  const bool whole = grid.x % cluster.x == 0 && grid.y % cluster.y == 0 && grid.z % cluster.z == 0;
+  if (whole &&
+      (blocks <= kPortableBlocks || Registry::instance().settings(&kernel).non_portable_cluster))
+    return Status::ok();
+  return {kInvalidClusterSize,
+          fmt::format("{}: clusters of {} x {} x {} blocks in a grid of {} x {} x {}",
+                      kernel.name(), cluster.x, cluster.y, cluster.z, grid.x, grid.y, grid.z)};
+}
+
+}  // namespace
+
 Status check_resources(Kernel& kernel, const LoadedKernel& loaded,
                        const LaunchConfiguration& configuration) {
   const DeviceProperties& device = device_properties();
   const auto& [grid, block, dynamic_shared, cooperative, cluster] = configuration;
   uint64_t threads = uint64_t{block.x} * block.y * block.z;
-  if (configuration.clustered(*loaded.layout) &&
-      !(Engines::with_home() && device_attribute(kClusterLaunch).value_or(0)))
-    return {StatusCode::not_supported,
-            fmt::format("{}: thread block clusters need a GPU of compute capability 9.0",
-                        kernel.name())};
+  if (configuration.clustered(*loaded.layout)) {
+    if (Status status = check_clusters(kernel, *loaded.layout, configuration); !status)
+      return status;
+  }
   if (dynamic_shared != 0) {
     size_t used = loaded.info->static_shared_bytes + dynamic_shared;
     if (used > device.shared_per_block) {

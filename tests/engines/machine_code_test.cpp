@@ -243,6 +243,11 @@ TEST_F(MachineCode, Clusters) {
     return cudaLaunchKernelExC(&configuration, reinterpret_cast<const void*>(count), arguments);
   };
   OK(launch_clusters(8, 4));
+  EXPECT_EQ(launch_clusters(8, 3), cudaErrorInvalidClusterSize);
+  EXPECT_EQ(launch_clusters(16, 16), cudaErrorInvalidClusterSize);
+  EXPECT_EQ(cudaGetLastError(), cudaErrorInvalidClusterSize);
+  OK(cudaFuncSetAttribute(reinterpret_cast<const void*>(count),
+                          cudaFuncAttributeNonPortableClusterSizeAllowed, 1));
   OK(launch_clusters(16, 16));
   OK(cudaMemcpy(&value, counter, sizeof value, cudaMemcpyDeviceToHost));
   EXPECT_EQ(value, (8u + 16) * 32);

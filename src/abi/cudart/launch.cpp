@@ -116,8 +116,12 @@ Error set_attribute(Kernel* kernel, int attribute, int value) {
       registry.change_settings(kernel,
                                [&](auto& settings) { settings.preferred_carveout = value; });
       return kSuccess;
+    case cudaFuncAttributeNonPortableClusterSizeAllowed:
+      registry.change_settings(kernel,
+                               [&](auto& settings) { settings.non_portable_cluster = value != 0; });
+      return kSuccess;
     default:
-      // Cluster attributes are accepted: they matter to cluster launches only.
+      // The other cluster attributes are accepted: launches say themselves what they need.
       if (attribute < cudaFuncAttributeClusterDimMustBeSet ||
           attribute > cudaFuncAttributeClusterSchedulingPolicyPreference) {
         return invalid_value();

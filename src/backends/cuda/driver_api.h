@@ -153,7 +153,8 @@ inline constexpr int kJitErrorLogBuffer = 5;  // CU_JIT_ERROR_LOG_BUFFER
 inline constexpr int kJitErrorLogBufferSize = 6;  // CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES
 // CU_FUNC_ATTRIBUTE_...
 inline constexpr int kFunctionMaxThreads = 0, kFunctionConstant = 2, kFunctionLocal = 3,
-                     kFunctionRegisters = 4, kFunctionPtxVersion = 5;
+                     kFunctionRegisters = 4, kFunctionPtxVersion = 5,
+                     kFunctionClusterWidth = 11;  // height and depth follow
 inline constexpr int kPointerIsManaged = 8;  // CU_POINTER_ATTRIBUTE_IS_MANAGED
 inline constexpr int kFunctionStaticShared = 1;  // CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES
 inline constexpr int kFunctionNonPortableCluster =

@@ -54,6 +54,7 @@ class CudaMachineCode final : public MachineCode {
     kernel.registers = attribute(kFunctionRegisters);
     kernel.max_threads = attribute(kFunctionMaxThreads);
     kernel.ptx_version = attribute(kFunctionPtxVersion);
+    for (int i = 0; i < 3; ++i) kernel.cluster[i] = attribute(kFunctionClusterWidth + i);
     kernel.code = std::make_shared<CudaKernel>(context_, AddressSpace(), module_, name,
                                                std::move(*function), std::span<const uint32_t>());
     return kernel;

@@ -57,6 +57,7 @@ Result<const Api*> load() {
       GUDA_CL(clGetEventProfilingInfo, true),
       GUDA_CL(clReleaseEvent, true),
       GUDA_CL(clCreateProgramWithIL, false),
+      GUDA_CL(clGetKernelSubGroupInfo, false),
       GUDA_CL(clSetKernelExecInfo, false),
       GUDA_CL(clEnqueueSVMMemcpy, false),
       GUDA_CL(clEnqueueSVMMemFill, false),

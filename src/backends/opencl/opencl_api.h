@@ -60,6 +60,7 @@ enum DeviceQuery : cl_uint {
   kDeviceFloatVector = 0x103a,
   kDeviceSvmCapabilities = 0x1053,
   kDeviceIlVersion = 0x105b,
+  kDeviceSubGroupSizes = 0x4108,  // CL_DEVICE_SUB_GROUP_SIZES_INTEL
   kDeviceGenericAddresses = 0x1069,
 };
 
@@ -70,6 +71,7 @@ inline constexpr cl_bitfield kMemReadWrite = 1;
 inline constexpr cl_bitfield kQueueProfiling = 2;
 inline constexpr cl_uint kProgramBuildLog = 0x1183;
 inline constexpr cl_uint kKernelWorkGroupSize = 0x11b0;
+inline constexpr cl_uint kSubGroupSizeForRange = 0x2033, kSubGroupCountForRange = 0x2034;
 inline constexpr cl_uint kExecInfoFineGrainSystem = 0x11b7;
 inline constexpr cl_uint kEventStatus = 0x11d3;
 inline constexpr cl_uint kProfilingEnd = 0x1283;
@@ -119,6 +121,8 @@ struct Api {
   // Optional.
   Program (*clCreateProgramWithIL)(Context, const void*, size_t, cl_int*);
   cl_int (*clSetKernelExecInfo)(KernelHandle, cl_uint, size_t, const void*);
+  cl_int (*clGetKernelSubGroupInfo)(KernelHandle, DeviceId, cl_uint, size_t, const void*, size_t,
+                                    void*, size_t*);
   cl_int (*clEnqueueSVMMemcpy)(CommandQueue, cl_uint, void*, const void*, size_t, cl_uint,
                                const Event*, Event*);
   cl_int (*clEnqueueSVMMemFill)(CommandQueue, void*, const void*, size_t, size_t, cl_uint,

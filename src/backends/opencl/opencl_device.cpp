@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
@@ -83,13 +84,24 @@ std::string platform_text(const Api& api, Platform platform, PlatformInfo query)
   });
 }
 
-/// "SPIR-V_1.0 SPIR-V_1.2": whether 1.2 or newer is among them.
-bool takes_spirv_1_2(std::string_view versions) {
+/// "SPIR-V_1.0 SPIR-V_1.2": whether 1.`minor` or newer is among them.
+bool takes_spirv(std::string_view versions, char minor) {
   constexpr std::string_view kPrefix = "SPIR-V_1.";
   for (size_t at = versions.find(kPrefix); at != std::string_view::npos;
        at = versions.find(kPrefix, at + 1))
-    if (at + kPrefix.size() < versions.size() && versions[at + kPrefix.size()] >= '2') return true;
+    if (at + kPrefix.size() < versions.size() && versions[at + kPrefix.size()] >= minor)
+      return true;
   return false;
+}
+
+/// Of 32 when a kernel wants that.
+bool has_sub_groups(const Api& api, DeviceId id) {
+  size_t sizes[32] = {}, bytes = 0;
+  if (api.clGetKernelSubGroupInfo == nullptr ||
+      api.clGetDeviceInfo(id, kDeviceSubGroupSizes, sizeof sizes, sizes, &bytes) != kSuccess)
+    return false;
+  const size_t* end = sizes + std::min(bytes, sizeof sizes) / sizeof sizes[0];
+  return std::find(static_cast<const size_t*>(sizes), end, size_t{32}) != end;
 }
 
 uint32_t feature_flags(const Api& api, DeviceId id, std::string_view extensions,
@@ -109,6 +121,10 @@ uint32_t feature_flags(const Api& api, DeviceId id, std::string_view extensions,
     features |= kGudaOpenclExactDivision;
   // pocl 3 has no fences in bitcode.
   if (state.takes_spirv) features |= kGudaOpenclFences;
+  if (state.options.sub_groups && takes_spirv(device_text(api, id, kDeviceIlVersion), '3') &&
+      has("cl_khr_subgroup_shuffle ") && has("cl_khr_subgroup_ballot ") &&
+      has("cl_intel_required_subgroup_size ") && has_sub_groups(api, id))
+    features |= kGudaOpenclSubGroups;
   return features;
 }
 
@@ -125,7 +141,7 @@ std::unique_ptr<Device> open_device(const Api& api, Platform platform, DeviceId 
   auto state = std::make_shared<DeviceState>(api, id, context);
   const std::string extensions = device_text(api, id, kDeviceExtensions) + ' ';
   state->takes_spirv =
-      api.clCreateProgramWithIL && takes_spirv_1_2(device_text(api, id, kDeviceIlVersion));
+      api.clCreateProgramWithIL && takes_spirv(device_text(api, id, kDeviceIlVersion), '2');
   state->takes_bitcode = !state->takes_spirv &&
                          extensions.find("cl_khr_spir ") != std::string::npos &&
                          have_bitcode_translator();
@@ -138,12 +154,12 @@ std::unique_ptr<Device> open_device(const Api& api, Platform platform, DeviceId 
   state->shared_addresses = options.shared_addresses && (svm & kSvmFineGrainSystem) &&
                             api.clEnqueueSVMMemcpy && api.clEnqueueSVMMemFill &&
                             api.clSetKernelExecInfo;
+  state->options = options;
   state->features = feature_flags(api, id, extensions, *state);
   state->max_work_group = device_value<size_t>(api, id, kDeviceMaxWorkGroupSize);
   state->local_memory = device_value<cl_ulong>(api, id, kDeviceLocalMemory);
   state->parameter_bytes = device_value<size_t>(api, id, kDeviceMaxParameters);
   state->compiles_source = device_value<cl_uint>(api, id, kDeviceCompilerAvailable) != 0;
-  state->options = options;
 
   DeviceInfo& info = state->info;
   info.backend = "opencl";

@@ -21,6 +21,8 @@ enum class OpenclGemm : uint8_t { by_device, for_cpus, for_gpus };
 struct OpenclOptions {
   /// Use shared memory where the device has it. Off: buffers always (for tests).
   bool shared_addresses = true;
+  /// Use sub-groups for warp operations where the device has them. Off: local memory always (for tests).
+  bool sub_groups = true;
   /// Only platforms whose name contains it; empty: all.
   std::string platform;
   OpenclGemm gemm = OpenclGemm::by_device;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "backends/opencl/state.h"
+#include "compiler/driver/compiler_api.h"
 #include "support/log.h"
 
 namespace guda::backend::opencl {
@@ -65,9 +66,24 @@ Result<std::vector<uint64_t>> find_symbols(const driver::OpenclKernel& kernel,
 
 }  // namespace
 
+namespace {
+
+/// Warps of blocks of this size are sub-groups, by what the driver has made of the kernel.
+bool warps_are_sub_groups(const DeviceState& state, KernelHandle kernel, const Dim3& block) {
+  const size_t range[] = {block.x, block.y, block.z};
+  size_t width = 0, count = 0;
+  const auto ask = [&](cl_uint what, size_t& value) {
+    return state.api.clGetKernelSubGroupInfo(kernel, state.id, what, sizeof range, range,
+                                             sizeof value, &value, nullptr) == kSuccess;
+  };
+  const size_t threads = range[0] * range[1] * range[2];
+  return ask(kSubGroupSizeForRange, width) && ask(kSubGroupCountForRange, count) && width == 32 &&
+         count == (threads + 31) / 32;
+}
+
 Result<std::shared_ptr<DeviceKernel>> load_kernel(const std::shared_ptr<DeviceState>& state,
-                                                  const KernelSource& source) {
-  auto bytes = state->options.compile(source, state->features);
+                                                  const KernelSource& source, uint32_t features) {
+  auto bytes = state->options.compile(source, features);
   if (!bytes) return bytes.status();
   auto kernel = driver::parse_opencl_kernel(*bytes);
   if (!kernel) return kernel.status();
@@ -96,6 +112,11 @@ Result<std::shared_ptr<DeviceKernel>> load_kernel(const std::shared_ptr<DeviceSt
     api.clReleaseProgram(*program);
     return state->check(code, "clCreateKernel");
   }
+  if (kernel->sub_groups && !warps_are_sub_groups(*state, handle, source.block)) {
+    api.clReleaseKernel(handle);
+    api.clReleaseProgram(*program);
+    return load_kernel(state, source, features & ~uint32_t{kGudaOpenclSubGroups});
+  }
   size_t threads = state->max_work_group;
   api.clGetKernelWorkGroupInfo(handle, state->id, kKernelWorkGroupSize, sizeof threads, &threads,
                                nullptr);
@@ -107,6 +128,13 @@ Result<std::shared_ptr<DeviceKernel>> load_kernel(const std::shared_ptr<DeviceSt
   }
   return std::shared_ptr<DeviceKernel>(std::make_shared<LoadedKernel>(
       state, std::move(*kernel), source.block, *program, handle, threads, std::move(*symbols)));
+}
+
+}  // namespace
+
+Result<std::shared_ptr<DeviceKernel>> load_kernel(const std::shared_ptr<DeviceState>& state,
+                                                  const KernelSource& source) {
+  return load_kernel(state, source, state->features);
 }
 
 }  // namespace guda::backend::opencl

@@ -30,6 +30,7 @@ target::SpirvOptions options_of(const GudaOpenclRequest& request) {
   options.int64_atomics = has(kGudaOpenclAtomics64);
   options.correctly_rounded_division = has(kGudaOpenclExactDivision);
   options.spirv_fences = has(kGudaOpenclFences);
+  options.sub_groups = has(kGudaOpenclSubGroups);
   return options;
 }
 

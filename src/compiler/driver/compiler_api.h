@@ -43,6 +43,7 @@ enum GudaOpenclFeature : uint32_t {
   kGudaOpenclAtomics64 = 1u << 4,
   kGudaOpenclExactDivision = 1u << 5,  // correctly rounded f32 division and square root
   kGudaOpenclFences = 1u << 6,  // memory fences; else atomic operations stand for them
+  kGudaOpenclSubGroups = 1u << 7,  // of 32 when asked for, with shuffles and ballots; SPIR-V 1.3
 };
 
 struct GudaOpenclRequest {

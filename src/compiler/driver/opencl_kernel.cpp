@@ -7,7 +7,7 @@
 namespace guda::driver {
 namespace {
 
-constexpr std::string_view kMagic = "GUDA-OPENCL-1\n";
+constexpr std::string_view kMagic = "GUDA-OPENCL-2\n";
 
 }  // namespace
 
@@ -17,6 +17,7 @@ std::string serialize(const OpenclKernel& kernel) {
   writer.plain(static_cast<uint32_t>(kernel.param_bytes));
   writer.plain(static_cast<uint32_t>(kernel.static_shared_bytes));
   writer.plain(static_cast<uint32_t>(kernel.uses_exchange));
+  writer.plain(static_cast<uint32_t>(kernel.sub_groups));
   writer.plain(static_cast<uint32_t>(kernel.shared_addresses));
   writer.plain(static_cast<uint32_t>(kernel.uses_double));
   writer.plain(static_cast<uint32_t>(kernel.correctly_rounded_division));
@@ -56,6 +57,7 @@ Result<OpenclKernel> parse_opencl_kernel(std::string_view bytes) {
   kernel.param_bytes = reader.plain<uint32_t>();
   kernel.static_shared_bytes = reader.plain<uint32_t>();
   kernel.uses_exchange = reader.plain<uint32_t>() != 0;
+  kernel.sub_groups = reader.plain<uint32_t>() != 0;
   kernel.shared_addresses = reader.plain<uint32_t>() != 0;
   kernel.uses_double = reader.plain<uint32_t>() != 0;
   kernel.correctly_rounded_division = reader.plain<uint32_t>() != 0;

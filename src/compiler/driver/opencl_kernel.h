@@ -38,6 +38,7 @@ struct OpenclKernel {
   uint32_t param_bytes = 0;
   uint32_t static_shared_bytes = 0;
   bool uses_exchange = false;
+  bool sub_groups = false;  // has to run with sub-groups of 32
   bool shared_addresses = false;
   bool uses_double = false;
   bool correctly_rounded_division = false;  // build with the option of that name

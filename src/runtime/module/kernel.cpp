@@ -100,6 +100,7 @@ Status Kernel::find_machine_code() {
     layout->param_bytes = std::max(layout->param_bytes, parameter.offset + parameter.size);
   }
   layout->max_threads = {machine_.max_threads, 1, 1};
+  std::copy_n(machine_.cluster, 3, layout->required_cluster.begin());
   layout->registers = machine_.registers;
   layout->ptx_version = machine_.ptx_version;
   layout_storage_ = std::move(layout);

@@ -14,6 +14,9 @@
 #include <llvm/Transforms/Utils/Cloning.h>
 #include <llvm/Transforms/Utils/LowerSwitch.h>
 
+#include <memory>
+#include <vector>
+
 #include "compiler/lanes/polling_loops.h"
 #include "compiler/spmd/normalize.h"
 #include "compiler/target/spirv/spirv.h"
@@ -94,6 +97,24 @@ void drop_decorations(llvm::Module& module, llvm::Function& kernel) {
     node.eraseFromParent();
 }
 
+/// What the generator does wrong depends on addresses that are used again, so another attempt needs others: takes blocks
+/// of the sizes that it asks for.
+void take_addresses(int attempt, std::vector<std::unique_ptr<char[]>>& blocks) {
+  constexpr size_t kSmallest = 16, kLargest = 512;
+  for (int i = 0; i < attempt; ++i) {
+    for (size_t size = kSmallest + 8 * static_cast<size_t>(attempt); size <= kLargest; size += 24)
+      blocks.push_back(std::make_unique<char[]>(size));
+  }
+}
+
+/// Sub-groups as wide as warps.
+void ask_for_sub_groups(llvm::Function& kernel) {
+  llvm::LLVMContext& context = kernel.getContext();
+  auto* width = llvm::ConstantInt::get(llvm::Type::getInt32Ty(context), 32);
+  kernel.setMetadata("intel_reqd_sub_group_size",
+                     llvm::MDNode::get(context, llvm::ConstantAsMetadata::get(width)));
+}
+
 }  // namespace
 
 Result<driver::OpenclKernel> compile_to_spirv(llvm::Module& module, llvm::Function& kernel,
@@ -103,28 +124,32 @@ Result<driver::OpenclKernel> compile_to_spirv(llvm::Module& module, llvm::Functi
   result.shared_addresses = options.shared_addresses;
   result.correctly_rounded_division = options.correctly_rounded_division;
   kernel.getFnAttribute("guda.param_bytes").getValueAsString().getAsInteger(10, result.param_bytes);
-  auto machine = make_spirv_machine();
-  if (!machine) return machine.status();
 
   if (Status status = find_impossible(kernel); !status) return status;
   if (Status status = make_convergent(kernel, options); !status) return status;
-  if (Status status = expand_exchanges(kernel, result); !status) return status;
+  if (Status status = expand_exchanges(kernel, options, result); !status) return status;
   promote_variables(kernel);
   auto entry = make_arguments(kernel, options, result);
   if (!entry) return entry.status();
   if (Status status = lower_builtins(**entry, options); !status) return status;
   if (Status status = expand_lane_ops_portably(module); !status)
     return Status(StatusCode::not_supported, status.message());
+  const char* triple = result.sub_groups ? kSubGroupTriple : kSpirvTriple;
+  auto machine = make_spirv_machine(triple);
+  if (!machine) return machine.status();
   module.setTargetTriple((*machine)->getTargetTriple());
   module.setDataLayout((*machine)->createDataLayout());
   optimize(**entry);
   if (Status status = legalize_for_spirv(**entry, options); !status) return status;
   drop_decorations(module, **entry);
+  if (result.sub_groups) ask_for_sub_groups(**entry);
   // See defines_twice in emit_spirv.cpp. Generation changes the module.
   constexpr int kAttempts = 16;
   Result<std::string> binary = Status(StatusCode::unknown, "not generated");
+  std::vector<std::unique_ptr<char[]>> in_the_way;
   for (int i = 0; i < kAttempts && binary.status().code() == StatusCode::unknown; ++i) {
-    auto fresh = make_spirv_machine();
+    take_addresses(i, in_the_way);
+    auto fresh = make_spirv_machine(triple);
     if (!fresh) return fresh.status();
     binary = emit_spirv(*llvm::CloneModule(module), **fresh);
   }

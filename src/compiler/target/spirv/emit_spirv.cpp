@@ -116,13 +116,13 @@ std::string write_out_zeros(llvm::StringRef binary) {
 
 }  // namespace
 
-Result<std::unique_ptr<llvm::TargetMachine>> make_spirv_machine() {
+Result<std::unique_ptr<llvm::TargetMachine>> make_spirv_machine(const char* triple) {
   std::string error;
   const llvm::Target* target = spirv_target(error);
   if (!target) return Status(StatusCode::not_supported, "no SPIR-V code generator: " + error);
   std::unique_ptr<llvm::TargetMachine> machine(
-      target->createTargetMachine(llvm::Triple(kSpirvTriple), "", "", llvm::TargetOptions(),
-                                  std::nullopt, std::nullopt, llvm::CodeGenOptLevel::None));
+      target->createTargetMachine(llvm::Triple(triple), "", "", llvm::TargetOptions(), std::nullopt,
+                                  std::nullopt, llvm::CodeGenOptLevel::None));
   if (!machine) return Status(StatusCode::not_supported, "no SPIR-V target machine");
   return machine;
 }

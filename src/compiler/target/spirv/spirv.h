@@ -25,6 +25,13 @@ struct SpirvOptions {
   bool correctly_rounded_division = false;  // of f32, with the build option that asks for it
   bool spirv_fences =
       true;  // OpMemoryBarrier works; else fences are atomic operations on local memory
+  bool sub_groups = false;  // of 32 work-items, with shuffles and ballots
+
+  /// Warps are sub-groups: those are made along x, so rows have to be whole warps unless there is only one.
+  bool warps_are_sub_groups() const {
+    return sub_groups && block_dim[0] != 0 &&
+           (block_dim[0] % 32 == 0 || (block_dim[1] == 1 && block_dim[2] == 1));
+  }
 };
 
 /// Rewrites the kernel (the only function with external linkage that has a body) and generates its code.
@@ -38,8 +45,9 @@ Result<driver::OpenclKernel> compile_to_spirv(llvm::Module& module, llvm::Functi
 /// flow: afterwards they stand in blocks that all execute, with the lanes that take part as a value. Warp
 /// operations become guda.exchange.* (warp_exchange.cpp).
 Status make_convergent(llvm::Function& kernel, const SpirvOptions& options);
-/// Warp operations and block-wide reductions through local memory.
-Status expand_exchanges(llvm::Function& kernel, driver::OpenclKernel& result);
+/// Warp operations by sub-groups where warps are such, else through local memory, as block-wide reductions are.
+Status expand_exchanges(llvm::Function& kernel, const SpirvOptions& options,
+                        driver::OpenclKernel& result);
 /// Parameters, shared memory and module variables become OpenCL arguments. Returns the new function.
 Result<llvm::Function*> make_arguments(llvm::Function& kernel, const SpirvOptions& options,
                                        driver::OpenclKernel& result);
@@ -50,8 +58,9 @@ Status legalize_for_spirv(llvm::Function& kernel, const SpirvOptions& options);
 /// The binary. Error: not_supported when the generator gives up.
 Result<std::string> emit_spirv(llvm::Module& module, llvm::TargetMachine& machine);
 
-/// SPIR-V 1.2, the newest that every reader takes.
+/// SPIR-V 1.2, the newest that every reader takes; sub-groups need 1.3.
 inline constexpr const char* kSpirvTriple = "spirv64v1.2-unknown-unknown";
-Result<std::unique_ptr<llvm::TargetMachine>> make_spirv_machine();
+inline constexpr const char* kSubGroupTriple = "spirv64v1.3-unknown-unknown";
+Result<std::unique_ptr<llvm::TargetMachine>> make_spirv_machine(const char* triple);
 
 }  // namespace guda::target

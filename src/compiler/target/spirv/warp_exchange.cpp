@@ -1,4 +1,5 @@
-// Warp operations and block-wide reductions through local memory and barriers.
+// Warp operations by sub-groups of 32, where the device has them and warps are such; else, as block-wide reductions,
+// through local memory and barriers.
 //
 // Layout of the exchange area, W warps: three words for the block (16 bytes); for each warp three words (16
 // bytes); two times one 8-byte slot per lane. An operation needs one barrier, after all have written: the next
@@ -6,6 +7,9 @@
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/InstIterator.h>
 #include <llvm/Transforms/Utils/BasicBlockUtils.h>
+
+#include <algorithm>
+#include <vector>
 
 #include "compiler/target/spirv/convergent_operations.h"
 #include "compiler/target/spirv/device_values.h"
@@ -31,18 +35,25 @@ Value* special_register(Builder& b, llvm::StringRef name) {
 
 class ExchangeExpansion {
  public:
-  explicit ExchangeExpansion(llvm::Function& kernel) : kernel_(kernel) {}
+  ExchangeExpansion(llvm::Function& kernel, bool sub_groups)
+      : kernel_(kernel), sub_groups_(sub_groups) {}
 
-  /// False when there was nothing to do.
-  Result<bool> run() {
+  bool uses_area() const { return area_ != nullptr; }
+  bool uses_sub_groups() const { return uses_sub_groups_; }
+
+  Status run() {
     std::vector<llvm::CallInst*> calls;
     for (Instruction& instruction : llvm::instructions(kernel_))
       if (auto* call = dyn_cast<llvm::CallInst>(&instruction);
           call && call->getCalledFunction() &&
           call->getCalledFunction()->getName().starts_with(kTogether))
         calls.push_back(call);
-    if (calls.empty()) return false;
-    begin();
+    if (calls.empty()) return Status::ok();
+    begin(!sub_groups_ || std::any_of(calls.begin(), calls.end(), [](llvm::CallInst* call) {
+      const llvm::StringRef name =
+          call->getCalledFunction()->getName().drop_front(kTogether.size());
+      return name == kBlockAny || name.starts_with("bar.red.");
+    }));
     for (llvm::CallInst* call : calls) {
       Builder b(call);
       const llvm::StringRef name =
@@ -53,13 +64,17 @@ class ExchangeExpansion {
       if (value) call->replaceAllUsesWith(value);
       call->eraseFromParent();
     }
-    return true;
+    return Status::ok();
   }
 
  private:
-  void begin() {
+  void begin(bool with_area) {
     llvm::BasicBlock& entry = kernel_.getEntryBlock();
     Builder b(&entry, entry.getFirstNonPHIOrDbgOrAlloca());
+    if (!with_area) {
+      lane_ = special_register(b, "laneid");
+      return;
+    }
     slot_turn_ = b.CreateAlloca(b.getInt32Ty());
     word_turn_ = b.CreateAlloca(b.getInt32Ty());
     b.CreateStore(b.getInt32(0), slot_turn_);
@@ -98,13 +113,55 @@ class ExchangeExpansion {
     b.CreateCall(callee, {b.getInt32(0), b.getInt32(0)});
   }
 
+  /// A built-in function of OpenCL's that all lanes of a sub-group call.
+  llvm::CallInst* call_together(Builder& b, llvm::StringRef mangled, llvm::Type* result,
+                                llvm::ArrayRef<Value*> arguments) {
+    uses_sub_groups_ = true;
+    std::vector<llvm::Type*> types;
+    for (Value* argument : arguments) types.push_back(argument->getType());
+    llvm::FunctionCallee callee = kernel_.getParent()->getOrInsertFunction(
+        mangled, llvm::FunctionType::get(result, types, false));
+    auto* function = cast<llvm::Function>(callee.getCallee());
+    function->setCallingConv(llvm::CallingConv::SPIR_FUNC);
+    function->setConvergent();
+    llvm::CallInst* call = b.CreateCall(callee, arguments);
+    call->setCallingConv(llvm::CallingConv::SPIR_FUNC);
+    call->setConvergent();
+    return call;
+  }
+  Value* ballot_of_sub_group(Builder& b, Value* condition) {
+    Value* words =
+        call_together(b, "_Z16sub_group_balloti", llvm::FixedVectorType::get(b.getInt32Ty(), 4),
+                      {b.CreateZExt(condition, b.getInt32Ty())});
+    return b.CreateExtractElement(words, uint64_t{0});
+  }
+  Value* shuffle_in_sub_group(Builder& b, Value* value, Value* lane) {
+    const bool wide = value->getType()->isIntegerTy(64);
+    return call_together(b, wide ? "_Z17sub_group_shufflelj" : "_Z17sub_group_shuffleij",
+                         value->getType(), {value, lane});
+  }
+  /// Of the warp's execution and memory.
+  void warp_barrier(Builder& b) {
+    if (!sub_groups_) return barrier(b);
+    constexpr uint32_t kSubgroup = 3;  // Scope
+    constexpr uint32_t kBoth =
+        0x8 | 0x100 | 0x200;  // AcquireRelease, WorkgroupMemory, CrossWorkgroupMemory
+    call_together(b, "_Z22__spirv_ControlBarrieriii", b.getVoidTy(),
+                  {b.getInt32(kSubgroup), b.getInt32(kSubgroup), b.getInt32(kBoth)});
+  }
+
   /// Every lane's value in its slot; afterwards lane(i) reads them.
   void publish(Builder& b, Value* value) {
+    if (sub_groups_) {
+      published_ = value;
+      return;
+    }
     turn_ = b.CreateLoad(b.getInt32Ty(), slot_turn_);
     b.CreateStore(b.CreateXor(turn_, b.getInt32(1)), slot_turn_);
     b.CreateStore(value, slot(b, turn_, lane_));
   }
   Value* published(Builder& b, llvm::Type* type, Value* lane) {
+    if (sub_groups_) return shuffle_in_sub_group(b, published_, lane);
     return b.CreateLoad(type, slot(b, turn_, lane));
   }
 
@@ -134,6 +191,7 @@ class ExchangeExpansion {
 
   /// Sum over the block, or the lanes of the warp, in which `condition` holds.
   Value* collect(Builder& b, bool block, Value* condition) {
+    if (sub_groups_ && !block) return ballot_of_sub_group(b, condition);
     Instruction* position = &*b.GetInsertPoint();
     Value* word = contribute(b, block, condition);
     b.SetInsertPoint(position);
@@ -152,7 +210,7 @@ class ExchangeExpansion {
     auto argument = [&](unsigned index) { return call.getArgOperand(index); };
     if (name == kBlockAny) return b.CreateICmpNE(collect(b, true, active), b.getInt32(0));
     if (name == "bar.warp.sync") {
-      barrier(b);
+      warp_barrier(b);
       return nullptr;
     }
     if (name == "activemask") return collect(b, false, active);
@@ -207,7 +265,7 @@ class ExchangeExpansion {
         name == "up.b32" ? b.CreateICmpSGE(source, maximum) : b.CreateICmpSLE(source, maximum);
     source = b.CreateSelect(inside, source, lane_);
     publish(b, call.getArgOperand(0));
-    barrier(b);
+    if (!sub_groups_) barrier(b);
     return pair(b, call.getType(), published(b, b.getInt32Ty(), source), inside);
   }
 
@@ -268,6 +326,9 @@ class ExchangeExpansion {
   }
 
   llvm::Function& kernel_;
+  const bool sub_groups_;
+  bool uses_sub_groups_ = false;
+  Value* published_ = nullptr;  // last, with sub-groups
   Value* slot_turn_ = nullptr;
   Value* word_turn_ = nullptr;
   Value* area_ = nullptr;
@@ -280,11 +341,13 @@ class ExchangeExpansion {
 
 }  // namespace
 
-Status expand_exchanges(llvm::Function& kernel, driver::OpenclKernel& result) {
-  auto expanded = ExchangeExpansion(kernel).run();
-  if (!expanded) return expanded.status();
-  result.uses_exchange = *expanded;
-  return Status::ok();
+Status expand_exchanges(llvm::Function& kernel, const SpirvOptions& options,
+                        driver::OpenclKernel& result) {
+  ExchangeExpansion expansion(kernel, options.warps_are_sub_groups());
+  Status status = expansion.run();
+  result.uses_exchange = expansion.uses_area();
+  result.sub_groups = expansion.uses_sub_groups();
+  return status;
 }
 
 }  // namespace guda::target
