@@ -410,7 +410,8 @@ class FoundAddresses {
   uint64_t state_ = 0;
   std::array<Pair, size_t{1} << kBits> pairs_{};
 };
-thread_local constinit FoundAddresses found_addresses;
+/// Not itself thread-local: the library could not be opened at run time any more, its static TLS being too large.
+thread_local constinit std::unique_ptr<FoundAddresses> found_addresses;
 
 }  // namespace
 
@@ -419,7 +420,8 @@ bool Engines::on_devices(const void* address) const {
   // Both only grow. They are read first: what changes while we look makes us look again next time.
   const uint64_t state =
       memory::Heap::instance().generation() + region_changes_.load(std::memory_order_acquire);
-  FoundAddresses& found = found_addresses;
+  if (found_addresses == nullptr) found_addresses = std::make_unique<FoundAddresses>();
+  FoundAddresses& found = *found_addresses;
   found.enter(state);
   if (found.has(address)) [[likely]]
     return true;
