@@ -93,11 +93,9 @@ Result gemv_strided(Handle* handle, Op trans, Int m, Int n, const Scale* alpha, 
         auto all = [&](Extent member, int64_t stride, size_t element) {
           return batch_of(member, Wide128{stride} * static_cast<int64_t>(element), count);
         };
-        use.scalar(alpha)
-            .reads(all(matrix_of(a, m, n, lda), stride_a, sizeof(In)))
-            .reads(all(vector_of(x, trans == kN ? n : m, incx), stride_x, sizeof(In)))
-            .scalar(beta)
-            .writes(all(vector_of(y, trans == kN ? m : n, incy), stride_y, sizeof(Out)));
+        use.product(alpha, all(matrix_of(a, m, n, lda), stride_a, sizeof(In)),
+                    all(vector_of(x, trans == kN ? n : m, incx), stride_x, sizeof(In)), beta,
+                    all(vector_of(y, trans == kN ? m : n, incy), stride_y, sizeof(Out)));
       },
       [=] {
         for_members<In>(count, m, n, [&](int64_t i) {

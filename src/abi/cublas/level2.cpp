@@ -27,11 +27,8 @@ Result gemv(Handle* handle, Op trans, Int m, Int n, const T* alpha, const T* a, 
   return submit(
       handle, matrix_ns<T>(m, n),
       [&](Uses& use) {
-        use.scalar(alpha)
-            .reads(matrix_of(a, m, n, lda))
-            .reads(vector_of(x, trans == kN ? n : m, incx))
-            .scalar(beta)
-            .writes(vector_of(y, trans == kN ? m : n, incy));
+        use.product(alpha, matrix_of(a, m, n, lda), vector_of(x, trans == kN ? n : m, incx), beta,
+                    vector_of(y, trans == kN ? m : n, incy));
       },
       [=] {
         blas::gemv<T>(transpose(trans), m, n, alpha_value.get(), a, lda, x, incx, beta_value.get(),
@@ -51,11 +48,9 @@ Result gbmv(Handle* handle, Op trans, Int m, Int n, Int kl, Int ku, const T* alp
   return submit(
       handle, matrix_ns<T>(int64_t{kl} + ku + 1, n),
       [&](Uses& use) {
-        use.scalar(alpha)
-            .reads(matrix_of(a, int64_t{kl} + ku + 1, n, lda))
-            .reads(vector_of(x, trans == kN ? n : m, incx))
-            .scalar(beta)
-            .writes(vector_of(y, trans == kN ? m : n, incy));
+        use.product(alpha, matrix_of(a, int64_t{kl} + ku + 1, n, lda),
+                    vector_of(x, trans == kN ? n : m, incx), beta,
+                    vector_of(y, trans == kN ? m : n, incy));
       },
       [=] {
         blas::gbmv<T>(transpose(trans), m, n, kl, ku, alpha_value.get(), a, lda, x, incx,
@@ -74,11 +69,8 @@ Result symv(Handle* handle, Fill uplo, Int n, const T* alpha, const T* a, Int ld
   return submit(
       handle, matrix_ns<T>(n, n),
       [&](Uses& use) {
-        use.scalar(alpha)
-            .reads(matrix_of(a, n, n, lda))
-            .reads(vector_of(x, n, incx))
-            .scalar(beta)
-            .writes(vector_of(y, n, incy));
+        use.product(alpha, matrix_of(a, n, n, lda), vector_of(x, n, incx), beta,
+                    vector_of(y, n, incy));
       },
       [=] {
         if constexpr (kKind == Kind::hermitian)
@@ -102,11 +94,8 @@ Result sbmv(Handle* handle, Fill uplo, Int n, Int k, const T* alpha, const T* a,
   return submit(
       handle, matrix_ns<T>(int64_t{k} + 1, n),
       [&](Uses& use) {
-        use.scalar(alpha)
-            .reads(matrix_of(a, int64_t{k} + 1, n, lda))
-            .reads(vector_of(x, n, incx))
-            .scalar(beta)
-            .writes(vector_of(y, n, incy));
+        use.product(alpha, matrix_of(a, int64_t{k} + 1, n, lda), vector_of(x, n, incx), beta,
+                    vector_of(y, n, incy));
       },
       [=] {
         if constexpr (kKind == Kind::hermitian)
@@ -129,11 +118,7 @@ Result spmv(Handle* handle, Fill uplo, Int n, const T* alpha, const T* ap, const
   return submit(
       handle, matrix_ns<T>(n, n),
       [&](Uses& use) {
-        use.scalar(alpha)
-            .reads(packed_of(ap, n))
-            .reads(vector_of(x, n, incx))
-            .scalar(beta)
-            .writes(vector_of(y, n, incy));
+        use.product(alpha, packed_of(ap, n), vector_of(x, n, incx), beta, vector_of(y, n, incy));
       },
       [=] {
         if constexpr (kKind == Kind::hermitian)
@@ -210,10 +195,7 @@ Result ger(Handle* handle, Int m, Int n, const T* alpha, const T* x, Int incx, c
   return submit(
       handle, matrix_ns<T>(m, n),
       [&](Uses& use) {
-        use.scalar(alpha)
-            .reads(vector_of(x, m, incx))
-            .reads(vector_of(y, n, incy))
-            .writes(matrix_of(a, m, n, lda));
+        use.product(alpha, vector_of(x, m, incx), vector_of(y, n, incy), matrix_of(a, m, n, lda));
       },
       [=] {
         if constexpr (kOuter == Outer::conjugated)
@@ -278,10 +260,7 @@ Result syr2(Handle* handle, Fill uplo, Int n, const T* alpha, const T* x, Int in
   return submit(
       handle, matrix_ns<T>(n, n),
       [&](Uses& use) {
-        use.scalar(alpha)
-            .reads(vector_of(x, n, incx))
-            .reads(vector_of(y, n, incy))
-            .writes(matrix_of(a, n, n, lda));
+        use.product(alpha, vector_of(x, n, incx), vector_of(y, n, incy), matrix_of(a, n, n, lda));
       },
       [=] {
         if constexpr (kKind == Kind::hermitian)
@@ -302,10 +281,7 @@ Result spr2(Handle* handle, Fill uplo, Int n, const T* alpha, const T* x, Int in
   return submit(
       handle, matrix_ns<T>(n, n),
       [&](Uses& use) {
-        use.scalar(alpha)
-            .reads(vector_of(x, n, incx))
-            .reads(vector_of(y, n, incy))
-            .writes(packed_of(ap, n));
+        use.product(alpha, vector_of(x, n, incx), vector_of(y, n, incy), packed_of(ap, n));
       },
       [=] {
         if constexpr (kKind == Kind::hermitian)

@@ -41,11 +41,9 @@ Result gemm(Handle* handle, Op transa, Op transb, Int m, Int n, Int k, const T* 
   return submit_product(
       handle, product_ns<T>(m, n, k), call,
       [&](Uses& use) {
-        use.scalar(alpha)
-            .reads(transa == kN ? matrix_of(a, m, k, lda) : matrix_of(a, k, m, lda))
-            .reads(transb == kN ? matrix_of(b, k, n, ldb) : matrix_of(b, n, k, ldb))
-            .scalar(beta)
-            .writes(matrix_of(c, m, n, ldc));
+        use.product(alpha, transa == kN ? matrix_of(a, m, k, lda) : matrix_of(a, k, m, lda),
+                    transb == kN ? matrix_of(b, k, n, ldb) : matrix_of(b, n, k, ldb), beta,
+                    matrix_of(c, m, n, ldc));
       },
       [=] {
         if constexpr (std::is_same_v<T, float>)
@@ -70,11 +68,8 @@ Result symm(Handle* handle, SideMode side, Fill uplo, Int m, Int n, const T* alp
   return submit(
       handle, product_ns<T>(m, n, order),
       [&](Uses& use) {
-        use.scalar(alpha)
-            .reads(matrix_of(a, order, order, lda))
-            .reads(matrix_of(b, m, n, ldb))
-            .scalar(beta)
-            .writes(matrix_of(c, m, n, ldc));
+        use.product(alpha, matrix_of(a, order, order, lda), matrix_of(b, m, n, ldb), beta,
+                    matrix_of(c, m, n, ldc));
       },
       [=] {
         if constexpr (kKind == Kind::hermitian)
@@ -142,11 +137,8 @@ Result syr2k(Handle* handle, Fill uplo, Op trans, Int n, Int k, const T* alpha, 
       handle, product_ns<T>(n, n, k),
       [&](Uses& use) {
         const Int columns = trans == kN ? k : n;
-        use.scalar(alpha)
-            .reads(matrix_of(a, rows, columns, lda))
-            .reads(matrix_of(b, rows, columns, ldb))
-            .scalar(beta)
-            .writes(matrix_of(c, n, n, ldc));
+        use.product(alpha, matrix_of(a, rows, columns, lda), matrix_of(b, rows, columns, ldb), beta,
+                    matrix_of(c, n, n, ldc));
       },
       [=] {
         auto shape = triangle(uplo);
@@ -201,10 +193,8 @@ Result trmm(Handle* handle, SideMode side, Fill uplo, Op trans, Diag diag, Int m
   return submit(
       handle, product_ns<T>(m, n, order) / 2,
       [&](Uses& use) {
-        use.scalar(alpha)
-            .reads(matrix_of(a, order, order, lda))
-            .reads(matrix_of(b, m, n, ldb))
-            .writes(matrix_of(c, m, n, ldc));
+        use.product(alpha, matrix_of(a, order, order, lda), matrix_of(b, m, n, ldb),
+                    matrix_of(c, m, n, ldc));
       },
       [=] {
         blas::trmm<T>(side_of(side), triangle(uplo), transpose(trans), diagonal(diag), m, n,

@@ -89,6 +89,15 @@ class Uses {
   Uses& result_bytes(void* place, size_t bytes) {
     return mode_ == kHostPointers ? *this : writes({place, bytes});
   }
+  /// C from alpha A B and beta C, or from alpha A B alone, whatever shapes these have.
+  template <class Alpha, class Beta>
+  Uses& product(const Alpha* alpha, Extent a, Extent b, const Beta* beta, Extent c) {
+    return scalar(alpha).reads(a).reads(b).scalar(beta).writes(c);
+  }
+  template <class Alpha>
+  Uses& product(const Alpha* alpha, Extent a, Extent b, Extent c) {
+    return scalar(alpha).reads(a).reads(b).writes(c);
+  }
   /// Host memory that the caller may change once the call has returned.
   Uses& host_argument(const void* start, size_t bytes);
 
