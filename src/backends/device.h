@@ -106,7 +106,7 @@ struct Launch {
   bool cooperative = false;
   Dim3 cluster{1, 1, 1};  // blocks of a thread block cluster; whole launches only
 
-  bool clustered() const { return cluster.x * cluster.y * cluster.z > 1; }
+  bool clustered() const { return cluster.x != 1 || cluster.y != 1 || cluster.z != 1; }
   bool whole() const {
     return first.x == 0 && first.y == 0 && first.z == 0 && count.x == grid.x && count.y == grid.y &&
            count.z == grid.z;

@@ -171,8 +171,10 @@ Status check_clusters(Kernel& kernel, const KernelLayout& layout,
   const auto& [grid, fixed] = std::tie(configuration.grid, layout.required_cluster);
   kernel::Dim3 cluster = configuration.cluster;
   if (fixed[0] != 0) cluster = {fixed[0], std::max(fixed[1], 1u), std::max(fixed[2], 1u)};
-  const uint32_t blocks = cluster.x * cluster.y * cluster.z;
-  const bool whole = grid.x % cluster.x == 0 && grid.y % cluster.y == 0 && grid.z % cluster.z == 0;
+  const uint64_t blocks = uint64_t{cluster.x} * cluster.y * cluster.z;
+  const bool whole = blocks != 0 && cluster.x <= grid.x && cluster.y <= grid.y &&
+                     cluster.z <= grid.z && grid.x % cluster.x == 0 && grid.y % cluster.y == 0 &&
+                     grid.z % cluster.z == 0;
   if (whole &&
       (blocks <= kPortableBlocks || Registry::instance().settings(&kernel).non_portable_cluster))
     return Status::ok();

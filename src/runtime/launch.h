@@ -26,7 +26,8 @@ struct LaunchConfiguration {
   /// Blocks work in clusters: the kernel says so itself (__cluster_dims__), or the launch.
   bool clustered(const KernelLayout& layout) const {
     const auto& fixed = layout.required_cluster;
-    return cluster.x * cluster.y * cluster.z > 1 || fixed[0] > 1 || fixed[1] > 1 || fixed[2] > 1;
+    return cluster.x != 1 || cluster.y != 1 || cluster.z != 1 || fixed[0] > 1 || fixed[1] > 1 ||
+           fixed[2] > 1;
   }
 };
 

@@ -23,6 +23,9 @@ constexpr double kLeastGain = 0.05;
 constexpr double kSigmas = 3;
 /// Preferred engines win when they are within this of the fastest.
 constexpr double kTie = 0.05;
+/// What data lives on does the work unless another engine saves more than this: streams have to wait there and back, which
+/// they need not do for the keeper, and the prediction sees neither.
+constexpr double kLeavingNs = 1e4;
 /// An engine that was measured this often is known.
 constexpr uint32_t kKnown = 3;
 /// Engines are tried out when the best one has been measured this often: work that never comes again is not
@@ -44,7 +47,8 @@ struct LastDecision {
   std::array<char, 128> name{};
   std::array<char, 96> indivisible_because{};
 };
-thread_local LastDecision t_last;
+/// Not itself thread-local: a library that is opened at run time has little room for that.
+thread_local constinit std::unique_ptr<LastDecision> t_last;
 
 template <size_t N>
 void copy_text(std::string_view from, std::array<char, N>& to) {
@@ -223,11 +227,12 @@ Decision Scheduler::plan(const Work& work, const Residency* residency,
     counters_->refusals[static_cast<size_t>(decision.refusal)].fetch_add(1,
                                                                          std::memory_order_relaxed);
   }
-  t_last.scheduler = this;
-  t_last.decision = decision;
-  t_last.units = work.units;
-  copy_text(work.name, t_last.name);
-  copy_text(work.indivisible_because, t_last.indivisible_because);
+  if (t_last == nullptr) t_last = std::make_unique<LastDecision>();
+  t_last->scheduler = this;
+  t_last->decision = decision;
+  t_last->units = work.units;
+  copy_text(work.name, t_last->name);
+  copy_text(work.indivisible_because, t_last->indivisible_because);
   return decision;
 }
 
@@ -318,17 +323,18 @@ Decision Scheduler::decide(const Work& work, const Residency* residency,
   }
   if (candidates == 0) return decision;
 
+  const bool keeper_can = work.keeper != kNoEngine && decision.alone_ns[work.keeper] > 0;
+  auto cost = [&](EngineIndex e) {
+    return decision.alone_ns[e] + (keeper_can && e != work.keeper ? kLeavingNs : 0);
+  };
   for (EngineIndex e = 0; e < count; ++e) {
     if (decision.alone_ns[e] <= 0) continue;
-    if (decision.fastest == kNoEngine ||
-        decision.alone_ns[e] < decision.alone_ns[decision.fastest]) {
-      decision.fastest = e;
-    }
+    if (decision.fastest == kNoEngine || cost(e) < cost(decision.fastest)) decision.fastest = e;
   }
   // Among equals the one that the user named first.
-  const double best = decision.alone_ns[decision.fastest];
+  const double best = cost(decision.fastest);
   for (EngineIndex e = 0; e < count; ++e) {
-    if (decision.alone_ns[e] > 0 && decision.alone_ns[e] <= best * (1 + kTie) &&
+    if (decision.alone_ns[e] > 0 && cost(e) <= best * (1 + kTie) &&
         engines_[e]->rank < engines_[decision.fastest]->rank) {
       decision.fastest = e;
     }
@@ -667,9 +673,9 @@ std::string Scheduler::explain(const Work& work, const Decision& decision) const
 }
 
 std::string Scheduler::explain_last() const {
-  if (t_last.scheduler != this) return {};
-  return fmt::format("{}: {}", t_last.name.data(),
-                     describe(t_last.decision, t_last.units, t_last.indivisible_because.data()));
+  if (t_last == nullptr || t_last->scheduler != this) return {};
+  return fmt::format("{}: {}", t_last->name.data(),
+                     describe(t_last->decision, t_last->units, t_last->indivisible_because.data()));
 }
 
 }  // namespace guda::scheduler

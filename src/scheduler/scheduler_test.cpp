@@ -130,6 +130,29 @@ TEST(Place, WholeWorkElsewhereThanAtHomeBringsItsResultsBack) {
   EXPECT_NEAR(decision.alone_ns[0] - decision.alone_ns[1], 1.07e8, 1e6);
 }
 
+TEST(Place, ShortWorkStaysWhereDataLives) {
+  Scheduler scheduler;
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 1'000, 1'000, false)));
+  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 1'000, 1'000)));
+  scheduler.set_split_mode(SplitMode::never);
+  Work work = launch(1, 1);
+  work.results_to_host = false;
+  teach(scheduler, 0, work, 1, 8'000);
+  teach(scheduler, 1, work, 1, 300);
+  EXPECT_EQ(scheduler.plan(work).parts[0].engine, 1u);
+  work.keeper = 0;
+  work.key = 2;
+  teach(scheduler, 0, work, 1, 8'000);
+  teach(scheduler, 1, work, 1, 300);
+  EXPECT_EQ(scheduler.plan(work).parts[0].engine, 0u);
+  work.key = 3;
+  teach(scheduler, 0, work, 1, 80'000);
+  teach(scheduler, 1, work, 1, 300);
+  EXPECT_EQ(scheduler.plan(work).parts[0].engine, 1u);
+  work.engines = 2;  // or where it has to be
+  EXPECT_EQ(scheduler.plan(work).parts[0].engine, 1u);
+}
+
 TEST(Split, AnEngineThatWouldHardlyHelpStaysOut) {
   Scheduler scheduler;
   for (const char* id : {"cpu", "cuda:0", "cuda:1"})
