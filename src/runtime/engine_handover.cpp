@@ -179,8 +179,8 @@ std::optional<Engines::HomeLaunch> Engines::remembered(KernelOperation& operatio
     if (!same(each.grid, configuration.grid) || !same(each.block, configuration.block) ||
         each.dynamic_shared != configuration.dynamic_shared)
       continue;
-    if (each.uses_left == 0 || each.epoch != scheduler_.epoch()) return std::nullopt;
-    if (use) --each.uses_left;
+    if (!each.uses.valid(scheduler_.epoch())) return std::nullopt;
+    if (use) --each.uses.left;
     return each;
   }
   return std::nullopt;
@@ -195,8 +195,7 @@ void Engines::remember(KernelOperation& operation, const Operands& operands,
                     configuration.block,
                     configuration.dynamic_shared,
                     code,
-                    scheduler_.epoch(),
-                    code ? kHomeUses : kHostUses,
+                    AnswerUses::first(scheduler_.epoch(), code ? kHomeUses : kHostUses),
                     operands.textures,
                     operands.stores_surfaces()};
   std::unique_lock lock(kernels_mutex_);
@@ -206,6 +205,7 @@ void Engines::remember(KernelOperation& operation, const Operands& operands,
     if (!same(each.grid, launch.grid) || !same(each.block, launch.block) ||
         each.dynamic_shared != launch.dynamic_shared)
       continue;
+    if ((each.code == nullptr) == (launch.code == nullptr)) launch.uses.follow(each.uses);
     each = std::move(launch);
     return;
   }

@@ -181,7 +181,7 @@ Engines::HomeProduct* Engines::remembered(const backend::GemmProblem& problem) {
   const HomeProduct shape = HomeProduct::shape_of(problem);
   for (HomeProduct& each : home_products_) {
     if (!each.same_shape(shape)) continue;
-    return each.uses_left > 0 && each.epoch == scheduler_.epoch() ? &each : nullptr;
+    return each.uses.valid(scheduler_.epoch()) ? &each : nullptr;
   }
   return nullptr;
 }
@@ -202,7 +202,7 @@ DeviceTail::Turn Engines::turn_of_remembered(Engine& engine, const backend::Gemm
   if (operations >= kWorthPlanning) {
     HomeProduct* known = remembered(problem);
     if (known == nullptr) return {};
-    --known->uses_left;
+    --known->uses.left;
   }
   return tail->announce(ticket);
 }
@@ -219,15 +219,14 @@ std::optional<Status> Engines::hand_over_product(Engine& engine, Operation& oper
   if (auto turn = turn_of_remembered(engine, problem, stream, ticket))
     return finish(turn.hand_over(start));
   HomeProduct shape = HomeProduct::shape_of(problem);
-  shape.epoch = scheduler_.epoch();
-  shape.uses_left = kHomeUses;
+  shape.uses = AnswerUses::first(scheduler_.epoch(), kHomeUses);
   bool known = false;
   if (operations_of(problem) < kAlwaysPlanned &&
       scheduler::Scheduler::forced_engine() == scheduler::kNoEngine) {
     std::unique_lock lock(home_mutex_);
     HomeProduct* found = remembered(problem);
     known = found != nullptr;
-    if (known) --found->uses_left;
+    if (known) --found->uses.left;
   }
   const bool small = operations_of(problem) < kWorthPlanning;
   const bool all_home = (known || small) && pool_.all_in(engine.space) && on_devices(problem.a) &&
@@ -253,6 +252,7 @@ std::optional<Status> Engines::hand_over_product(Engine& engine, Operation& oper
         if (home_products_.size() == kShapes) home_products_.erase(home_products_.begin());
         home_products_.push_back(shape);
       } else {
+        shape.uses.follow(found->uses);
         *found = shape;
       }
     }

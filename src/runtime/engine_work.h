@@ -8,6 +8,7 @@
 #include "runtime/copy.h"
 #include "runtime/module/kernel.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <functional>
@@ -115,13 +116,31 @@ struct Engines::LaunchPlan {
   std::array<std::shared_ptr<backend::DeviceKernel>, scheduler::kMaxEngines> code;
 };
 
+/// So often work of one kind is done as it was before the scheduler is asked again, and the device's time taken; more and
+/// more often while the answer stays.
+inline constexpr uint32_t kHomeUses = 64, kMostUses = 4096;
+/// The same at first for launches that stay on the CPU, where there is more to learn of other engines.
+inline constexpr uint32_t kHostUses = 16;
+
+/// Uses of an answer of the scheduler's.
+struct AnswerUses {
+  uint64_t epoch = 0;  // of the scheduler
+  uint32_t left = 0, granted = 0;
+
+  static AnswerUses first(uint64_t epoch, uint32_t uses) { return {epoch, uses, uses}; }
+  /// It was the same as `before`.
+  void follow(const AnswerUses& before) {
+    if (before.epoch == epoch) left = granted = std::min(2 * before.granted, kMostUses);
+  }
+  bool valid(uint64_t now) const { return left > 0 && epoch == now; }
+};
+
 /// A launch whose place is the home device, or the CPU where there is none, until the scheduler is asked again.
 struct Engines::HomeLaunch {
   kernel::Dim3 grid, block;
   size_t dynamic_shared = 0;
   std::shared_ptr<backend::DeviceKernel> code;  // null: the CPU's
-  uint64_t epoch = 0;  // of the scheduler
-  uint32_t uses_left = 0;
+  AnswerUses uses = {};
   bool textures = false, stores_surfaces = false;
 };
 
@@ -130,8 +149,7 @@ struct Engines::HomeProduct {
   backend::ElementType input{};
   backend::Transpose transpose_a{}, transpose_b{};
   int64_t m = 0, n = 0, k = 0;
-  uint64_t epoch = 0;
-  uint32_t uses_left = 0;
+  AnswerUses uses = {};
 
   static HomeProduct shape_of(const backend::GemmProblem& p) {
     return {p.input, p.transpose_a, p.transpose_b, p.m, p.n, p.k};
@@ -185,11 +203,6 @@ struct Engines::HomeFill {
 
   Status start(backend::Queue& queue) const;
 };
-
-/// So often work of one kind goes home before the scheduler is asked again, and the device's time taken.
-inline constexpr uint32_t kHomeUses = 64;
-/// The same for launches that stay on the CPU, where there is more to learn of other engines.
-inline constexpr uint32_t kHostUses = 16;
 
 /// A kernel on the devices: per engine and block dimensions the code, or why there is none.
 struct Engines::KernelOnEngines {
