@@ -34,9 +34,9 @@ double operations_of(const backend::GemmProblem& problem) {
 
 /// Products below this many operations are done before another engine has heard of them.
 constexpr double kWorthPlanning = 2.0 * 64 * 64 * 64;
-/// From here on a decision costs nothing beside the product, so it is made, and the product measured, each time:
+/// Predicted to take so long: a decision costs nothing beside the product, so it is made, and the product measured, each time:
 /// whether several engines pay is learnt within a few.
-constexpr double kAlwaysPlanned = 2e10;
+constexpr double kAlwaysPlannedNs = 1e6;
 
 }  // namespace
 
@@ -181,7 +181,8 @@ Engines::HomeProduct* Engines::remembered(const backend::GemmProblem& problem) {
   const HomeProduct shape = HomeProduct::shape_of(problem);
   for (HomeProduct& each : home_products_) {
     if (!each.same_shape(shape)) continue;
-    return each.uses.valid(scheduler_.epoch()) ? &each : nullptr;
+    return each.predicted_ns < kAlwaysPlannedNs && each.uses.valid(scheduler_.epoch()) ? &each
+                                                                                       : nullptr;
   }
   return nullptr;
 }
@@ -191,15 +192,13 @@ DeviceTail::Turn Engines::turn_of_remembered(Engine& engine, const backend::Gemm
   if (!pool_.all_in(engine.space) || !on_devices(problem.a) || !on_devices(problem.b) ||
       !on_devices(problem.c))
     return {};
-  const double operations = operations_of(problem);
-  if (operations >= kAlwaysPlanned || scheduler::Scheduler::forced_engine() != scheduler::kNoEngine)
-    return {};
+  if (scheduler::Scheduler::forced_engine() != scheduler::kNoEngine) return {};
   DeviceTail* tail = open_tail(stream);
   if (tail == nullptr) return {};
   std::unique_lock lock(home_mutex_);
   // As in prepare_home(): looked at once more, now that nobody's turn can begin before our ticket is announced.
   if (host_only_.load() > 0 || !order_.idle() || !pool_.all_in(engine.space)) return {};
-  if (operations >= kWorthPlanning) {
+  if (operations_of(problem) >= kWorthPlanning) {
     HomeProduct* known = remembered(problem);
     if (known == nullptr) return {};
     --known->uses.left;
@@ -221,8 +220,7 @@ std::optional<Status> Engines::hand_over_product(Engine& engine, Operation& oper
   HomeProduct shape = HomeProduct::shape_of(problem);
   shape.uses = AnswerUses::first(scheduler_.epoch(), kHomeUses);
   bool known = false;
-  if (operations_of(problem) < kAlwaysPlanned &&
-      scheduler::Scheduler::forced_engine() == scheduler::kNoEngine) {
+  if (scheduler::Scheduler::forced_engine() == scheduler::kNoEngine) {
     std::unique_lock lock(home_mutex_);
     HomeProduct* found = remembered(problem);
     known = found != nullptr;
@@ -244,6 +242,7 @@ std::optional<Status> Engines::hand_over_product(Engine& engine, Operation& oper
         return std::nullopt;
       measured = plan.work;
       decision = plan.decision;
+      shape.predicted_ns = decision.predicted_ns;
       std::unique_lock lock(home_mutex_);
       auto found = std::find_if(home_products_.begin(), home_products_.end(),
                                 [&](const HomeProduct& each) { return each.same_shape(shape); });

@@ -150,6 +150,7 @@ struct Engines::HomeProduct {
   backend::Transpose transpose_a{}, transpose_b{};
   int64_t m = 0, n = 0, k = 0;
   AnswerUses uses = {};
+  double predicted_ns = 0;
 
   static HomeProduct shape_of(const backend::GemmProblem& p) {
     return {p.input, p.transpose_a, p.transpose_b, p.m, p.n, p.k};
