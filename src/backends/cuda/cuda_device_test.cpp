@@ -49,7 +49,7 @@ KernelSource source_of(std::string_view kernel, std::string_view ptx = kPtx) {
 class Block {
  public:
   Block(Device& device, size_t bytes) : bytes_(bytes) {
-    static size_t used = size_t{1} << 39;
+    static size_t used = device.address_space().size() / 2;
     data_ = device.address_space().data() + used;
     used += bytes + (size_t{2} << 20);
     file_ = memfd_create("test", MFD_CLOEXEC);

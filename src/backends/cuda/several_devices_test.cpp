@@ -7,6 +7,7 @@
 
 #include <cstring>
 #include <set>
+#include <span>
 
 namespace guda::backend {
 namespace {
@@ -41,7 +42,8 @@ class SeveralCudaDevices : public testing::Test {
   }
   /// Addresses of the program's, nothing behind them.
   static std::byte* place(const Discovery& found) {
-    return found.devices.front()->address_space().data() + (size_t{3} << 38);
+    const std::span<std::byte> space = found.devices.front()->address_space();
+    return space.data() + space.size() / 4 * 3;
   }
 };
 using Names = std::vector<std::string>;

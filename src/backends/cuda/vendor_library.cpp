@@ -13,8 +13,10 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <mutex>
 #include <set>
 #include <utility>
+#include <vector>
 
 namespace guda::backend::cuda {
 namespace {
@@ -65,12 +67,16 @@ void copy_environment(void* c_library) {
   if (there == nullptr) return;
   size_t count = 0;
   while (environ != nullptr && environ[count] != nullptr) ++count;
-  // For the life of the process, as the namespace itself.
   auto** copy = static_cast<char**>(std::calloc(count + 1, sizeof(char*)));
   if (copy == nullptr) return;
   for (size_t i = 0, kept = 0; i < count; ++i) {
     if (char* entry = strdup(environ[i])) copy[kept++] = entry;
   }
+  // For the life of the process, as the namespace itself, whose variables leak detection does not know.
+  static std::mutex mutex;
+  static auto* const copies = new std::vector<char**>;
+  const std::lock_guard lock(mutex);
+  copies->push_back(copy);
   *there = copy;
 }
 

@@ -56,6 +56,7 @@ EXPORT DriverResult cuMemGetAllocationGranularity(size_t* bytes,
 EXPORT DriverResult cuMemAddressReserve(DevicePointer* address, size_t bytes, size_t, DevicePointer,
                                         unsigned long long) {
   CALL("cuMemAddressReserve");
+  if (bytes > size_t{1} << FAKE_CUDA_ADDRESS_BITS) return kOutOfMemory;
   constexpr size_t kAlignment = size_t{2} << 20;
   void* start = mmap(nullptr, bytes + kAlignment, PROT_NONE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
