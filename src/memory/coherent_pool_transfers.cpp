@@ -247,19 +247,33 @@ Status CoherentPool::to_host(Region& region, uint32_t first, uint32_t last) {
       stale.push_back({from, to, owner});
     }
   });
+  if (stale.empty()) return Status::ok();
   for (const Piece& piece : stale) {
-    const Range bytes = region.bytes_of(piece.first, piece.last);
-    if (piece.owner > devices_.size()) {
+    if (piece.owner > devices_.size())
       return {StatusCode::illegal_state,
-              fmt::format("nobody has the latest contents of {:#x}", bytes.begin)};
+              fmt::format("nobody has the latest contents of {:#x}",
+                          region.bytes_of(piece.first, piece.last).begin)};
+  }
+  uint32_t asked = 0;  // devices, by bit
+  for (const Piece& piece : stale) {
+    transfer(piece.owner, region.bytes_of(piece.first, piece.last), false);
+    asked |= 1u << piece.owner;
+  }
+  Status status;
+  for (Space owner = 1; owner <= devices_.size(); ++owner) {
+    if ((asked >> owner & 1) == 0) continue;
+    if (Status finished = finish(owner); !finished) {
+      asked &= ~(1u << owner);
+      if (status) status = finished;
     }
-    transfer(piece.owner, bytes, false);
-    if (Status status = finish(piece.owner); !status) return status;
+  }
+  for (const Piece& piece : stale) {
+    if ((asked >> piece.owner & 1) == 0) continue;
     region.versions.change(piece.first, piece.last,
                            [&](HeldVersions& held) { held.copy_to(kHostSpace); });
   }
-  if (!stale.empty()) count_owner(region);
-  return Status::ok();
+  count_owner(region);
+  return status;
 }
 
 bool CoherentPool::reaches(Space to, Space from) const {

@@ -202,6 +202,10 @@ Status CoExecutor::Run::begin(const Slot& slot, Chunk chunk, InFlight& flight,
       if (!pool.at_granule(range.end)) on_host.push_back({range.end - 1, range.end});
     }
     if (Status status = pool.bring_to_host(on_host); !status) return status;
+    // What the host has, first: others use the pool meanwhile. Failures are acquire()'s to report.
+    for (const Range& range : memory.accessed)
+      for (auto brought = pool.prefetch(slot.participant.space, range); brought && *brought > 0;)
+        brought = pool.prefetch(slot.participant.space, range);
     auto lease = pool.acquire(slot.participant.space, memory.accessed, memory.overwritten);
     if (!lease) return lease.status();
     flight.result.lease = std::move(*lease);
@@ -500,6 +504,25 @@ void save_inputs(const ChunkMemory& memory, bool write_back, SavedMemory& saved)
 
 }  // namespace
 
+namespace {
+
+/// In ascending order, without overlaps and seams.
+std::vector<Range> joined(std::vector<Range> ranges) {
+  std::sort(ranges.begin(), ranges.end(),
+            [](const Range& a, const Range& b) { return a.begin < b.begin; });
+  std::vector<Range> result;
+  for (const Range& range : ranges) {
+    if (!result.empty() && range.begin <= result.back().end) {
+      result.back().end = std::max(result.back().end, range.end);
+    } else {
+      result.push_back(range);
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
 /// After all threads have left. When it fails, inputs are as they were.
 Status CoExecutor::commit(Run& run) {
   const auto start = Clock::now();
@@ -520,7 +543,8 @@ Status CoExecutor::commit(Run& run) {
   }
   Status status = pool_.commit_parts(parts);
   if (status && options_.write_back) {
-    status = pool_.bring_to_host(on_devices);
+    // Each range of its own costs a transfer and waiting for it.
+    status = pool_.bring_to_host(joined(std::move(on_devices)));
     if (!status) {
       // The new versions are where they cannot be read.
       for (const auto& part : parts) {

@@ -39,11 +39,12 @@ class Machine : public TestMachine {
         a(memory<uint32_t>()),
         b(a + kElements) {
     for (uint32_t i = 0; i < kElements; ++i) a[i] = i * 7 + 1;
-    add_kernel("k", [](const Translate& at, std::span<const std::byte> params, uint32_t block) {
+    add_kernel("k", [this](const Translate& at, std::span<const std::byte> params, uint32_t block) {
       Arguments arguments{};
       std::memcpy(&arguments, params.data(), sizeof arguments);
       block_function(reinterpret_cast<uint32_t*>(at(arguments.from)),
                      reinterpret_cast<uint32_t*>(at(arguments.to)), arguments.factor, block);
+      ++blocks;
     });
   }
 
@@ -68,6 +69,7 @@ class Machine : public TestMachine {
 
   uint32_t* const a;
   uint32_t* const b;
+  std::atomic<uint64_t> blocks{0};  // computed, by anybody
 };
 
 /// A program: out of place, in place, back, several times.
@@ -118,6 +120,26 @@ TEST(CoExecution, WithoutWriteBackResultsStayWhereTheyWereComputed) {
   Machine machine(2, options);
   ASSERT_TRUE(program(machine, 3));
   EXPECT_EQ(machine.result(machine.a), expected(3));
+}
+
+TEST(CoExecution, TheHostComputesWhileOperandsAreOnTheirWayToADevice) {
+  Machine machine(1);
+  machine.host_block_time = 500us;
+  machine.plans[0]->add({FaultKind::hang, "upload", 1, StatusCode::launch_timeout});
+  CoExecutionOutcome outcome;
+  std::thread run([&] { outcome = machine.launch(machine.a, machine.b, 5); });
+  const auto limit = std::chrono::steady_clock::now() + 4s;  // the device is given up soon after
+  while (machine.blocks < kBlocks / 2 && std::chrono::steady_clock::now() < limit)
+    std::this_thread::sleep_for(1ms);
+  EXPECT_GE(machine.blocks, kBlocks / 2);
+  EXPECT_EQ(machine.plans[0]->happened(), 1u);
+  machine.plans[0]->release();
+  run.join();
+  ASSERT_TRUE(outcome.status) << outcome.status.message();
+  std::vector<uint32_t> right(kElements);
+  for (uint64_t block = 0; block < kBlocks; ++block)
+    block_function(machine.a, right.data(), 5, block);
+  EXPECT_EQ(machine.result(machine.b), right);
 }
 
 TEST(CoExecution, UnequalEnginesReach85PercentOfTheSumOfTheirThroughputs) {
