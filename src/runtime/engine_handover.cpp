@@ -140,7 +140,7 @@ DeviceTail::Report Engines::report_of(Engine& engine, const scheduler::Work& wor
   return [this, kept, decision, &engine](int64_t nanoseconds) {
     scheduler_.observe(engine.index, *kept, static_cast<double>(kept->units),
                        static_cast<double>(nanoseconds));
-    scheduler_.record_outcome(decision, static_cast<double>(nanoseconds));
+    scheduler_.record_outcome(*kept, decision, static_cast<double>(nanoseconds));
     engine.live->count(0, static_cast<uint64_t>(nanoseconds));
   };
 }

@@ -322,7 +322,7 @@ Status Engines::work_on_host(Operation& operation, const Operands& operands,
     const int64_t end = now_nanoseconds();
     scheduler_.observe(plan->decision.parts[0].engine, plan->work,
                        static_cast<double>(plan->work.units), static_cast<double>(end - began));
-    scheduler_.record_outcome(plan->decision, static_cast<double>(end - start));
+    scheduler_.record_outcome(plan->work, plan->decision, static_cast<double>(end - start));
     if (trace::enabled())
       trace_launch(scheduler_.engine(plan->decision.parts[0].engine).identity.id, *plan, start,
                    began, end, end);

@@ -173,7 +173,7 @@ Status Engines::run_on(Engine& engine, const Operands& operands, const LaunchPla
     pool_.commit_copied(engine.space, operands.writes);
   }
   const int64_t end = now_nanoseconds();
-  scheduler_.record_outcome(plan.decision, static_cast<double>(end - arrived));
+  scheduler_.record_outcome(plan.work, plan.decision, static_cast<double>(end - arrived));
   if (trace::enabled() && planned)
     trace_launch(engine.device->info().id(), plan, arrived, began, finished, end);
   return Status::ok();
@@ -202,7 +202,7 @@ Status Engines::run_split(const std::shared_ptr<const scheduler::DivisibleWork>&
     }
   }
   if (!outcome.status) return outcome.status;
-  scheduler_.record_outcome(plan.decision, static_cast<double>(end - start));
+  scheduler_.record_outcome(plan.work, plan.decision, outcome.ns);
   if (trace::enabled()) {
     std::string shares;
     for (const scheduler::EngineOutcome& each : outcome.engines)

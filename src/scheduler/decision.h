@@ -36,11 +36,15 @@ struct Decision {
   Refusal refusal = Refusal::none;
   /// The prediction is a guess, and the work is run this way to learn.
   bool exploring = false;
+  /// A split might pay, had earlier ones not been disappointing or were more known; where it is one, it is a try.
+  bool discouraged = false;
   uint32_t part_count = 0;
   /// In ascending order of units; one part unless split.
   std::array<Part, kMaxEngines> parts{};
   /// From now until finished, transfers included.
   double predicted_ns = 0;
+  /// Of a split: how many times as long as its parts let expect. predicted_ns and gain are after that.
+  double split_factor = 1;
   double sigma = 0;  // relative
   EngineIndex fastest = kNoEngine;  // alone
   double fastest_ns = 0;

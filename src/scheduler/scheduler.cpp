@@ -17,22 +17,13 @@ namespace {
 
 /// Copies of reduced memory are combined at this rate, by one thread that reads two and writes one.
 constexpr double kCombinedBytesPerNs = 4;
-/// A split has to gain this much at least.
-constexpr double kLeastGain = 0.05;
-/// And this many standard deviations of the prediction.
-constexpr double kSigmas = 3;
 /// Preferred engines win when they are within this of the fastest.
 constexpr double kTie = 0.05;
 /// What data lives on does the work unless another engine saves more than this: streams have to wait there and back, which
 /// they need not do for the keeper, and the prediction sees neither.
 constexpr double kLeavingNs = 1e4;
-/// An engine that was measured this often is known.
-constexpr uint32_t kKnown = 3;
-/// Engines are tried out when the best one has been measured this often: work that never comes again is not
-/// worth learning about.
-constexpr uint32_t kWorthLearning = 4;
-/// Not when it is expected to take longer than this many times the best.
-constexpr double kExploreAtMost = 1.5;
+/// Decisions are made anew when what splits take has changed by this much.
+constexpr double kPublished = 0.02;
 
 /// In about so many chunks an engine gets its part of a split: as long as little is known of it, and later.
 constexpr double kChunks = 7;
@@ -211,8 +202,8 @@ Decision Scheduler::plan(const Work& work, const Residency* residency,
     counters_->repeated.fetch_add(1, std::memory_order_relaxed);
   } else {
     decision = decide(work, residency, backlog_ns);
-    // Trying an engine out is asked for each time anew: the answer ends it.
-    if (!decision.exploring) cache_->keep(question, decision);
+    // Trying an engine out is asked for each time anew: the answer ends it. And so is what ends in another try.
+    if (!decision.exploring && !decision.discouraged) cache_->keep(question, decision);
   }
   if (decision.exploring) counters_->explored.fetch_add(1, std::memory_order_relaxed);
   if (decision.is_split()) {
@@ -275,6 +266,7 @@ Decision Scheduler::decide(const Work& work, const Residency* residency,
   Decision decision;
   const size_t count = engine_count();
   std::array<Estimate, kMaxEngines> estimates{};
+  std::array<CostLine, kMaxEngines> hopeful{};
   const auto units = static_cast<double>(std::max<uint64_t>(work.units, 1));
   uint32_t candidates = 0;
   for (EngineIndex e = 0; e < count; ++e) {
@@ -314,11 +306,16 @@ Decision Scheduler::decide(const Work& work, const Residency* residency,
     if (transfers.divided_ns > 0) decision.moving |= 1u << e;
     const double chunks = estimate.mean_sigma <= kKnownSigma ? kChunksWhereKnown : kChunks;
     decision.chunk_ns[e] = estimate.fixed_ns;
-    const double copies = transfers.copies_ns - transfers.reduced_ns;
-    decision.lines[e] = {
-        start + copies + (chunks - 1) * estimate.fixed_ns + transfers.divided_ns / 8,
-        std::max({estimate.ns_per_unit, transfers.divided_ns / units, 1e-6}) +
-            transfers.results_ns / units};
+    const double around = backlog + transfers.fixed_ns + transfers.copies_ns -
+                          transfers.reduced_ns + transfers.divided_ns / 8;
+    const auto line = [&](double fixed_ns) {
+      const double ns_per_unit = (estimate.ns(units) - fixed_ns) / units;
+      return CostLine{around + chunks * fixed_ns,
+                      std::max({ns_per_unit, transfers.divided_ns / units, 1e-6}) +
+                          transfers.results_ns / units};
+    };
+    decision.lines[e] = line(estimate.fixed_ns);
+    hopeful[e] = line(estimate.least_fixed_ns);
     ++candidates;
   }
   if (candidates == 0) return decision;
@@ -350,7 +347,7 @@ Decision Scheduler::decide(const Work& work, const Residency* residency,
                                              : Verdict::only;
   if (candidates == 1) return decision;
 
-  split(work, estimates[fastest].mean_sigma, std::span(estimates).first(count), decision);
+  split(work, std::span(estimates).first(count), hopeful, decision);
   if (decision.is_split() || backlog_ns.size() > 0 || !work.explore) return decision;
   if (const EngineIndex other = worth_exploring(std::span(estimates).first(count), decision);
       other != kNoEngine) {
@@ -363,132 +360,6 @@ Decision Scheduler::decide(const Work& work, const Residency* residency,
   return decision;
 }
 
-namespace {
-
-/// A split that would gain is uncertain as long as an engine is a guess. Work that keeps coming pays for finding
-/// out, and the hand-out of chunks corrects a wrong guess while it runs.
-bool worth_learning(std::span<const Estimate> estimates, const Decision& decision,
-                    std::span<const uint64_t> shares, std::span<const EngineIndex> engines) {
-  if (estimates[decision.fastest].observations < kWorthLearning) return false;
-  for (size_t i = 0; i < shares.size(); ++i) {
-    if (shares[i] != 0 && estimates[engines[i]].observations < kKnown) return true;
-  }
-  return false;
-}
-
-}  // namespace
-
-void Scheduler::split(const Work& work, double mean_sigma_alone,
-                      std::span<const Estimate> estimates, Decision& decision) const {
-  const SplitMode mode = split_mode();
-  if (mode == SplitMode::never) {
-    decision.refusal = Refusal::forbidden;
-    return;
-  }
-  if (!work.divisible) {
-    decision.refusal = Refusal::indivisible;
-    return;
-  }
-  const uint64_t tile = std::max<uint64_t>(work.tile, 1);
-  if (work.units < 2 * tile) {
-    decision.refusal = Refusal::small;
-    return;
-  }
-  std::array<CostLine, kMaxEngines> lines{};
-  std::array<EngineIndex, kMaxEngines> engines{};
-  size_t count = 0;
-  for (EngineIndex e = 0; e < estimates.size(); ++e) {
-    if (decision.alone_ns[e] <= 0 || (work.part_engines >> e & 1) == 0) continue;
-    lines[count] = decision.lines[e];
-    // "always" is for tests and for measuring: whoever can compute takes part.
-    if (mode == SplitMode::always) lines[count].fixed_ns = 0;
-    engines[count++] = e;
-  }
-  std::array<uint64_t, kMaxEngines> shares{};
-  double finish = split_in_tiles({lines.data(), count}, work.units, tile, shares);
-  // Who would take over less than a split has to gain costs more, on a bad day, than it brings.
-  while (mode == SplitMode::automatic && count > 2) {
-    size_t least = count;
-    for (size_t i = 0; i < count; ++i) {
-      const bool little = shares[i] != 0 && static_cast<double>(shares[i]) <
-                                                kLeastGain * static_cast<double>(work.units);
-      if (little && (least == count || shares[i] < shares[least])) least = i;
-    }
-    if (least == count) break;
-    std::copy(lines.begin() + least + 1, lines.begin() + count, lines.begin() + least);
-    std::copy(engines.begin() + least + 1, engines.begin() + count, engines.begin() + least);
-    --count;
-    shares.fill(0);
-    finish = split_in_tiles({lines.data(), count}, work.units, tile, shares);
-  }
-  const auto donor = static_cast<size_t>(std::max_element(shares.begin(), shares.begin() + count) -
-                                         shares.begin());
-  if (mode == SplitMode::always) {
-    for (size_t i = 0; i < count; ++i) {
-      if (shares[i] == 0 && shares[donor] >= 2 * tile) {
-        shares[i] = tile;
-        shares[donor] -= tile;
-      }
-    }
-    finish = 0;
-    for (size_t i = 0; i < count; ++i) {
-      finish = std::max(finish, decision.lines[engines[i]].ns(static_cast<double>(shares[i])));
-    }
-  }
-  // Uncertainties of the shares are independent; that of the fastest alone is another's.
-  double variance = 0;
-  size_t parts = 0;
-  for (size_t i = 0; i < count; ++i) {
-    if (shares[i] == 0) continue;
-    ++parts;
-    const double part = static_cast<double>(shares[i]) / static_cast<double>(work.units);
-    const double sigma = part * estimates[engines[i]].mean_sigma;
-    variance += sigma * sigma;
-  }
-  const double sigma = std::sqrt(variance + mean_sigma_alone * mean_sigma_alone);
-  decision.gain = (decision.fastest_ns - finish) / decision.fastest_ns;
-  decision.needed_gain = std::max(kLeastGain, kSigmas * sigma);
-  const bool accepted =
-      parts >= 2 &&
-      (mode == SplitMode::always || decision.gain > decision.needed_gain ||
-       (decision.gain > kLeastGain && worth_learning(estimates, decision, shares, engines)));
-  if (!accepted) {
-    decision.refusal =
-        parts >= 2 && decision.gain > kLeastGain ? Refusal::uncertain : Refusal::little_gain;
-    return;
-  }
-  decision.verdict = Verdict::split;
-  decision.exploring = mode == SplitMode::automatic && decision.gain <= decision.needed_gain;
-  decision.predicted_ns = finish;
-  decision.sigma = std::sqrt(variance);
-  decision.part_count = 0;
-  uint64_t begin = 0;
-  for (size_t i = 0; i < count; ++i) {
-    if (shares[i] == 0) continue;
-    decision.parts[decision.part_count++] = {engines[i], begin, shares[i]};
-    begin += shares[i];
-  }
-}
-
-/// An engine may look slow only because nobody has tried. Work that keeps coming pays for finding out.
-EngineIndex Scheduler::worth_exploring(std::span<const Estimate> estimates,
-                                       const Decision& decision) const {
-  if (estimates[decision.fastest].observations < kWorthLearning) return kNoEngine;
-  EngineIndex best = kNoEngine;
-  double best_ns = std::numeric_limits<double>::infinity();
-  for (EngineIndex e = 0; e < estimates.size(); ++e) {
-    const double alone = decision.alone_ns[e];
-    if (alone <= 0 || e == decision.fastest || estimates[e].observations >= kKnown) continue;
-    if (alone * (1 - std::min(estimates[e].mean_sigma, 0.9)) >= decision.fastest_ns) continue;
-    if (alone > kExploreAtMost * decision.fastest_ns) continue;
-    if (alone < best_ns) {
-      best = e;
-      best_ns = alone;
-    }
-  }
-  return best;
-}
-
 void Scheduler::observe(EngineIndex engine, const Work& work, double units, double ns) {
   if (engine >= engine_count()) return;
   engines_[engine]->measured.store(true, std::memory_order_relaxed);
@@ -497,8 +368,15 @@ void Scheduler::observe(EngineIndex engine, const Work& work, double units, doub
   }
 }
 
-void Scheduler::record_outcome(const Decision& decision, double ns) {
+void Scheduler::record_outcome(const Work& work, const Decision& decision, double ns) {
   if (!(ns > 0) || decision.predicted_ns <= 0) return;
+  if (decision.is_split() && !decision.exploring && split_mode() == SplitMode::automatic) {
+    const double expected = decision.predicted_ns / decision.split_factor;
+    split_experience_.observe(work.key, work.amount, ns / expected);
+    const double factor = split_experience_.factor(work.key, work.amount);
+    if (std::abs(factor / decision.split_factor - 1) > kPublished)
+      cache_->generation(work.key).fetch_add(1, std::memory_order_relaxed);
+  }
   const double error = std::abs(decision.predicted_ns / ns - 1);
   const double step = std::log(std::max(error, 0.001) / 0.001) / std::log(1.1);
   const size_t index = std::min(static_cast<size_t>(step), AtomicCounters::kSteps - 1);
@@ -606,66 +484,6 @@ EngineCounters Scheduler::engine_counters(EngineIndex engine) const {
   c.failures = e.failures.load(std::memory_order_relaxed);
   c.quarantined = e.quarantined;
   return c;
-}
-
-namespace {
-
-std::string time_text(double ns) {
-  if (ns < 1e4) return fmt::format("{:.2f} us", ns / 1e3);
-  if (ns < 1e7) return fmt::format("{:.1f} us", ns / 1e3);
-  return fmt::format("{:.1f} ms", ns / 1e6);
-}
-
-}  // namespace
-
-std::string Scheduler::describe(const Decision& decision, uint64_t units,
-                                std::string_view indivisible_because) const {
-  const auto id = [&](EngineIndex e) -> std::string_view { return engine(e).identity.id; };
-  if (decision.verdict == Verdict::none) return "no engine may run it";
-  std::string text;
-  switch (decision.verdict) {
-    case Verdict::split: {
-      text = "split: ";
-      for (const Part& part : decision.all_parts()) {
-        text += fmt::format("{}{} {:.1f} %", part.begin == 0 ? "" : ", ", id(part.engine),
-                            100 * static_cast<double>(part.count) / static_cast<double>(units));
-      }
-      text += fmt::format(
-          " of {} units, {} predicted; {} alone {}, gain {:.1f} % (needed {:.1f} %)", units,
-          time_text(decision.predicted_ns), id(decision.fastest), time_text(decision.fastest_ns),
-          100 * decision.gain, 100 * decision.needed_gain);
-      if (decision.exploring) text += ", to learn how fast they are";
-      return text;
-    }
-    case Verdict::only:
-      return fmt::format("{}, the only engine that may run it", id(decision.parts[0].engine));
-    case Verdict::forced:
-      return fmt::format("{}, as the program wishes", id(decision.parts[0].engine));
-    default: break;
-  }
-  text = fmt::format("{}, {} predicted", id(decision.parts[0].engine),
-                     time_text(decision.predicted_ns));
-  if (decision.verdict == Verdict::explored) text += ", to learn how fast it is";
-  for (EngineIndex e = 0; e < engine_count(); ++e) {
-    if (decision.alone_ns[e] > 0 && e != decision.parts[0].engine) {
-      text += fmt::format("; {} {}", id(e), time_text(decision.alone_ns[e]));
-    }
-  }
-  switch (decision.refusal) {
-    case Refusal::none: break;
-    case Refusal::forbidden: text += "; not split: GUDA_SPLIT=never"; break;
-    case Refusal::indivisible: text += fmt::format("; not split: {}", indivisible_because); break;
-    case Refusal::small: text += "; not split: fewer than two tiles"; break;
-    case Refusal::little_gain:
-      text += fmt::format("; not split: gain {:.1f} %, needed {:.1f} %", 100 * decision.gain,
-                          100 * decision.needed_gain);
-      break;
-    case Refusal::uncertain:
-      text += fmt::format("; not split: gain {:.1f} % is within the uncertainty, {:.1f} %",
-                          100 * decision.gain, 100 * decision.needed_gain);
-      break;
-  }
-  return text;
 }
 
 std::string Scheduler::explain(const Work& work, const Decision& decision) const {

@@ -8,6 +8,7 @@
 #include "scheduler/model_store.h"
 #include "scheduler/policy.h"
 #include "scheduler/residency.h"
+#include "scheduler/split_experience.h"
 #include "scheduler/time_model.h"
 #include "scheduler/work.h"
 #include "support/status.h"
@@ -73,8 +74,8 @@ class Scheduler {
 
   /// `units` of the work took `ns` on the engine, transfers not included.
   void observe(EngineIndex engine, const Work& work, double units, double ns);
-  /// The work of the decision finished `ns` after plan().
-  void record_outcome(const Decision& decision, double ns);
+  /// The work, planned as `decision`, finished `ns` after plan().
+  void record_outcome(const Work& work, const Decision& decision, double ns);
 
   /// Keeps what has been learnt for the next process; the process's own scheduler does so at exit. Engines that were
   /// not calibrated, or not measured, are left out.
@@ -113,8 +114,8 @@ class Scheduler {
 
   Decision decide(const Work& work, const Residency* residency, std::span<const double> backlog_ns);
   double moving_ns(const Engine& engine, const Missing& missing) const;
-  void split(const Work& work, double mean_sigma_alone, std::span<const Estimate> estimates,
-             Decision& decision) const;
+  void split(const Work& work, std::span<const Estimate> estimates,
+             std::span<const CostLine> hopeful, Decision& decision);
   EngineIndex worth_exploring(std::span<const Estimate> estimates, const Decision& decision) const;
   std::string describe(const Decision& decision, uint64_t units,
                        std::string_view indivisible_because) const;
@@ -122,6 +123,7 @@ class Scheduler {
 
   std::array<std::unique_ptr<Engine>, kMaxEngines> engines_;
   std::atomic<size_t> engine_count_{0};
+  SplitExperience split_experience_;
   std::unique_ptr<DecisionCache> cache_;
   std::atomic<uint64_t> epoch_{0};  // changes with policy and engines
   std::atomic<SplitMode> split_mode_{SplitMode::automatic};

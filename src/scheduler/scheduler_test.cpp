@@ -566,13 +566,94 @@ TEST(Prediction, MedianErrorIsBelow15PercentAfterAFewRuns) {
       const Work work = launch(key, 50 + random() % 1000, 1e5);
       const double actual = (8'000 + work.operations[1] / speeds[key]) * (1 + noise(random));
       const Decision decision = scheduler.plan(work);
-      if (round >= 2) scheduler.record_outcome(decision, actual);
+      if (round >= 2) scheduler.record_outcome(work, decision, actual);
       scheduler.observe(0, work, static_cast<double>(work.units), actual);
     }
   }
   EXPECT_EQ(scheduler.counters().predictions, 240u);
   EXPECT_LT(scheduler.counters().median_error, 0.15);
   EXPECT_GT(scheduler.counters().median_error, 0.005);
+}
+
+TEST(Split, DisappointingOnesAreGivenUpAndTriedEverLessOften) {
+  Scheduler scheduler;
+  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 100, 1'000)));
+  const Work work = launch(1, 1000);
+  teach(scheduler, 0, work, 1'000, 10'000);
+  teach(scheduler, 1, work, 1'000, 30'000);
+  // Each engine is as fast as ever when it works alone, and splits take twice what they should.
+  const auto run = [&](double times) {
+    const Decision decision = scheduler.plan(work);
+    if (decision.is_split())
+      scheduler.record_outcome(work, decision, times * 7.5e6);
+    else
+      scheduler.observe(decision.parts[0].engine, work, 1'000, 1e7);
+    return decision.is_split();
+  };
+  int splits = 0;
+  for (int i = 0; i < 6; ++i) splits += run(2) ? 1 : 0;
+  EXPECT_GE(splits, 2);  // the first might just have been cold
+  EXPECT_LE(splits, 4);
+  EXPECT_NE(scheduler.explain_last().find("times what was expected"), std::string::npos)
+      << scheduler.explain_last();
+  EXPECT_LT(scheduler.plan(work).gain, 0);
+
+  std::vector<int> tries;
+  for (int i = 0; i < 1'000; ++i)
+    if (run(2)) tries.push_back(i);
+  ASSERT_GE(tries.size(), 5u);
+  EXPECT_LE(tries.size(), 9u);
+  for (size_t i = 2; i < tries.size(); ++i)
+    EXPECT_GT(tries[i] - tries[i - 1], tries[i - 1] - tries[i - 2]);
+
+  // What was in the way has gone.
+  for (int i = 0; i < 2'000; ++i) (void)run(1);
+  splits = 0;
+  for (int i = 0; i < 20; ++i) splits += run(1) ? 1 : 0;
+  EXPECT_EQ(splits, 20);
+}
+
+TEST(Split, WhatLooksSlowToStartIsTriedAllTheSame) {
+  Scheduler scheduler;
+  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
+  ASSERT_TRUE(scheduler.add_engine(engine("opencl:0", 100, 1'000)));
+  const Work work = launch(1, 1000);
+  teach(scheduler, 0, work, 1'000, 10'000);
+  // Both times that it had a part somebody else had its core; whole works say nothing of what starting costs.
+  for (int i = 0; i < 4; ++i) scheduler.observe(1, work, 1'000, 3e7);
+  for (int i = 0; i < 2; ++i) scheduler.observe(1, work, 100, 1.8e7);
+  for (int i = 0; i < 300; ++i) scheduler.observe(1, work, 1'000, 3e7 * (i % 2 == 0 ? 1.01 : 0.99));
+  EXPECT_FALSE(scheduler.plan(work).is_split()) << scheduler.explain_last();
+  int splits = 0;
+  for (int i = 0; i < 40; ++i) {
+    const Decision decision = scheduler.plan(work);
+    splits += decision.is_split() ? 1 : 0;
+    double ns = 0;
+    for (const Part& part : decision.all_parts()) {
+      const auto units = static_cast<double>(part.count);
+      const double took = 1'000 + (part.engine == 0 ? 10'000 : 30'000) * units;
+      scheduler.observe(part.engine, work, units, took);
+      ns = std::max(ns, took);
+    }
+    scheduler.record_outcome(work, decision, ns);
+  }
+  EXPECT_GE(splits, 20) << scheduler.explain_last();
+}
+
+TEST(Split, OneSlowFirstRunIsForgiven) {
+  Scheduler scheduler;
+  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 100, 1'000)));
+  const Work work = launch(1, 1000);
+  teach(scheduler, 0, work, 1'000, 10'000);
+  teach(scheduler, 1, work, 1'000, 10'000);
+  for (const double ns : {80e6, 5e6, 5e6, 5e6}) {
+    const Decision decision = scheduler.plan(work);
+    ASSERT_TRUE(decision.is_split());
+    EXPECT_NEAR(decision.predicted_ns, 5e6, 1e5);
+    scheduler.record_outcome(work, decision, ns);
+  }
 }
 
 TEST(Explain, SaysEnginesSharesAndReason) {

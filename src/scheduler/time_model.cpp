@@ -36,6 +36,20 @@ TimeModel::TimeModel(const EngineModel& model) : model_(model) {
   }
 }
 
+Regression<2>::Prediction TimeModel::Entry::predict(double amount) const {
+  auto prediction = time.predict({1, amount});
+  prediction.value *= drift.factor(amount);
+  prediction.sigma = std::hypot(prediction.mean_sigma, drift.sigma());
+  return prediction;
+}
+
+void TimeModel::Entry::observe(double amount, double share, double ns) {
+  const double part = amount * share;
+  const double before = time.predict({1, part}).value;
+  time.observe({1, part}, ns);
+  drift.observe(amount, share, ns / before, time.predict({1, part}).value / before);
+}
+
 TimeModel::Roofline::Vector TimeModel::roofline_features(const Work& work, double share) const {
   const bool gemm = work.kind == WorkKind::gemm;
   const double start =
@@ -60,6 +74,7 @@ Estimate TimeModel::from_roofline(const Work& work) const {
   const double start = roofline.predict({features[0], 0, 0}).value;
   Estimate estimate;
   estimate.fixed_ns = start;
+  estimate.least_fixed_ns = start;
   const auto units = static_cast<double>(std::max<uint64_t>(work.units, 1));
   estimate.ns_per_unit = (whole.value - start) / units;
   estimate.mean_sigma = whole.mean_sigma;
@@ -75,17 +90,21 @@ Estimate TimeModel::estimate(const Work& work) const {
   const std::lock_guard lock(mutex_);
   const auto found = entries_.find(work.key);
   if (found == entries_.end()) return from_roofline(work);
-  const Regression<2>& time = found->second.time;
-  const auto prediction = time.predict({1, work.amount});
+  const Entry& entry = found->second;
+  const auto prediction = entry.predict(work.amount);
+  const auto& line = entry.time.state().weights;
+  const double start_sigma = std::sqrt(std::max(entry.time.state().covariance[0][0], 0.0));
+  const double factor = entry.drift.factor(work.amount);
   Estimate estimate;
-  estimate.fixed_ns = time.state().weights[0];
-  estimate.ns_per_unit = time.state().weights[1] * work.amount /
-                         static_cast<double>(std::max<uint64_t>(work.units, 1));
+  estimate.fixed_ns = factor * line[0];
+  estimate.least_fixed_ns =
+      std::min(estimate.fixed_ns, std::max(factor * (line[0] - 2 * start_sigma), model_.launch_ns));
+  estimate.ns_per_unit =
+      factor * line[1] * work.amount / static_cast<double>(std::max<uint64_t>(work.units, 1));
   estimate.mean_sigma = prediction.mean_sigma;
   estimate.sigma = prediction.sigma;
-  estimate.observations = time.observations();
-  if (found->second.cold && work.kind == WorkKind::gemm &&
-      model_.compute_ns(work.operations, true) > 0) {
+  estimate.observations = entry.time.observations();
+  if (entry.cold && work.kind == WorkKind::gemm && model_.compute_ns(work.operations, true) > 0) {
     // The first product of a kind may have loaded a library; the calibrated rate says more.
     Estimate calibrated = from_roofline(work);
     const double units = static_cast<double>(std::max<uint64_t>(work.units, 1));
@@ -131,17 +150,17 @@ bool TimeModel::observe(const Work& work, double units, double ns) {
     found = entries_.emplace(work.key, first_entry(work, amount, ns)).first;
     found->second.cold = true;
   } else if (found->second.cold) {
-    if (ns < kWarm * found->second.time.predict({1, amount}).value) {
+    if (ns < kWarm * found->second.predict(amount).value) {
       found->second = first_entry(work, amount, ns);
     }
     found->second.cold = false;
   }
   Entry& entry = found->second;
-  entry.time.observe({1, amount}, ns);
+  entry.observe(work.amount, share, ns);
   const auto features = roofline_features(work, share);
   if (features[1] > 0) roofline_[static_cast<size_t>(work.kind)].observe(features, ns);
 
-  const auto now = entry.time.predict({1, work.amount});
+  const auto now = entry.predict(work.amount);
   const bool moved = std::abs(now.value - entry.published_ns) > 0.02 * entry.published_ns ||
                      std::abs(now.mean_sigma - entry.published_sigma) > 0.2 * entry.published_sigma;
   if (moved) {
@@ -172,7 +191,7 @@ void TimeModel::restore(std::span<const LearntTime> times) {
   for (const LearntTime& time : times) {
     if (entries_.size() >= kMaxEntries) return;
     entries_.try_emplace(time.key,
-                         Entry{Regression<2>(time.state), time.state.observations <= 1, 0, 0});
+                         Entry{Regression<2>(time.state), {}, time.state.observations <= 1, 0, 0});
   }
 }
 

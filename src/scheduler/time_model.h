@@ -1,8 +1,9 @@
 // Predicts how long work takes on one engine. Work that has been measured is predicted from its own
-// measurements, t = a + b * amount; other work from the roofline, corrected by a regression over all
-// measurements of the engine.
+// measurements, t = a + b * amount, and by how far the last ones were off; other work from the roofline,
+// corrected by a regression over all measurements of the engine.
 #pragma once
 
+#include "scheduler/drift.h"
 #include "scheduler/engine_model.h"
 #include "scheduler/regression.h"
 #include "scheduler/work.h"
@@ -18,6 +19,8 @@ namespace guda::scheduler {
 struct Estimate {
   double fixed_ns = 0;
   double ns_per_unit = 0;
+  /// What fixed_ns may be at least, for all that has been measured: who only ever ran whole works may start faster.
+  double least_fixed_ns = 0;
   double mean_sigma = 0;  // relative uncertainty of the expected time of the whole work
   double sigma = 0;  // the same of one run
   uint32_t observations = 0;  // of this work's key
@@ -52,7 +55,11 @@ class TimeModel {
   using Roofline = Regression<3>;  // start, larger and smaller of compute and memory time
 
   struct Entry {
+    Regression<2>::Prediction predict(double amount) const;
+    void observe(double amount, double share, double ns);
+
     Regression<2> time;
+    Drift drift;  // of this process
     /// Measured once only. That run may have compiled, loaded, touched memory for the first time.
     bool cold = false;
     // As they were when decisions were last invalidated.
