@@ -36,6 +36,25 @@ TEST(Drift, IsNotCountedTwiceWhenTheRegressionLearns) {
   EXPECT_NEAR(drift.factor(100), 1, 0.05);
 }
 
+TEST(Drift, ARegressionThatGoesFurtherKnowsBetter) {
+  // The first run of all: the roofline was four times off, and the regression believes the run.
+  Drift drift;
+  drift.observe(100, 1, 4, 3.9);
+  EXPECT_EQ(drift.factor(100), 1);
+  drift.observe(100, 1, 0.25, 0.26);
+  EXPECT_EQ(drift.factor(100), 1);
+}
+
+TEST(Drift, WhatNobodyHasSeenForLongIsForgotten) {
+  using namespace std::chrono_literals;
+  const auto start = Drift::Clock::now();
+  Drift drift;
+  for (int i = 0; i < 5; ++i) drift.observe(100, 1, 1.5, 1, start);
+  EXPECT_NEAR(drift.factor(100, start), 1.5, 0.05);
+  EXPECT_NEAR(drift.factor(100, start + 2s), std::sqrt(1.5), 0.05);
+  EXPECT_NEAR(drift.factor(100, start + 20s), 1, 0.01);
+}
+
 TEST(Drift, SaysLittleOfOtherAmounts) {
   Drift drift;
   for (int i = 0; i < 5; ++i) drift.observe(100, 1, 1.5, 1);

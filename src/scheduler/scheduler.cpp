@@ -202,6 +202,8 @@ Decision Scheduler::plan(const Work& work, const Residency* residency,
     counters_->repeated.fetch_add(1, std::memory_order_relaxed);
   } else {
     decision = decide(work, residency, backlog_ns);
+    if (log_enabled(LogPart::scheduler, LogLevel::debug))
+      log(LogPart::scheduler, LogLevel::debug, "{}", explain(work, decision));
     // Trying an engine out is asked for each time anew: the answer ends it. And so is what ends in another try.
     if (!decision.exploring && !decision.discouraged) cache_->keep(question, decision);
   }
@@ -321,8 +323,16 @@ Decision Scheduler::decide(const Work& work, const Residency* residency,
   if (candidates == 0) return decision;
 
   const bool keeper_can = work.keeper != kNoEngine && decision.alone_ns[work.keeper] > 0;
+  // Streams hide what starting costs there, and nobody would see the end of a spell in which it is slow.
+  double uncounted_ns = 0;
+  if (keeper_can) {
+    const Estimate& keeper = estimates[work.keeper];
+    uncounted_ns =
+        keeper.ns(units) - (keeper.ns(units) - keeper.fixed_ns) / std::max(keeper.drift, 1.0);
+  }
   auto cost = [&](EngineIndex e) {
-    return decision.alone_ns[e] + (keeper_can && e != work.keeper ? kLeavingNs : 0);
+    if (!keeper_can) return decision.alone_ns[e];
+    return decision.alone_ns[e] + (e == work.keeper ? -uncounted_ns : kLeavingNs);
   };
   for (EngineIndex e = 0; e < count; ++e) {
     if (decision.alone_ns[e] <= 0) continue;

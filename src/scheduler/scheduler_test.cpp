@@ -153,6 +153,28 @@ TEST(Place, ShortWorkStaysWhereDataLives) {
   EXPECT_EQ(scheduler.plan(work).parts[0].engine, 1u);
 }
 
+TEST(Place, WhatStartingCostsAndASlowSpellDriveNothingAwayFromItsData) {
+  Scheduler scheduler;
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 1'000, 40'000, false)));
+  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 1'000, 600)));
+  scheduler.set_split_mode(SplitMode::never);
+  Work work = launch(1, 1, 100);
+  work.results_to_host = false;
+  EXPECT_EQ(scheduler.plan(work).parts[0].engine, 1u);
+  work.keeper = 0;
+  work.key = 2;  // decisions are remembered
+  EXPECT_EQ(scheduler.plan(work).parts[0].engine, 0u);
+  work = launch(3, 1'000);
+  work.results_to_host = false;
+  work.keeper = 0;
+  teach(scheduler, 0, work, 1'000, 100);
+  teach(scheduler, 1, work, 1'000, 100);
+  for (int i = 0; i < 2; ++i) scheduler.observe(0, work, 1'000, 250e3);
+  const Decision slow = scheduler.plan(work);
+  EXPECT_GT(slow.alone_ns[0], slow.alone_ns[1] + 10e3);
+  EXPECT_EQ(slow.parts[0].engine, 0u);
+}
+
 TEST(Split, AnEngineThatWouldHardlyHelpStaysOut) {
   Scheduler scheduler;
   for (const char* id : {"cpu", "cuda:0", "cuda:1"})

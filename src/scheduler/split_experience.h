@@ -19,7 +19,7 @@ class SplitExperience {
   double factor(uint64_t key, double amount) const {
     const std::lock_guard lock(mutex_);
     const auto found = entries_.find(key);
-    return found == entries_.end() ? 1 : found->second.drift.factor(amount);
+    return found == entries_.end() ? 1 : found->second.drift.factor(amount, kTimeless);
   }
 
   /// A split of this work took `measured` times as long as expected.
@@ -30,8 +30,8 @@ class SplitExperience {
     if (entry.seen++ == 0 && measured > 1) return;
     if (entry.trying) entry.drift = {};  // what was has been given up for a look at what is
     entry.trying = false;
-    entry.drift.observe(amount, 1, measured, 1);
-    if (entry.drift.factor(amount) < kFine) entry.patience = kPatience;
+    entry.drift.observe(amount, 1, measured, 1, kTimeless);
+    if (entry.drift.factor(amount, kTimeless) < kFine) entry.patience = kPatience;
   }
 
   /// A split that might pay is to be refused, because of factor() or because too little is known. Every so often it is
@@ -51,6 +51,8 @@ class SplitExperience {
   static constexpr uint32_t kPatience = 4;
   static constexpr uint32_t kMostPatience = 1024;
   static constexpr double kFine = 1.1;
+  /// Not time but try_again() says when to look again.
+  static constexpr Drift::Clock::time_point kTimeless{};
 
   struct Entry {
     Drift drift;

@@ -96,6 +96,7 @@ Estimate TimeModel::estimate(const Work& work) const {
   const double start_sigma = std::sqrt(std::max(entry.time.state().covariance[0][0], 0.0));
   const double factor = entry.drift.factor(work.amount);
   Estimate estimate;
+  estimate.drift = factor;
   estimate.fixed_ns = factor * line[0];
   estimate.least_fixed_ns =
       std::min(estimate.fixed_ns, std::max(factor * (line[0] - 2 * start_sigma), model_.launch_ns));

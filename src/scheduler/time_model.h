@@ -21,6 +21,8 @@ struct Estimate {
   double ns_per_unit = 0;
   /// What fixed_ns may be at least, for all that has been measured: who only ever ran whole works may start faster.
   double least_fixed_ns = 0;
+  /// Of these times: what the machine makes of the work at the moment (drift.h).
+  double drift = 1;
   double mean_sigma = 0;  // relative uncertainty of the expected time of the whole work
   double sigma = 0;  // the same of one run
   uint32_t observations = 0;  // of this work's key
