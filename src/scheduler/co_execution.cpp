@@ -502,10 +502,6 @@ void save_inputs(const ChunkMemory& memory, bool write_back, SavedMemory& saved)
   }
 }
 
-}  // namespace
-
-namespace {
-
 /// In ascending order, without overlaps and seams.
 std::vector<Range> joined(std::vector<Range> ranges) {
   std::sort(ranges.begin(), ranges.end(),

@@ -61,9 +61,8 @@ void stream(const LaunchState* launch, BlockState* block) {
       GUDA_STEP(v2, expression)                                                            \
       GUDA_STEP(v3, expression)                                                            \
       GUDA_STEP(v4, expression)                                                            \
-      GUDA_STEP(v5, expression)                                                            \
-      GUDA_STEP(v6, expression)                                                            \
-      GUDA_STEP(v7, expression) GUDA_STEP(v8, expression) GUDA_STEP(v9, expression)        \
+      GUDA_STEP(v5, expression) GUDA_STEP(v6, expression) GUDA_STEP(v7, expression)        \
+          GUDA_STEP(v8, expression) GUDA_STEP(v9, expression)                              \
     }                                                                                      \
   }
 
