@@ -201,4 +201,21 @@ class TestMachine {
   void* base_ = nullptr;
 };
 
+/// Lets device call 1, 2, 3, ... of a program fail, until it makes no more of them. `attempt(n)` runs the program with
+/// a fault at call n and says whether that call was made: how often a device is called depends on who is faster, so a
+/// call that was not made is tried again. Returns how many calls failed.
+template <typename Attempt>
+uint64_t fail_every_call(Attempt attempt) {
+  constexpr int kAttempts = 8;
+  for (uint64_t n = 1;; ++n) {
+    const testing::ScopedTrace trace(__FILE__, __LINE__, "fault at call " + std::to_string(n));
+    bool made = false;
+    for (int i = 0; i < kAttempts && !made; ++i) {
+      made = attempt(n);
+      if (testing::Test::HasFailure()) return n;
+    }
+    if (!made) return n - 1;
+  }
+}
+
 }  // namespace guda::scheduler

@@ -173,35 +173,26 @@ TEST(ReductionExecution, TheProgramsOwnErrorLeavesNoCopyBehind) {
             0);
 }
 
+/// Two launches need this many device calls whoever is faster.
+constexpr uint64_t kFewestCalls = 20;
+
 TEST(ReductionFaults, NothingCountsTwiceWhateverCallFails) {
-  uint64_t calls = 0;
-  {
-    Reducing machine(1);
-    machine.host_block_time = 2us;
-    machine.host_waits = true;
-    ASSERT_TRUE(machine.launch().status);
-    ASSERT_TRUE(machine.launch().status);
-    calls = machine.plans[0]->calls();
-  }
-  ASSERT_GE(calls, 40u);
   for (const auto& [kind, code] : {std::pair{FaultKind::error, StatusCode::launch_failed},
                                    {FaultKind::error, StatusCode::out_of_memory},
                                    {FaultKind::vanish, StatusCode::unknown}}) {
-    uint64_t happened = 0;
-    for (uint64_t n = 1; n <= calls; ++n) {
+    const uint64_t failed = fail_every_call([kind = kind, code = code](uint64_t n) {
       Reducing machine(1);
       machine.host_block_time = 2us;
       machine.host_waits = true;
       machine.plans[0]->add({kind, "", n, code});
       for (int i = 0; i < 2; ++i) {
         const Status status = machine.launch().status;
-        ASSERT_TRUE(status) << status.message() << " at call " << n;
+        EXPECT_TRUE(status) << status.message();
       }
       machine.expect_after(2);
-      ASSERT_FALSE(testing::Test::HasFailure()) << "call " << n << " kind " << int(kind);
-      happened += machine.plans[0]->happened();
-    }
-    EXPECT_GT(happened, calls / (kInstrumented ? 4 : 2));
+      return machine.plans[0]->happened() != 0;
+    });
+    EXPECT_GE(failed, kFewestCalls) << "kind " << int(kind);
   }
 }
 
