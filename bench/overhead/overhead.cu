@@ -14,13 +14,13 @@
 
 namespace {
 
-#define CHECK(call)                                                                             \
-  do {                                                                                          \
-    const int status = static_cast<int>(call);                                                  \
-    if (status != 0) {                                                                          \
-      std::fprintf(stderr, "%s:%d: %s gave %d\n", __FILE__, __LINE__, #call, status);           \
-      std::exit(1);                                                                             \
-    }                                                                                           \
+#define CHECK(call)                                                                   \
+  do {                                                                                \
+    const int status = static_cast<int>(call);                                        \
+    if (status != 0) {                                                                \
+      std::fprintf(stderr, "%s:%d: %s gave %d\n", __FILE__, __LINE__, #call, status); \
+      std::exit(1);                                                                   \
+    }                                                                                 \
   } while (false)
 
 using Clock = std::chrono::steady_clock;
@@ -85,7 +85,8 @@ void launches() {
               }));
   cudaEvent_t event;
   CHECK(cudaEventCreate(&event));
-  std::printf("event_record %.4f us\n", best(50, 200, [&] { CHECK(cudaEventRecord(event, stream)); }));
+  std::printf("event_record %.4f us\n",
+              best(50, 200, [&] { CHECK(cudaEventRecord(event, stream)); }));
   CHECK(cudaEventDestroy(event));
   CHECK(cudaStreamDestroy(stream));
   CHECK(cudaFree(data));
@@ -181,12 +182,10 @@ void copies() {
   };
   for (size_t bytes : {size_t{4} << 10, size_t{1} << 20, kBytes}) {
     const int repetitions = bytes == kBytes ? 3 : 100;
-    time("pinned_to_device", bytes, repetitions, [&](size_t count) {
-      CHECK(cudaMemcpy(device, pinned, count, cudaMemcpyHostToDevice));
-    });
-    time("device_to_pinned", bytes, repetitions, [&](size_t count) {
-      CHECK(cudaMemcpy(pinned, device, count, cudaMemcpyDeviceToHost));
-    });
+    time("pinned_to_device", bytes, repetitions,
+         [&](size_t count) { CHECK(cudaMemcpy(device, pinned, count, cudaMemcpyHostToDevice)); });
+    time("device_to_pinned", bytes, repetitions,
+         [&](size_t count) { CHECK(cudaMemcpy(pinned, device, count, cudaMemcpyDeviceToHost)); });
     time("within_device", bytes, repetitions, [&](size_t count) {
       CHECK(cudaMemcpy(other, device, count, cudaMemcpyDeviceToDevice));
       CHECK(cudaDeviceSynchronize());
@@ -232,7 +231,7 @@ void copies() {
   CHECK(cudaFree(device));
 }
 
-void products() {
+void products(int only) {
   cublasHandle_t handle;
   CHECK(cublasCreate(&handle));
   constexpr int kLargest = 8192;
@@ -244,8 +243,9 @@ void products() {
   }
   auto time = [&](const char* name, int n, auto product) {
     for (int i = 0; i < 3; ++i) product(n);
-    const int repetitions = n <= 2048 ? 50 : 5;
-    const double each = best(7, 1, [&] {
+    // Short ones are bound by the host, whose speed comes and goes: more samples.
+    const int samples = n <= 1024 ? 400 : 7, repetitions = n <= 2048 ? 50 : 5;
+    const double each = best(samples, 1, [&] {
       for (int i = 0; i < repetitions; ++i) product(n);
       CHECK(cudaDeviceSynchronize());
     });
@@ -254,6 +254,7 @@ void products() {
   const float one = 1, zero = 0;
   const double one_d = 1, zero_d = 0;
   for (int size : {1024, 2048, 4096, kLargest}) {
+    if (only != 0 && size != only) continue;
     time("f32", size, [&](int n) {
       CHECK(cublasSgemm(handle, CUBLAS_OP_N, CUBLAS_OP_T, n, n, n, &one, static_cast<float*>(a), n,
                         static_cast<float*>(b), n, &zero, static_cast<float*>(c), n));
@@ -282,9 +283,9 @@ void small() {
   std::vector<char> host(64 << 10, 1);
   nothing<<<1, 32>>>();
   std::printf("chain_of_launches %.5f us\n", best(200, 1, [] {
-                for (int i = 0; i < 1000; ++i) nothing<<<1, 32>>>();
-                CHECK(cudaDeviceSynchronize());
-              }) / 1000);
+                                               for (int i = 0; i < 1000; ++i) nothing<<<1, 32>>>();
+                                               CHECK(cudaDeviceSynchronize());
+                                             }) / 1000);
   for (size_t bytes : {size_t{64}, size_t{64} << 10}) {
     std::printf("copy_to_device_%zu %.5f us\n", bytes, best(100, 200, [&] {
                   CHECK(cudaMemcpy(data, host.data(), bytes, cudaMemcpyHostToDevice));
@@ -367,9 +368,8 @@ void routines() {
     std::printf("routine_%s %.3f us\n", name, each / repetitions);
   };
   const float one = 1, zero = 0;
-  std::printf("routine_saxpy_enqueue %.4f us\n", best(50, 200, [&] {
-                CHECK(cublasSaxpy(handle, 1024, &one, a, 1, b, 1));
-              }));
+  std::printf("routine_saxpy_enqueue %.4f us\n",
+              best(50, 200, [&] { CHECK(cublasSaxpy(handle, 1024, &one, a, 1, b, 1)); }));
   time("saxpy_16M", 50, [&] { CHECK(cublasSaxpy(handle, kElements, &one, a, 1, b, 1)); });
   time("sdot_1M_to_host", 50, [&] {
     float result = 0;
@@ -379,16 +379,16 @@ void routines() {
     CHECK(cublasSgemv(handle, CUBLAS_OP_N, kSize, kSize, &one, a, kSize, b, 1, &zero, c, 1));
   });
   time("sgeam_4096", 20, [&] {
-    CHECK(cublasSgeam(handle, CUBLAS_OP_T, CUBLAS_OP_N, kSize, kSize, &one, a, kSize, &one, b, kSize, c,
-                      kSize));
+    CHECK(cublasSgeam(handle, CUBLAS_OP_T, CUBLAS_OP_N, kSize, kSize, &one, a, kSize, &one, b,
+                      kSize, c, kSize));
   });
   time("strsm_4096", 5, [&] {
     CHECK(cublasStrsm(handle, CUBLAS_SIDE_LEFT, CUBLAS_FILL_MODE_LOWER, CUBLAS_OP_N,
                       CUBLAS_DIAG_NON_UNIT, kSize, kSize, &one, a, kSize, b, kSize));
   });
   time("ssyrk_4096", 5, [&] {
-    CHECK(cublasSsyrk(handle, CUBLAS_FILL_MODE_LOWER, CUBLAS_OP_N, kSize, kSize, &one, b, kSize, &zero,
-                      c, kSize));
+    CHECK(cublasSsyrk(handle, CUBLAS_FILL_MODE_LOWER, CUBLAS_OP_N, kSize, kSize, &one, b, kSize,
+                      &zero, c, kSize));
   });
   time("sgemm_128_strided_1024", 5, [&] {
     CHECK(cublasSgemmStridedBatched(handle, CUBLAS_OP_N, CUBLAS_OP_N, 128, 128, 128, &one, a, 128,
@@ -396,8 +396,8 @@ void routines() {
   });
   CHECK(cublasSetMathMode(handle, CUBLAS_TF32_TENSOR_OP_MATH));
   time("sgemm_tf32_4096", 5, [&] {
-    CHECK(cublasSgemm(handle, CUBLAS_OP_N, CUBLAS_OP_N, kSize, kSize, kSize, &one, a, kSize, b, kSize,
-                      &zero, c, kSize));
+    CHECK(cublasSgemm(handle, CUBLAS_OP_N, CUBLAS_OP_N, kSize, kSize, kSize, &one, a, kSize, b,
+                      kSize, &zero, c, kSize));
   });
 
   // D = relu(A B + bias) in bfloat16.
@@ -407,7 +407,8 @@ void routines() {
   const void* bias = b;
   CHECK(cublasLtMatmulDescSetAttribute(operation, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue,
                                        sizeof epilogue));
-  CHECK(cublasLtMatmulDescSetAttribute(operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias));
+  CHECK(cublasLtMatmulDescSetAttribute(operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias,
+                                       sizeof bias));
   cublasLtMatrixLayout_t layout;
   CHECK(cublasLtMatrixLayoutCreate(&layout, CUDA_R_16BF, kSize, kSize, kSize));
   time("lt_bf16_relu_bias_4096", 20, [&] {
@@ -422,7 +423,8 @@ void routines() {
 
 }  // namespace
 
-/// All, or the part that the argument names; `small` with the launches.
+/// All, or the part that the first argument names; `small` with the launches, `products` of the size that a second one
+/// names.
 int main(int argc, char** argv) {
   const std::string_view part = argc > 1 ? argv[1] : "";
   const bool all = part.empty();
@@ -432,7 +434,7 @@ int main(int argc, char** argv) {
   if (all || part == "host") host_costs();
   if (all || part == "kernels") kernels();
   if (all || part == "copies") copies();
-  if (all || part == "products") products();
+  if (all || part == "products") products(argc > 2 ? std::atoi(argv[2]) : 0);
   if (all || part == "routines") routines();
   return 0;
 }
