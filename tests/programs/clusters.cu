@@ -79,7 +79,8 @@ int main() {
     CUDA_OK(launch(kBlocks, cluster, in, out));
     expect_sums(in, out, kBlocks, cluster);
   }
-  EXPECT_ERROR(launch(kBlocks, 3, in, out), cudaErrorInvalidClusterSize);  // the grid is no multiple
+  EXPECT_ERROR(launch(kBlocks, 3, in, out),
+               cudaErrorInvalidClusterSize);  // the grid is no multiple
   EXPECT_ERROR(launch(kBlocks, 16, in, out), cudaErrorInvalidClusterSize);  // not without asking
   EXPECT_ERROR(cudaGetLastError(), cudaErrorInvalidClusterSize);
   CUDA_OK(cudaFuncSetAttribute(open, cudaFuncAttributeNonPortableClusterSizeAllowed, 1));

@@ -92,7 +92,8 @@ int main() {
   // More shared memory than a kernel gets without asking.
   int* sums;
   CUDA_OK(cudaMallocManaged(&sums, 8 * sizeof(int)));
-  CUDA_OK(cudaFuncSetAttribute(sum_in_blocks, cudaFuncAttributeMaxDynamicSharedMemorySize, 100 << 10));
+  CUDA_OK(
+      cudaFuncSetAttribute(sum_in_blocks, cudaFuncAttributeMaxDynamicSharedMemorySize, 100 << 10));
   sum_in_blocks<<<8, 256, 100 << 10, stream>>>(sums);
   CUDA_OK(cudaStreamSynchronize(stream));
   for (int i = 0; i < 8; ++i) EXPECT(sums[i] == 255 * 128);

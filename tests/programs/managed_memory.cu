@@ -29,7 +29,8 @@ void batches(Node* nodes, int device) {
   CUDA_OK(cudaStreamCreate(&stream));
   void* starts[3] = {nodes, nodes + 40, nodes + 60};
   size_t sizes[3] = {40 * sizeof(Node), 20 * sizeof(Node), 40 * sizeof(Node)};
-  cudaMemLocation places[2] = {{cudaMemLocationTypeDevice, {device}}, {cudaMemLocationTypeHost, {0}}};
+  cudaMemLocation places[2] = {{cudaMemLocationTypeDevice, {device}},
+                               {cudaMemLocationTypeHost, {0}}};
   size_t first[2] = {0, 2};
   auto prefetch = [&](size_t count, size_t locations) {
     return cudaMemPrefetchBatchAsync(starts, sizes, count, places, first, locations, 0, stream);

@@ -86,9 +86,9 @@ void all_in_one_launch() {
       host[i] = 10 * i;
       both[i] = round;
     }
-    combine<<<blocks(n), 128>>>(host, both, own.data(), n);     // to registered memory
-    combine<<<blocks(n), 128>>>(own.data(), both, device, n);   // to the device's
-    combine<<<blocks(n), 128>>>(device, both, host, n);         // and back
+    combine<<<blocks(n), 128>>>(host, both, own.data(), n);  // to registered memory
+    combine<<<blocks(n), 128>>>(own.data(), both, device, n);  // to the device's
+    combine<<<blocks(n), 128>>>(device, both, host, n);  // and back
     KERNEL_OK();
     for (int i = 0; i < n; ++i) {
       EXPECT_EQ(own[i], 10 * i - round, "%d", i);

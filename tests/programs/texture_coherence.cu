@@ -304,7 +304,8 @@ void levels_and_layers() {
   cudaArray_t volume;
   CUDA_OK(cudaMalloc3DArray(&volume, &pairs, make_cudaExtent(5, 4, 3)));
   std::vector<short2> contents(60);
-  for (int i = 0; i < 60; ++i) contents[i] = make_short2(static_cast<short>(i), static_cast<short>(-i));
+  for (int i = 0; i < 60; ++i)
+    contents[i] = make_short2(static_cast<short>(i), static_cast<short>(-i));
   copy.srcPtr = make_cudaPitchedPtr(contents.data(), 20, 5, 4);
   copy.dstArray = volume;
   copy.extent = make_cudaExtent(5, 4, 3);

@@ -22,7 +22,8 @@ class GrowingVector {
     property_.type = CU_MEM_ALLOCATION_TYPE_PINNED;
     property_.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
     property_.location.id = 0;
-    CU_OK(DRIVER(cuMemGetAllocationGranularity)(&chunk_, &property_, CU_MEM_ALLOC_GRANULARITY_MINIMUM));
+    CU_OK(DRIVER(cuMemGetAllocationGranularity)(&chunk_, &property_,
+                                                CU_MEM_ALLOC_GRANULARITY_MINIMUM));
     reserved_ = (most_bytes + chunk_ - 1) / chunk_ * chunk_;
     CU_OK(DRIVER(cuMemAddressReserve)(&base_, reserved_, 0, 0, 0));
   }
@@ -102,7 +103,8 @@ int main() {
   CUDA_OK(cudaMemcpy(host.data(), vector.data(), count * sizeof(int), cudaMemcpyDeviceToHost));
   for (size_t i = 0; i < count; i += 983)
     EXPECT_EQ(host[i], i < count / 2 ? static_cast<int>(i + count / 2 + 3) : 0);
-  EXPECT_ERROR(cudaMemset(vector.data(), 0, vector.room() * sizeof(int) + 4), cudaErrorInvalidValue);
+  EXPECT_ERROR(cudaMemset(vector.data(), 0, vector.room() * sizeof(int) + 4),
+               cudaErrorInvalidValue);
   cudaGetLastError();
 
   cudaPointerAttributes attributes;
