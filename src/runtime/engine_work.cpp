@@ -202,7 +202,10 @@ Status Engines::run_split(const std::shared_ptr<const scheduler::DivisibleWork>&
     }
   }
   if (!outcome.status) return outcome.status;
-  scheduler_.record_outcome(plan.work, plan.decision, outcome.ns);
+  const bool as_planned =
+      std::all_of(outcome.engines.begin(), outcome.engines.end(),
+                  [](const scheduler::EngineOutcome& each) { return each.failure.is_ok(); });
+  scheduler_.record_outcome(plan.work, plan.decision, as_planned ? outcome.ns : 0);
   if (trace::enabled()) {
     std::string shares;
     for (const scheduler::EngineOutcome& each : outcome.engines)

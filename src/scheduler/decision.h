@@ -38,6 +38,8 @@ struct Decision {
   bool exploring = false;
   /// A split might pay, had earlier ones not been disappointing or were more known; where it is one, it is a try.
   bool discouraged = false;
+  /// Rests on how an engine that gets nothing of the work was lately, which is soon forgotten.
+  bool passing = false;
   uint32_t part_count = 0;
   /// In ascending order of units; one part unless split.
   std::array<Part, kMaxEngines> parts{};

@@ -16,6 +16,15 @@ class Drift {
  public:
   using Clock = std::chrono::steady_clock;
 
+  /// One run of work with this amount, taken at its word.
+  static Drift of_one(double amount, double measured, Clock::time_point now = Clock::now()) {
+    Drift drift;
+    drift.level_ = std::log(measured);
+    drift.amount_ = amount;
+    drift.seen_ = now;
+    return drift;
+  }
+
   /// Of work with this amount. Less is said of amounts far from the last one's: the error of a line need not be the same
   /// there. And nothing of what has not been seen for long: engines are not left for ever because of one bad moment.
   double factor(double amount, Clock::time_point now = Clock::now()) const {

@@ -12,13 +12,16 @@
 namespace guda::scheduler {
 namespace {
 
+/// Machines may stop for a moment, and what has been seen would be half forgotten.
+constexpr Drift::Clock::time_point kNow{std::chrono::hours(1)};
+
 TEST(Drift, FollowsALevelThatStays) {
   Drift drift;
-  EXPECT_EQ(drift.factor(100), 1);
-  for (int i = 0; i < 5; ++i) drift.observe(100, 1, 1.3, 1);
-  EXPECT_NEAR(drift.factor(100), 1.3, 0.03);
-  for (int i = 0; i < 5; ++i) drift.observe(100, 1, 0.9, 1);
-  EXPECT_NEAR(drift.factor(100), 0.9, 0.05);
+  EXPECT_EQ(drift.factor(100, kNow), 1);
+  for (int i = 0; i < 5; ++i) drift.observe(100, 1, 1.3, 1, kNow);
+  EXPECT_NEAR(drift.factor(100, kNow), 1.3, 0.03);
+  for (int i = 0; i < 5; ++i) drift.observe(100, 1, 0.9, 1, kNow);
+  EXPECT_NEAR(drift.factor(100, kNow), 0.9, 0.05);
 }
 
 TEST(Drift, IsNotCountedTwiceWhenTheRegressionLearns) {
@@ -27,22 +30,22 @@ TEST(Drift, IsNotCountedTwiceWhenTheRegressionLearns) {
   double expected = 1;
   for (int i = 0; i < 30; ++i) {
     const double learnt = std::pow(1.3 / expected, 0.1);
-    drift.observe(100, 1, 1.3 / expected, learnt);
+    drift.observe(100, 1, 1.3 / expected, learnt, kNow);
     expected *= learnt;
     if (i >= 4) {
-      EXPECT_NEAR(expected * drift.factor(100), 1.3, 0.03) << i;
+      EXPECT_NEAR(expected * drift.factor(100, kNow), 1.3, 0.03) << i;
     }
   }
-  EXPECT_NEAR(drift.factor(100), 1, 0.05);
+  EXPECT_NEAR(drift.factor(100, kNow), 1, 0.05);
 }
 
 TEST(Drift, ARegressionThatGoesFurtherKnowsBetter) {
   // The first run of all: the roofline was four times off, and the regression believes the run.
   Drift drift;
-  drift.observe(100, 1, 4, 3.9);
-  EXPECT_EQ(drift.factor(100), 1);
-  drift.observe(100, 1, 0.25, 0.26);
-  EXPECT_EQ(drift.factor(100), 1);
+  drift.observe(100, 1, 4, 3.9, kNow);
+  EXPECT_EQ(drift.factor(100, kNow), 1);
+  drift.observe(100, 1, 0.25, 0.26, kNow);
+  EXPECT_EQ(drift.factor(100, kNow), 1);
 }
 
 TEST(Drift, WhatNobodyHasSeenForLongIsForgotten) {
@@ -57,35 +60,35 @@ TEST(Drift, WhatNobodyHasSeenForLongIsForgotten) {
 
 TEST(Drift, SaysLittleOfOtherAmounts) {
   Drift drift;
-  for (int i = 0; i < 5; ++i) drift.observe(100, 1, 1.5, 1);
-  EXPECT_NEAR(drift.factor(30), 1.5, 0.05);
-  EXPECT_NEAR(drift.factor(800), std::sqrt(1.5), 0.05);
-  EXPECT_NEAR(drift.factor(10'000), 1, 0.02);
+  for (int i = 0; i < 5; ++i) drift.observe(100, 1, 1.5, 1, kNow);
+  EXPECT_NEAR(drift.factor(30, kNow), 1.5, 0.05);
+  EXPECT_NEAR(drift.factor(800, kNow), std::sqrt(1.5), 0.05);
+  EXPECT_NEAR(drift.factor(10'000, kNow), 1, 0.02);
   // Nor does what was seen there add up with what is seen here.
-  for (int i = 0; i < 5; ++i) drift.observe(10'000, 1, 1.0, 1);
-  EXPECT_NEAR(drift.factor(10'000), 1, 0.03);
+  for (int i = 0; i < 5; ++i) drift.observe(10'000, 1, 1.0, 1, kNow);
+  EXPECT_NEAR(drift.factor(10'000, kNow), 1, 0.03);
 }
 
 TEST(Drift, SmallPartsSayLittleOfTheWhole) {
   Drift whole;
   Drift part;
-  whole.observe(100, 1, 1.3, 1);
-  part.observe(100, 0.05, 1.3, 1);
-  EXPECT_GT(whole.factor(100), 1.15);
-  EXPECT_LT(part.factor(100), 1.1);
-  EXPECT_GT(part.factor(100), 1.01);
+  whole.observe(100, 1, 1.3, 1, kNow);
+  part.observe(100, 0.05, 1.3, 1, kNow);
+  EXPECT_GT(whole.factor(100, kNow), 1.15);
+  EXPECT_LT(part.factor(100, kNow), 1.1);
+  EXPECT_GT(part.factor(100, kNow), 1.01);
 }
 
 TEST(Drift, OneDisturbedRunDoesLittleAndOfSteadyWorkNearlyNothing) {
   Drift drift;
-  for (int i = 0; i < 50; ++i) drift.observe(100, 1, i % 2 == 0 ? 0.99 : 1.01, 1);
+  for (int i = 0; i < 50; ++i) drift.observe(100, 1, i % 2 == 0 ? 0.99 : 1.01, 1, kNow);
   EXPECT_LT(drift.sigma(), 0.08);
-  drift.observe(100, 1, 50, 1);
-  EXPECT_LT(drift.factor(100), 1.15);
-  for (int i = 0; i < 4; ++i) drift.observe(100, 1, 1, 1);
-  EXPECT_NEAR(drift.factor(100), 1, 0.03);
-  for (const double nonsense : {0.0, -1.0, std::nan("")}) drift.observe(100, 1, nonsense, 1);
-  EXPECT_NEAR(drift.factor(100), 1, 0.03);
+  drift.observe(100, 1, 50, 1, kNow);
+  EXPECT_LT(drift.factor(100, kNow), 1.15);
+  for (int i = 0; i < 4; ++i) drift.observe(100, 1, 1, 1, kNow);
+  EXPECT_NEAR(drift.factor(100, kNow), 1, 0.03);
+  for (const double nonsense : {0.0, -1.0, std::nan("")}) drift.observe(100, 1, nonsense, 1, kNow);
+  EXPECT_NEAR(drift.factor(100, kNow), 1, 0.03);
 }
 
 /// What machines do from process to process: everything is a fifth slower than the five hundred runs of last time.

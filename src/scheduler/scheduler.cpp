@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -22,8 +23,10 @@ constexpr double kTie = 0.05;
 /// What data lives on does the work unless another engine saves more than this: streams have to wait there and back, which
 /// they need not do for the keeper, and the prediction sees neither.
 constexpr double kLeavingNs = 1e4;
-/// Decisions are made anew when what splits take has changed by this much.
+/// Decisions are made anew when what they rest on has changed by this much.
 constexpr double kPublished = 0.02;
+/// And after so long when they rest on what is soon forgotten.
+constexpr std::chrono::seconds kPassing{1};
 
 /// In about so many chunks an engine gets its part of a split: as long as little is known of it, and later.
 constexpr double kChunks = 7;
@@ -81,6 +84,7 @@ struct Scheduler::Question {
 
 /// Direct mapped; a slot is locked for the time of a copy. A thread that finds it locked decides anew.
 struct Scheduler::DecisionCache {
+  using Clock = std::chrono::steady_clock;
   static constexpr size_t kSlots = 512;
   static constexpr size_t kGenerations = 4096;
 
@@ -89,6 +93,7 @@ struct Scheduler::DecisionCache {
     bool valid = false;
     Question question{};
     Decision decision;
+    Clock::time_point kept{};
   };
   std::array<Slot, kSlots> slots;
   /// Changes when predictions for a key (by its hash) did.
@@ -102,7 +107,8 @@ struct Scheduler::DecisionCache {
   bool find(const Question& question, Decision& decision) {
     Slot& s = slot(question);
     if (s.busy.test_and_set(std::memory_order_acquire)) return false;
-    const bool found = s.valid && s.question == question;
+    const bool found = s.valid && s.question == question &&
+                       (!s.decision.passing || Clock::now() - s.kept < kPassing);
     if (found) decision = s.decision;
     s.busy.clear(std::memory_order_release);
     return found;
@@ -114,6 +120,7 @@ struct Scheduler::DecisionCache {
     s.valid = true;
     s.question = question;
     s.decision = decision;
+    if (decision.passing) s.kept = Clock::now();
     s.busy.clear(std::memory_order_release);
   }
 };
@@ -204,8 +211,9 @@ Decision Scheduler::plan(const Work& work, const Residency* residency,
     decision = decide(work, residency, backlog_ns);
     if (log_enabled(LogPart::scheduler, LogLevel::debug))
       log(LogPart::scheduler, LogLevel::debug, "{}", explain(work, decision));
-    // Trying an engine out is asked for each time anew: the answer ends it. And so is what ends in another try.
-    if (!decision.exploring && !decision.discouraged) cache_->keep(question, decision);
+    // What is tried is asked for each time anew: the answer ends it.
+    if (!decision.exploring && !(decision.discouraged && decision.is_split()))
+      cache_->keep(question, decision);
   }
   if (decision.exploring) counters_->explored.fetch_add(1, std::memory_order_relaxed);
   if (decision.is_split()) {
@@ -358,6 +366,13 @@ Decision Scheduler::decide(const Work& work, const Residency* residency,
   if (candidates == 1) return decision;
 
   split(work, std::span(estimates).first(count), hopeful, decision);
+  for (EngineIndex e = 0; e < count; ++e) {
+    const auto parts = decision.all_parts();
+    const bool runs =
+        std::any_of(parts.begin(), parts.end(), [e](const Part& part) { return part.engine == e; });
+    if (decision.alone_ns[e] > 0 && !runs)
+      decision.passing |= std::abs(estimates[e].drift - 1) > kPublished;
+  }
   if (decision.is_split() || backlog_ns.size() > 0 || !work.explore) return decision;
   if (const EngineIndex other = worth_exploring(std::span(estimates).first(count), decision);
       other != kNoEngine) {
@@ -379,13 +394,21 @@ void Scheduler::observe(EngineIndex engine, const Work& work, double units, doub
 }
 
 void Scheduler::record_outcome(const Work& work, const Decision& decision, double ns) {
+  const auto decide_anew = [&] {
+    cache_->generation(work.key).fetch_add(1, std::memory_order_relaxed);
+  };
+  const bool a_try = decision.discouraged && decision.is_split();
+  if (a_try) split_experience_.count_try(work);
+  if (decision.discouraged && !a_try && split_experience_.count_refusal(work)) decide_anew();
   if (!(ns > 0) || decision.predicted_ns <= 0) return;
   if (decision.is_split() && !decision.exploring && split_mode() == SplitMode::automatic) {
-    const double expected = decision.predicted_ns / decision.split_factor;
-    split_experience_.observe(work.key, work.amount, ns / expected);
-    const double factor = split_experience_.factor(work.key, work.amount);
-    if (std::abs(factor / decision.split_factor - 1) > kPublished)
-      cache_->generation(work.key).fetch_add(1, std::memory_order_relaxed);
+    const double measured = ns * decision.split_factor / decision.predicted_ns;
+    if (a_try)
+      split_experience_.observe_try(work, measured);
+    else
+      split_experience_.observe(work, measured);
+    if (std::abs(split_experience_.factor(work) / decision.split_factor - 1) > kPublished)
+      decide_anew();
   }
   const double error = std::abs(decision.predicted_ns / ns - 1);
   const double step = std::log(std::max(error, 0.001) / 0.001) / std::log(1.1);

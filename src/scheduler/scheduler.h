@@ -74,7 +74,7 @@ class Scheduler {
 
   /// `units` of the work took `ns` on the engine, transfers not included.
   void observe(EngineIndex engine, const Work& work, double units, double ns);
-  /// The work, planned as `decision`, finished `ns` after plan().
+  /// The work, planned as `decision`, finished `ns` after plan(). 0: the time says nothing, engines have failed.
   void record_outcome(const Work& work, const Decision& decision, double ns);
 
   /// Keeps what has been learnt for the next process; the process's own scheduler does so at exit. Engines that were

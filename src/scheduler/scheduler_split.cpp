@@ -140,14 +140,14 @@ void Scheduler::split(const Work& work, std::span<const Estimate> estimates,
   // The uncertainty of the fastest alone is another's.
   const double sigma = std::hypot(shares.sigma(estimates), estimates[decision.fastest].mean_sigma);
   decision.needed_gain = std::max(kLeastGain, kSigmas * sigma);
-  if (automatic && shares.parts() >= 2)
-    decision.split_factor = split_experience_.factor(work.key, work.amount);
+  if (automatic && shares.parts() >= 2) decision.split_factor = split_experience_.factor(work);
   decision.gain = gain(shares.finish_ns * decision.split_factor);
   const auto pays = [&] {
     return shares.parts() >= 2 && gain(shares.finish_ns) > decision.needed_gain;
   };
+  const bool gains = shares.parts() >= 2 && decision.gain > kLeastGain;
   bool accepted = shares.parts() >= 2 && (!automatic || decision.gain > decision.needed_gain);
-  if (!accepted && shares.parts() >= 2 && decision.gain > kLeastGain)
+  if (!accepted && gains)
     accepted = decision.exploring = worth_learning(estimates, decision, shares);
   if (!accepted && automatic) {
     // It might pay all the same: what spoilt earlier splits may have gone, or engines that only ever had whole works may
@@ -157,11 +157,11 @@ void Scheduler::split(const Work& work, std::span<const Estimate> estimates,
       decision.exploring = true;
     }
     decision.discouraged = pays();
-    accepted = decision.discouraged && split_experience_.try_again(work.key);
+    accepted = decision.discouraged && split_experience_.try_is_due(work);
     decision.exploring = decision.exploring && accepted;
   }
   if (!accepted) {
-    decision.refusal = decision.gain > kLeastGain ? Refusal::uncertain : Refusal::little_gain;
+    decision.refusal = gains ? Refusal::uncertain : Refusal::little_gain;
     return;
   }
   decision.verdict = Verdict::split;

@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <random>
+#include <thread>
 
 namespace guda::scheduler {
 namespace {
@@ -606,11 +608,10 @@ TEST(Split, DisappointingOnesAreGivenUpAndTriedEverLessOften) {
   teach(scheduler, 1, work, 1'000, 30'000);
   // Each engine is as fast as ever when it works alone, and splits take twice what they should.
   const auto run = [&](double times) {
+    (void)scheduler.plan(work);  // work may be planned more often than it runs
     const Decision decision = scheduler.plan(work);
-    if (decision.is_split())
-      scheduler.record_outcome(work, decision, times * 7.5e6);
-    else
-      scheduler.observe(decision.parts[0].engine, work, 1'000, 1e7);
+    if (!decision.is_split()) scheduler.observe(decision.parts[0].engine, work, 1'000, 1e7);
+    scheduler.record_outcome(work, decision, decision.is_split() ? times * 7.5e6 : 1e7);
     return decision.is_split();
   };
   int splits = 0;
@@ -634,6 +635,84 @@ TEST(Split, DisappointingOnesAreGivenUpAndTriedEverLessOften) {
   splits = 0;
   for (int i = 0; i < 20; ++i) splits += run(1) ? 1 : 0;
   EXPECT_EQ(splits, 20);
+}
+
+/// Two engines, of which the second is as fast as the first or three times slower.
+void add_two_engines(Scheduler& scheduler, const Work& work, double ns_per_unit,
+                     double second_ns_per_unit) {
+  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 100, 1'000)));
+  teach(scheduler, 0, work, 1'000, ns_per_unit);
+  teach(scheduler, 1, work, 1'000, second_ns_per_unit);
+}
+
+TEST(Split, BadOnesCostLittleHoweverBadTheyAre) {
+  Scheduler scheduler;
+  const Work work = launch(1, 1000);
+  add_two_engines(scheduler, work, 10'000, 10'000);
+  int splits = 0;
+  for (int i = 0; i < 200; ++i) {
+    const Decision decision = scheduler.plan(work);
+    splits += decision.is_split() ? 1 : 0;
+    // With each try things are a little different, and never good.
+    const double bad = i % 2 == 0 ? 10 : 6;
+    if (!decision.is_split()) scheduler.observe(decision.parts[0].engine, work, 1'000, 1e7);
+    scheduler.record_outcome(work, decision, decision.is_split() ? bad * 5e6 : 1e7);
+  }
+  EXPECT_GE(splits, 4);
+  EXPECT_LE(splits, 12);
+}
+
+TEST(Split, SmallWorksThatDisappointSayNothingOfLargeOnes) {
+  Scheduler scheduler;
+  const Work small = launch(1, 1'000);
+  const Work large = launch(1, 100'000);
+  add_two_engines(scheduler, small, 10'000, 10'000);
+  int small_splits = 0;
+  int large_splits = 0;
+  for (int i = 0; i < 200; ++i) {
+    for (const Work* work : {&small, &large}) {
+      const Decision decision = scheduler.plan(*work);
+      const auto units = static_cast<double>(work->units);
+      (work == &small ? small_splits : large_splits) += decision.is_split() ? 1 : 0;
+      if (!decision.is_split())
+        scheduler.observe(decision.parts[0].engine, *work, units, units * 10'000);
+      scheduler.record_outcome(*work, decision,
+                               units * (!decision.is_split() ? 10'000
+                                        : work == &small     ? 15'000
+                                                             : 5'000));
+    }
+  }
+  EXPECT_LE(small_splits, 15);
+  EXPECT_EQ(large_splits, 200);
+}
+
+TEST(Split, EnginesThatFailSayNothingOfSplits) {
+  Scheduler scheduler;
+  const Work work = launch(1, 1000);
+  add_two_engines(scheduler, work, 10'000, 10'000);
+  for (int i = 0; i < 10; ++i) {
+    const Decision decision = scheduler.plan(work);
+    ASSERT_TRUE(decision.is_split());
+    scheduler.record_outcome(work, decision, 0);
+  }
+  EXPECT_EQ(scheduler.counters().predictions, 0u);
+}
+
+TEST(Scheduler, ADecisionBecauseOfABadMomentIsNotForEver) {
+  Scheduler scheduler;
+  Work work = launch(1, 1000);
+  work.divisible = false;
+  add_two_engines(scheduler, work, 10'000, 11'500);
+  for (int i = 0; i < 500; ++i) scheduler.observe(0, work, 1'000, i % 2 == 0 ? 0.95e7 : 1.05e7);
+  EXPECT_EQ(scheduler.plan(work).fastest, 0u);
+  for (int i = 0; i < 5; ++i) scheduler.observe(0, work, 1'000, 1.4e7);
+  ASSERT_EQ(scheduler.plan(work).fastest, 1u) << scheduler.explain_last();
+  // The second engine is as it always was. Nobody sees how the first one is now.
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (scheduler.plan(work).fastest == 1 && std::chrono::steady_clock::now() < limit)
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  EXPECT_EQ(scheduler.plan(work).fastest, 0u) << scheduler.explain_last();
 }
 
 TEST(Split, WhatLooksSlowToStartIsTriedAllTheSame) {

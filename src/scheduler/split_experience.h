@@ -3,8 +3,11 @@
 #pragma once
 
 #include "scheduler/drift.h"
+#include "scheduler/evict.h"
+#include "scheduler/work.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
@@ -12,46 +15,65 @@
 
 namespace guda::scheduler {
 
+/// Works of one key and about one amount are alike. Asking changes nothing: work is planned more often than it runs.
 /// Thread safe.
 class SplitExperience {
  public:
   /// How many times as long as expected splits of this work take; 1 as long as nobody knows.
-  double factor(uint64_t key, double amount) const {
+  double factor(const Work& work) const {
     const std::lock_guard lock(mutex_);
-    const auto found = entries_.find(key);
-    return found == entries_.end() ? 1 : found->second.drift.factor(amount, kTimeless);
+    const auto found = entries_.find(key_of(work));
+    return found == entries_.end() ? 1 : found->second.drift.factor(work.amount, kTimeless);
   }
 
   /// A split of this work took `measured` times as long as expected.
-  void observe(uint64_t key, double amount, double measured) {
+  void observe(const Work& work, double measured) {
     const std::lock_guard lock(mutex_);
-    Entry& entry = of(key);
+    Entry& entry = of(work);
     // The first one may have compiled, loaded, touched memory for the first time.
     if (entry.seen++ == 0 && measured > 1) return;
-    if (entry.trying) entry.drift = {};  // what was has been given up for a look at what is
-    entry.trying = false;
-    entry.drift.observe(amount, 1, measured, 1, kTimeless);
-    if (entry.drift.factor(amount, kTimeless) < kFine) entry.patience = kPatience;
+    entry.drift.observe(work.amount, 1, measured, 1, kTimeless);
+    entry.forgive(work);
   }
 
-  /// A split that might pay is to be refused, because of factor() or because too little is known. Every so often it is
-  /// worth a try; ever less often, so that tries cost next to nothing.
-  bool try_again(uint64_t key) {
+  /// The same of a try, which is taken at its word: what was before has been given up for a look at what is.
+  void observe_try(const Work& work, double measured) {
     const std::lock_guard lock(mutex_);
-    Entry& entry = of(key);
-    if (++entry.refused < entry.patience) return false;
+    Entry& entry = of(work);
+    ++entry.seen;
+    entry.drift = Drift::of_one(work.amount, measured, kTimeless);
+    entry.forgive(work);
+  }
+
+  /// A split that might pay is refused, because of factor() or because too little is known. Every so often it is worth a
+  /// try; ever less often, so that tries cost next to nothing.
+  bool try_is_due(const Work& work) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = entries_.find(key_of(work));
+    return found != entries_.end() && found->second.refused >= found->second.patience;
+  }
+
+  /// The work ran unsplit because of such a refusal. True: from now on a try is due.
+  bool count_refusal(const Work& work) {
+    const std::lock_guard lock(mutex_);
+    Entry& entry = of(work);
+    return ++entry.refused == entry.patience;
+  }
+
+  /// A try has been made, whatever became of it.
+  void count_try(const Work& work) {
+    const std::lock_guard lock(mutex_);
+    Entry& entry = of(work);
     entry.refused = 0;
-    entry.trying = true;
     entry.patience = std::min(2 * entry.patience, kMostPatience);
-    return true;
   }
 
  private:
   static constexpr size_t kMaxEntries = 8192;
-  static constexpr uint32_t kPatience = 4;
+  static constexpr uint32_t kPatience = 3;
   static constexpr uint32_t kMostPatience = 1024;
   static constexpr double kFine = 1.1;
-  /// Not time but try_again() says when to look again.
+  /// Not time but try_is_due() says when to look again.
   static constexpr Drift::Clock::time_point kTimeless{};
 
   struct Entry {
@@ -59,11 +81,21 @@ class SplitExperience {
     uint64_t seen = 0;
     uint32_t refused = 0;
     uint32_t patience = kPatience;
-    bool trying = false;
+
+    void forgive(const Work& work) {
+      if (drift.factor(work.amount, kTimeless) < kFine) patience = kPatience;
+    }
   };
 
-  Entry& of(uint64_t key) {
-    if (entries_.size() >= kMaxEntries && !entries_.contains(key)) entries_.erase(entries_.begin());
+  /// Splits of small works may disappoint where those of large ones do not.
+  static uint64_t key_of(const Work& work) {
+    const int magnitude = work.amount > 0 ? std::ilogb(work.amount) : 0;
+    return work.key ^ (static_cast<uint64_t>(magnitude) * 0x9e3779b97f4a7c15u);
+  }
+
+  Entry& of(const Work& work) {
+    const uint64_t key = key_of(work);
+    if (entries_.size() >= kMaxEntries && !entries_.contains(key)) evict_any(entries_, key);
     return entries_[key];
   }
 

@@ -1,5 +1,7 @@
 #include "scheduler/time_model.h"
 
+#include "scheduler/evict.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -147,7 +149,7 @@ bool TimeModel::observe(const Work& work, double units, double ns) {
   const std::lock_guard lock(mutex_);
   auto found = entries_.find(work.key);
   if (found == entries_.end()) {
-    if (entries_.size() >= kMaxEntries) entries_.erase(entries_.begin());
+    if (entries_.size() >= kMaxEntries) evict_any(entries_, work.key);
     found = entries_.emplace(work.key, first_entry(work, amount, ns)).first;
     found->second.cold = true;
   } else if (found->second.cold) {

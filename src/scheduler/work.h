@@ -41,9 +41,9 @@ struct Work {
   double bytes = 0;  // memory traffic in all; 0: that of `memory`
   /// Engines that can run it at all, by bit.
   uint32_t engines = ~0u;
-  /// May be cut into parts that run on different engines.
   /// May go to an engine that is hardly known, to learn how fast it is. Not where moving the data costs later work.
   bool explore = true;
+  /// May be cut into parts that run on different engines.
   bool divisible = false;
   /// Why not, when it is not.
   std::string_view indivisible_because;
