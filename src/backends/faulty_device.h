@@ -173,6 +173,7 @@ class FaultyDevice final : public Device {
   /// Backends know each other's devices, not what is around them.
   static const Device& inner(const Device& device) {
     const auto* faulty = dynamic_cast<const FaultyDevice*>(&device);
+    // NOLINTNEXTLINE(bugprone-return-const-ref-from-parameter): devices are no temporaries
     return faulty != nullptr ? *faulty->device_ : device;
   }
 

@@ -23,6 +23,7 @@ CoherentPool::~CoherentPool() {
   }
   for (Space space = 1; space <= devices_.size(); ++space) {
     // Destroying a queue waits for its work.
+    // NOLINTNEXTLINE(bugprone-unhandled-exception-at-new): without memory for this the process ends
     static auto* const left_behind = new std::vector<SharedQueue>;
     if (!hung(space)) continue;
     left_behind->push_back(std::move(devices_[space - 1].main.queue));

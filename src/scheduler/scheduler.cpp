@@ -373,7 +373,7 @@ Decision Scheduler::decide(const Work& work, const Residency* residency,
     if (decision.alone_ns[e] > 0 && !runs)
       decision.passing |= std::abs(estimates[e].drift - 1) > kPublished;
   }
-  if (decision.is_split() || backlog_ns.size() > 0 || !work.explore) return decision;
+  if (decision.is_split() || !backlog_ns.empty() || !work.explore) return decision;
   if (const EngineIndex other = worth_exploring(std::span(estimates).first(count), decision);
       other != kNoEngine) {
     decision.verdict = Verdict::explored;

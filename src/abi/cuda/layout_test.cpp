@@ -9,6 +9,7 @@
 namespace own = guda::cuda;
 namespace runtime_own = guda::cudart;
 
+// NOLINTBEGIN(bugprone-sizeof-expression): members may be pointers
 #define SAME_SIZE(ours, theirs) static_assert(sizeof(ours) == sizeof(theirs), #theirs)
 #define SAME_MEMBER(ours, theirs, member)                             \
   static_assert(offsetof(ours, member) == offsetof(theirs, member) && \
@@ -77,6 +78,7 @@ SAME_SIZE(runtime_own::cudaResourceDesc, ::CUDA_RESOURCE_DESC);
 SAME_SIZE(runtime_own::cudaResourceViewDesc, ::CUDA_RESOURCE_VIEW_DESC);
 SAME_SIZE(runtime_own::cudaIpcHandle, ::CUipcMemHandle);
 SAME_SIZE(runtime_own::cudaIpcHandle, ::CUipcEventHandle);
+// NOLINTEND(bugprone-sizeof-expression)
 
 TEST(DriverLayout, EnumeratorsHaveTheToolkitsValues) {
   EXPECT_EQ(own::kMemoryHost, static_cast<int>(CU_MEMORYTYPE_HOST));

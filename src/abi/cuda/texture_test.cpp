@@ -127,6 +127,7 @@ TEST_F(DriverTextures, DescriptorsComeBackAsTheyWere) {
   EXPECT_EQ(found_resource.res.pitch2D.pitchInBytes, 256u);
   CUDA_TEXTURE_DESC found;
   ASSERT_EQ(cu("cuTexObjectGetTextureDesc", &found, texture_), 0);
+  // NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): what was given comes back, bit by bit
   EXPECT_EQ(std::memcmp(&found, &description, sizeof found), 0);
   cudart::cudaResourceViewDesc view;
   EXPECT_EQ(cu("cuTexObjectGetResourceViewDesc", &view, texture_), 0);

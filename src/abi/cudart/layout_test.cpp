@@ -10,6 +10,7 @@
 
 namespace own = guda::cudart;
 
+// NOLINTBEGIN(bugprone-sizeof-expression): members may be pointers
 #define SAME_SIZE(ours, theirs) static_assert(sizeof(own::ours) == sizeof(theirs), #theirs)
 #define SAME_MEMBER(ours, theirs, member)                                  \
   static_assert(offsetof(own::ours, member) == offsetof(theirs, member) && \
@@ -92,6 +93,7 @@ SAME_PROPERTY(unifiedFunctionPointers);
 
 // The layout of CUDA 12, which no CUDA 13 header declares: its published size.
 static_assert(sizeof(own::cudaDeviceProp12) == 1032);
+// NOLINTEND(bugprone-sizeof-expression)
 
 TEST(Layout, ErrorNumbersHaveTheirNames) {
   EXPECT_STREQ(guda::runtime::error_name(cudaErrorIllegalAddress), "cudaErrorIllegalAddress");

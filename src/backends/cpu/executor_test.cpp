@@ -129,6 +129,7 @@ TEST(Executor, ManyConcurrentLaunchesShareTheWorkers) {
       },
       kernel::kUsesBarrier);
   std::vector<std::thread> callers;
+  callers.reserve(8);
   for (int c = 0; c < 8; ++c) {
     callers.emplace_back([&, c] {
       for (int repeat = 0; repeat < 50; ++repeat) {

@@ -12,8 +12,9 @@ namespace {
 using kernel::TexelGeometry;
 
 std::array<float, 4> fetch(const Texture& texture, TexelGeometry geometry,
-                           std::vector<float> coordinates, uint32_t flags = 0) {
+                           const std::vector<float>& coordinates, uint32_t flags = 0) {
   std::vector<uint32_t> words;
+  words.reserve(12);
   for (const float c : coordinates) words.push_back(std::bit_cast<uint32_t>(c));
   words.resize(12);
   std::array<uint32_t, 4> out{};
