@@ -248,7 +248,7 @@ class CoherentPool {
   Status ensure_mapped(Region& region, Space space);
   Status evict_one(Space space);
   Status make_current(Region& region, Space space, uint32_t first, uint32_t last);
-  Status to_host(Region& region, uint32_t first, uint32_t last);
+  Status to_host(Region& region, uint32_t first, uint32_t last, Space preferred = kHostSpace);
   void count_owner(Region& region);
   void uncount_owner(Region& region);
   /// Bytes on their way to a device, without the lock. Whole granules.

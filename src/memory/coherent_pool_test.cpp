@@ -461,6 +461,25 @@ TEST_F(CoherentPoolTest, EvictionLeavesNothingToADeviceThatOnlyHelps) {
   EXPECT_EQ(one.data()[0], std::byte{7});
 }
 
+TEST_F(CoherentPoolTest, EvictionReadsNothingThatSomebodyIsWorkingOn) {
+  Memory memory(6), large(60);
+  add(memory);
+  add(large);
+  first_.peers = second_.peers = true;
+  const Range all = memory.all();
+  write(b_, second_, all, 7);
+  auto lease = pool_.acquire(a_, {&all, 1});  // both devices have it now, and the host has not
+  ASSERT_TRUE(lease);
+  std::memset(first_.at(memory.data()), 8, memory.size());
+  write(b_, second_, large.all(), 1);
+  EXPECT_EQ(pool_.statistics().evictions, 1u);
+  // The work fails.
+  lease->release();
+  EXPECT_TRUE(pool_.lose(a_).empty());
+  ASSERT_TRUE(pool_.bring_to_host({&all, 1}));
+  for (size_t i = 0; i < memory.size(); ++i) ASSERT_EQ(memory.data()[i], std::byte{7}) << i;
+}
+
 TEST_F(CoherentPoolTest, LargeDirectCopiesTellHowFastTheyAre) {
   MemoryDevice source(uint64_t{1} << 30, 2), target(uint64_t{1} << 30, 3);
   target.peers = true;

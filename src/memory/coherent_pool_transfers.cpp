@@ -168,7 +168,8 @@ Status CoherentPool::evict_one(Space space) {
         if (held.current(space) && !safe) here.emplace_back(first, last);
       });
   for (auto [first, last] : here) {
-    if (Status status = make_current(*oldest, kHostSpace, first, last); !status) return status;
+    // From here: on another device somebody may be working on its copy.
+    if (Status status = to_host(*oldest, first, last, space); !status) return status;
   }
   if (Status status = unmap(*oldest, space); !status) return status;
   oldest->mapped &= ~(1u << space);
@@ -230,8 +231,8 @@ Status CoherentPool::make_current(Region& region, Space space, uint32_t first, u
   return Status::ok();
 }
 
-/// The latest contents of granules [first, last) to the host, from whichever device has them.
-Status CoherentPool::to_host(Region& region, uint32_t first, uint32_t last) {
+/// The latest contents of granules [first, last) to the host, from `preferred` or whichever other device has them.
+Status CoherentPool::to_host(Region& region, uint32_t first, uint32_t last, Space preferred) {
   struct Piece {
     uint32_t first, last;
     Space owner;
@@ -239,7 +240,7 @@ Status CoherentPool::to_host(Region& region, uint32_t first, uint32_t last) {
   std::vector<Piece> stale;
   region.versions.for_each(first, last, [&](uint32_t from, uint32_t to, const HeldVersions& held) {
     if (held.current(kHostSpace)) return;
-    Space owner = 1;
+    Space owner = preferred != kHostSpace && held.current(preferred) ? preferred : 1;
     while (owner <= devices_.size() && !held.current(owner)) ++owner;
     if (!stale.empty() && stale.back().last == from && stale.back().owner == owner) {
       stale.back().last = to;

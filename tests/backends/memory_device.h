@@ -3,6 +3,7 @@
 #pragma once
 
 #include "backends/device.h"
+#include "backends/hardware_read.h"
 
 #include <algorithm>
 #include <chrono>
@@ -132,13 +133,7 @@ class MemoryDevice final : public Device {
       return Status::ok();
     }
     Status upload(void* address, const void* host, size_t bytes) override {
-      std::vector<std::byte> read;
-      if (under_thread_sanitizer() && host != nullptr) {
-        read.resize(bytes);
-        read_as_hardware(read.data(), host, bytes);
-        host = read.data();
-      }
-      return move("upload", device_.at(address), host, bytes);
+      return move("upload", device_.at(address), HardwareRead(host, bytes).data(), bytes);
     }
     Status download(void* host, const void* address, size_t bytes) override {
       return move("download", host, device_.at(address), bytes);
@@ -168,21 +163,6 @@ class MemoryDevice final : public Device {
     Status synchronize() override { return device_.check("synchronize"); }
 
    private:
-    static constexpr bool under_thread_sanitizer() {
-#if defined(__SANITIZE_THREAD__)
-      return true;
-#else
-      return false;
-#endif
-    }
-    /// Of a granule that parts of a split share, an upload reads bytes that another part is writing; on the device they
-    /// count for nobody. Hardware does that unseen by ThreadSanitizer, and so does this.
-    __attribute__((no_sanitize("thread"), noinline)) static void read_as_hardware(std::byte* to,
-                                                                                  const void* from,
-                                                                                  size_t bytes) {
-      const auto* source = static_cast<const volatile std::byte*>(from);
-      for (size_t i = 0; i < bytes; ++i) to[i] = source[i];
-    }
     Status move(const char* call, void* to, const void* from, size_t bytes) {
       if (Status status = device_.check(call); !status) return status;
       if (to == nullptr || from == nullptr) return {StatusCode::illegal_address, "not mapped"};

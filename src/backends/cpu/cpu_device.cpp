@@ -5,6 +5,7 @@
 #include "backends/cpu/executor.h"
 #include "backends/cpu/threaded_queue.h"
 #include "backends/faulty_device.h"
+#include "backends/hardware_read.h"
 #include "support/options.h"
 
 #include <fmt/format.h>
@@ -194,7 +195,7 @@ class CpuQueue final : public Queue {
 
   Status upload(void* address, const void* host, size_t bytes) override {
     const LinkTime time(bytes);
-    return move(here(address, bytes), host, bytes);
+    return move(here(address, bytes), HardwareRead(host, bytes).data(), bytes);
   }
   Status download(void* host, const void* address, size_t bytes) override {
     const LinkTime time(bytes);
