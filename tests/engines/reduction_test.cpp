@@ -63,6 +63,10 @@ class Reductions : public testing::Test {
     const char* mode = std::getenv("GUDA_SPLIT");
     if (mode == nullptr || std::string(mode) != "always") return;
     if (std::getenv("GUDA_EMULATED_FAULT") != nullptr) return;
+#if defined(__SANITIZE_THREAD__)
+    // With its allocator LLVM's SPIR-V generator gives one id twice at every attempt; such kernels stay on the CPU.
+    return;
+#endif
     guda_scheduler_counters counters{};
     guda_scheduler_get_counters(&counters);
     EXPECT_GT(counters.splits, splits_before_);
