@@ -14,6 +14,7 @@
 #include "memory/heap.h"
 #include "runtime/module/module.h"
 #include "support/log.h"
+#include "support/merge_ranges.h"
 #include "support/options.h"
 
 namespace guda::runtime {
@@ -102,25 +103,11 @@ class MemoryImage {
   std::vector<std::vector<std::byte>> copies_;
 };
 
-/// Sorted, adjacent ones in one: what a slice changes may run from one array into its neighbour.
-std::vector<ByteRange> merged(std::vector<ByteRange> all) {
-  std::sort(all.begin(), all.end(),
-            [](const ByteRange& a, const ByteRange& b) { return a.begin < b.begin; });
-  std::vector<ByteRange> result;
-  for (const ByteRange& range : all) {
-    if (!result.empty() && range.begin <= result.back().end) {
-      result.back().end = std::max(result.back().end, range.end);
-    } else {
-      result.push_back(range);
-    }
-  }
-  return result;
-}
-
+/// Merged: what a slice changes may run from one array into its neighbour.
 std::vector<ByteRange> ranges_of(const std::vector<ByteSet>& sets) {
   std::vector<ByteRange> all;
   for (const ByteSet& set : sets) set.append_ranges(all);
-  return merged(std::move(all));
+  return merge_ranges(std::move(all));
 }
 
 bool inside(const ByteRange& range, const std::vector<ByteRange>& sorted) {
@@ -237,7 +224,7 @@ class SliceCheck {
       std::vector<ByteRange> allowed = writes;
       for (const access::Reduction& reduction : access.reductions)
         allowed.push_back(reduction.range);
-      allowed = merged(std::move(allowed));
+      allowed = merge_ranges(std::move(allowed));
       for (const ByteRange& changed : at_start.differences())
         if (!inside(changed, allowed)) return differs("a slice writes outside of its set", changed);
       for (const ByteRange& range : writes) result.load(range);

@@ -2,6 +2,7 @@
 
 #include "scheduler/reduction_copy.h"
 #include "support/log.h"
+#include "support/merge_ranges.h"
 #include "support/trace.h"
 
 #include <fmt/format.h>
@@ -204,8 +205,10 @@ Status CoExecutor::Run::begin(const Slot& slot, Chunk chunk, InFlight& flight,
     if (Status status = pool.bring_to_host(on_host); !status) return status;
     // What the host has, first: others use the pool meanwhile. Failures are acquire()'s to report.
     for (const Range& range : memory.accessed)
-      for (auto brought = pool.prefetch(slot.participant.space, range); brought && *brought > 0;)
-        brought = pool.prefetch(slot.participant.space, range);
+      for (bool more = true; more;) {
+        const auto brought = pool.prefetch(slot.participant.space, range);
+        more = brought && *brought > 0;
+      }
     auto lease = pool.acquire(slot.participant.space, memory.accessed, memory.overwritten);
     if (!lease) return lease.status();
     flight.result.lease = std::move(*lease);
@@ -502,21 +505,6 @@ void save_inputs(const ChunkMemory& memory, bool write_back, SavedMemory& saved)
   }
 }
 
-/// In ascending order, without overlaps and seams.
-std::vector<Range> joined(std::vector<Range> ranges) {
-  std::sort(ranges.begin(), ranges.end(),
-            [](const Range& a, const Range& b) { return a.begin < b.begin; });
-  std::vector<Range> result;
-  for (const Range& range : ranges) {
-    if (!result.empty() && range.begin <= result.back().end) {
-      result.back().end = std::max(result.back().end, range.end);
-    } else {
-      result.push_back(range);
-    }
-  }
-  return result;
-}
-
 }  // namespace
 
 /// After all threads have left. When it fails, inputs are as they were.
@@ -540,7 +528,7 @@ Status CoExecutor::commit(Run& run) {
   Status status = pool_.commit_parts(parts);
   if (status && options_.write_back) {
     // Each range of its own costs a transfer and waiting for it.
-    status = pool_.bring_to_host(joined(std::move(on_devices)));
+    status = pool_.bring_to_host(merge_ranges(std::move(on_devices)));
     if (!status) {
       // The new versions are where they cannot be read.
       for (const auto& part : parts) {

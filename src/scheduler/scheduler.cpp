@@ -403,12 +403,8 @@ void Scheduler::record_outcome(const Work& work, const Decision& decision, doubl
   if (!(ns > 0) || decision.predicted_ns <= 0) return;
   if (decision.is_split() && !decision.exploring && split_mode() == SplitMode::automatic) {
     const double measured = ns * decision.split_factor / decision.predicted_ns;
-    if (a_try)
-      split_experience_.observe_try(work, measured);
-    else
-      split_experience_.observe(work, measured);
-    if (std::abs(split_experience_.factor(work) / decision.split_factor - 1) > kPublished)
-      decide_anew();
+    const double factor = split_experience_.observe(work, measured, a_try);
+    if (std::abs(factor / decision.split_factor - 1) > kPublished) decide_anew();
   }
   const double error = std::abs(decision.predicted_ns / ns - 1);
   const double step = std::log(std::max(error, 0.001) / 0.001) / std::log(1.1);

@@ -48,6 +48,15 @@ void teach(Scheduler& scheduler, EngineIndex e, const Work& work, double start, 
   }
 }
 
+/// Two engines that have run the work, and what it took them.
+void add_two_engines(Scheduler& scheduler, const Work& work, double ns_per_unit,
+                     double second_ns_per_unit) {
+  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
+  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 100, 1'000)));
+  teach(scheduler, 0, work, 1'000, ns_per_unit);
+  teach(scheduler, 1, work, 1'000, second_ns_per_unit);
+}
+
 /// Everything is where it says, in bytes missing.
 class FixedResidency final : public Residency {
  public:
@@ -272,11 +281,8 @@ TEST(Place, AnEngineThatLooksSlowButWasNeverTriedIsTriedAFewTimes) {
 
 TEST(Split, SharesFollowTheMeasuredSpeedsNotTheRoofline) {
   Scheduler scheduler;
-  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
-  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 100, 1'000)));
   const Work work = launch(1, 1000);
-  teach(scheduler, 0, work, 1'000, 30'000);
-  teach(scheduler, 1, work, 1'000, 10'000);
+  add_two_engines(scheduler, work, 30'000, 10'000);
   const Decision decision = scheduler.plan(work);
   ASSERT_TRUE(decision.is_split()) << scheduler.explain(work, decision);
   ASSERT_EQ(decision.part_count, 2u);
@@ -289,11 +295,8 @@ TEST(Split, SharesFollowTheMeasuredSpeedsNotTheRoofline) {
 
 TEST(Split, IsRefusedWhenItGainsLittle) {
   Scheduler scheduler;
-  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
-  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 100, 1'000)));
   const Work work = launch(1, 1000);
-  teach(scheduler, 0, work, 1'000, 1'000'000);
-  teach(scheduler, 1, work, 1'000, 30'000);
+  add_two_engines(scheduler, work, 1'000'000, 30'000);
   const Decision decision = scheduler.plan(work);
   EXPECT_FALSE(decision.is_split());
   EXPECT_EQ(decision.refusal, Refusal::little_gain);
@@ -601,11 +604,8 @@ TEST(Prediction, MedianErrorIsBelow15PercentAfterAFewRuns) {
 
 TEST(Split, DisappointingOnesAreGivenUpAndTriedEverLessOften) {
   Scheduler scheduler;
-  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
-  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 100, 1'000)));
   const Work work = launch(1, 1000);
-  teach(scheduler, 0, work, 1'000, 10'000);
-  teach(scheduler, 1, work, 1'000, 30'000);
+  add_two_engines(scheduler, work, 10'000, 30'000);
   // Each engine is as fast as ever when it works alone, and splits take twice what they should.
   const auto run = [&](double times) {
     (void)scheduler.plan(work);  // work may be planned more often than it runs
@@ -635,15 +635,6 @@ TEST(Split, DisappointingOnesAreGivenUpAndTriedEverLessOften) {
   splits = 0;
   for (int i = 0; i < 20; ++i) splits += run(1) ? 1 : 0;
   EXPECT_EQ(splits, 20);
-}
-
-/// Two engines, of which the second is as fast as the first or three times slower.
-void add_two_engines(Scheduler& scheduler, const Work& work, double ns_per_unit,
-                     double second_ns_per_unit) {
-  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
-  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 100, 1'000)));
-  teach(scheduler, 0, work, 1'000, ns_per_unit);
-  teach(scheduler, 1, work, 1'000, second_ns_per_unit);
 }
 
 TEST(Split, BadOnesCostLittleHoweverBadTheyAre) {
@@ -744,11 +735,8 @@ TEST(Split, WhatLooksSlowToStartIsTriedAllTheSame) {
 
 TEST(Split, OneSlowFirstRunIsForgiven) {
   Scheduler scheduler;
-  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
-  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 100, 1'000)));
   const Work work = launch(1, 1000);
-  teach(scheduler, 0, work, 1'000, 10'000);
-  teach(scheduler, 1, work, 1'000, 10'000);
+  add_two_engines(scheduler, work, 10'000, 10'000);
   for (const double ns : {80e6, 5e6, 5e6, 5e6}) {
     const Decision decision = scheduler.plan(work);
     ASSERT_TRUE(decision.is_split());
@@ -760,11 +748,8 @@ TEST(Split, OneSlowFirstRunIsForgiven) {
 TEST(Explain, SaysEnginesSharesAndReason) {
   Scheduler scheduler;
   EXPECT_EQ(scheduler.explain_last(), "");
-  ASSERT_TRUE(scheduler.add_engine(engine("cpu", 100, 1'000)));
-  ASSERT_TRUE(scheduler.add_engine(engine("cuda:0", 100, 1'000)));
   const Work work = launch(1, 1000);
-  teach(scheduler, 0, work, 1'000, 10'000);
-  teach(scheduler, 1, work, 1'000, 10'000);
+  add_two_engines(scheduler, work, 10'000, 10'000);
   const Decision decision = scheduler.plan(work);
   ASSERT_TRUE(decision.is_split());
   const std::string text = scheduler.explain(work, decision);

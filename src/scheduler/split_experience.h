@@ -26,23 +26,21 @@ class SplitExperience {
     return found == entries_.end() ? 1 : found->second.drift.factor(work.amount, kTimeless);
   }
 
-  /// A split of this work took `measured` times as long as expected.
-  void observe(const Work& work, double measured) {
+  /// A split of this work took `measured` times as long as expected. A try is taken at its word: what was before has been
+  /// given up for a look at what is. Returns factor() from now on.
+  double observe(const Work& work, double measured, bool a_try) {
     const std::lock_guard lock(mutex_);
     Entry& entry = of(work);
-    // The first one may have compiled, loaded, touched memory for the first time.
-    if (entry.seen++ == 0 && measured > 1) return;
-    entry.drift.observe(work.amount, 1, measured, 1, kTimeless);
-    entry.forgive(work);
-  }
-
-  /// The same of a try, which is taken at its word: what was before has been given up for a look at what is.
-  void observe_try(const Work& work, double measured) {
-    const std::lock_guard lock(mutex_);
-    Entry& entry = of(work);
-    ++entry.seen;
-    entry.drift = Drift::of_one(work.amount, measured, kTimeless);
-    entry.forgive(work);
+    const bool first = entry.seen++ == 0;
+    if (a_try) {
+      entry.drift = Drift::of_one(work.amount, measured, kTimeless);
+    } else if (!first || measured <= 1) {
+      // The first one may have compiled, loaded, touched memory for the first time.
+      entry.drift.observe(work.amount, 1, measured, 1, kTimeless);
+    }
+    const double factor = entry.drift.factor(work.amount, kTimeless);
+    if (factor < kFine) entry.patience = kPatience;
+    return factor;
   }
 
   /// A split that might pay is refused, because of factor() or because too little is known. Every so often it is worth a
@@ -81,10 +79,6 @@ class SplitExperience {
     uint64_t seen = 0;
     uint32_t refused = 0;
     uint32_t patience = kPatience;
-
-    void forgive(const Work& work) {
-      if (drift.factor(work.amount, kTimeless) < kFine) patience = kPatience;
-    }
   };
 
   /// Splits of small works may disappoint where those of large ones do not.

@@ -38,9 +38,9 @@ TimeModel::TimeModel(const EngineModel& model) : model_(model) {
   }
 }
 
-Regression<2>::Prediction TimeModel::Entry::predict(double amount) const {
+Regression<2>::Prediction TimeModel::Entry::predict(double amount, double factor) const {
   auto prediction = time.predict({1, amount});
-  prediction.value *= drift.factor(amount);
+  prediction.value *= factor;
   prediction.sigma = std::hypot(prediction.mean_sigma, drift.sigma());
   return prediction;
 }
@@ -93,10 +93,10 @@ Estimate TimeModel::estimate(const Work& work) const {
   const auto found = entries_.find(work.key);
   if (found == entries_.end()) return from_roofline(work);
   const Entry& entry = found->second;
-  const auto prediction = entry.predict(work.amount);
+  const double factor = entry.drift.factor(work.amount);
+  const auto prediction = entry.predict(work.amount, factor);
   const auto& line = entry.time.state().weights;
   const double start_sigma = std::sqrt(std::max(entry.time.state().covariance[0][0], 0.0));
-  const double factor = entry.drift.factor(work.amount);
   Estimate estimate;
   estimate.drift = factor;
   estimate.fixed_ns = factor * line[0];
@@ -153,7 +153,8 @@ bool TimeModel::observe(const Work& work, double units, double ns) {
     found = entries_.emplace(work.key, first_entry(work, amount, ns)).first;
     found->second.cold = true;
   } else if (found->second.cold) {
-    if (ns < kWarm * found->second.predict(amount).value) {
+    const double factor = found->second.drift.factor(amount);
+    if (ns < kWarm * found->second.predict(amount, factor).value) {
       found->second = first_entry(work, amount, ns);
     }
     found->second.cold = false;
@@ -163,7 +164,7 @@ bool TimeModel::observe(const Work& work, double units, double ns) {
   const auto features = roofline_features(work, share);
   if (features[1] > 0) roofline_[static_cast<size_t>(work.kind)].observe(features, ns);
 
-  const auto now = entry.predict(work.amount);
+  const auto now = entry.predict(work.amount, entry.drift.factor(work.amount));
   const bool moved = std::abs(now.value - entry.published_ns) > 0.02 * entry.published_ns ||
                      std::abs(now.mean_sigma - entry.published_sigma) > 0.2 * entry.published_sigma;
   if (moved) {

@@ -57,7 +57,8 @@ class TimeModel {
   using Roofline = Regression<3>;  // start, larger and smaller of compute and memory time
 
   struct Entry {
-    Regression<2>::Prediction predict(double amount) const;
+    /// `factor`: the drift's, of this amount.
+    Regression<2>::Prediction predict(double amount, double factor) const;
     void observe(double amount, double share, double ns);
 
     Regression<2> time;
